@@ -1,0 +1,76 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+BIN     := build/bin
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+V       := github.com/cosmos/cosmos-sdk/version
+# Only -X: other build flags would open a second build cache, and a cold build takes minutes.
+ldflags = -X $(V).Name=edge -X $(V).AppName=$(1) -X $(V).Version=$(VERSION) -X $(V).Commit=$(COMMIT)
+
+PROGRAMS := edged edge-worker edge
+ARGS     ?=
+FUZZTIME ?= 20s
+export CGO_ENABLED := 1
+
+.PHONY: build
+build: $(addprefix build-,$(PROGRAMS)) ## Build edged, edge-worker and edge into build/bin
+
+build-%:
+	@mkdir -p $(BIN)
+	go build -ldflags '$(call ldflags,$*)' -o $(BIN)/$* ./cmd/$*
+
+.PHONY: install
+install: $(addprefix install-,$(PROGRAMS)) ## Install the three programs into GOBIN
+
+install-%:
+	go install -ldflags '$(call ldflags,$*)' ./cmd/$*
+
+.PHONY: test
+test: unit e2e ## Run all tests: the packages, then the end-to-end tests with real programs
+
+.PHONY: unit
+unit: ## Run the tests of the packages
+	go vet ./...
+	go test -p 2 -timeout 20m $$(go list ./... | grep -v '/e2e$$')
+
+.PHONY: e2e
+e2e: build ## Run the end-to-end tests: real chain, worker and client on loopback
+	EDGE_BIN=$(CURDIR)/$(BIN) go test -count=1 -timeout 20m -v ./e2e
+
+.PHONY: lint
+lint: ## Run the linters (installs the pinned golangci-lint into build/tools)
+	scripts/tools.sh lint
+	build/tools/golangci-lint run --timeout 15m ./...
+
+.PHONY: proto
+proto: ## Generate Go code from proto/
+	scripts/proto.sh
+
+.PHONY: proto-check
+proto-check: ## Fail if the generated code differs from what proto/ generates
+	scripts/proto.sh --check
+
+.PHONY: bench
+bench: build ## Run the benchmarks; tables on stdout, build/bench/NAME.json (ARGS="-only settle")
+	EDGE_BIN=$(CURDIR)/$(BIN) go run ./scripts/bench $(ARGS)
+
+.PHONY: devnet
+devnet: build ## Start a local network, prove the whole path, stay up (ARGS="--once" to end after the table)
+	@EDGE_BIN=$(CURDIR)/$(BIN) go run ./scripts/devnet $(ARGS)
+
+.PHONY: sim
+sim: ## Run the simulations of the chain
+	go test ./app/... -run '^TestSim' -count=1 -timeout 60m -v $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (20s)
+	scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: clean
+clean: ## Remove what the other targets made
+	rm -rf build
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
