@@ -1,0 +1,395 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/edgechain/edge/ack"
+	dacktypes "github.com/edgechain/edge/x/dack/types"
+	nodetypes "github.com/edgechain/edge/x/node/types"
+)
+
+// Config of a Follower.
+type Config struct {
+	// ChainID that the node must follow. Empty takes that of the first answer and keeps to it.
+	ChainID string
+	// WorkerID of this worker; 0 looks the worker up by PeerKey.
+	WorkerID uint64
+	// PeerKey is the worker's ed25519 public key.
+	PeerKey []byte
+	// FeeAccount and FeeDenom name the balance that pays for settlements. An empty account is not queried.
+	FeeAccount string
+	FeeDenom   string
+	// PollInterval is how often the node is asked for its height.
+	PollInterval time.Duration
+	// MaxLag is for how long the height may stand still before the chain counts as stale.
+	MaxLag time.Duration
+	// QueryTimeout bounds every query.
+	QueryTimeout time.Duration
+	// CacheSize bounds the keys and the accounts that are remembered, each.
+	CacheSize int
+	// CacheTTL is for how long they are.
+	CacheTTL time.Duration
+	// MaxQueries bounds the queries on behalf of clients that are under way at a time.
+	MaxQueries int
+}
+
+// DefaultConfig returns the values that suit a node on the same machine and blocks of about a second.
+func DefaultConfig() Config {
+	return Config{
+		FeeDenom:     "uedge",
+		PollInterval: 500 * time.Millisecond,
+		MaxLag:       30 * time.Second,
+		QueryTimeout: 5 * time.Second,
+		CacheSize:    65_536,
+		CacheTTL:     2 * time.Second,
+		MaxQueries:   32,
+	}
+}
+
+// Validate returns an error that names the field at fault.
+func (c Config) Validate() error {
+	switch {
+	case c.PollInterval < 10*time.Millisecond || c.PollInterval > time.Minute:
+		return fmt.Errorf("poll_interval %s, want 10ms to 1m", c.PollInterval)
+	case c.MaxLag < c.PollInterval:
+		return fmt.Errorf("max_lag %s, want at least poll_interval", c.MaxLag)
+	case c.QueryTimeout < 100*time.Millisecond || c.QueryTimeout > time.Minute:
+		return fmt.Errorf("query_timeout %s, want 100ms to 1m", c.QueryTimeout)
+	case c.CacheSize < 1:
+		return fmt.Errorf("cache_size %d, want at least 1", c.CacheSize)
+	case c.CacheTTL < 0 || c.CacheTTL > time.Minute:
+		return fmt.Errorf("cache_ttl %s, want 0 to 1m", c.CacheTTL)
+	case c.MaxQueries < 1:
+		return fmt.Errorf("max_queries %d, want at least 1", c.MaxQueries)
+	case c.WorkerID == 0 && len(c.PeerKey) == 0:
+		return errors.New("neither a worker id nor a peer key")
+	}
+	return nil
+}
+
+// Follower keeps a View of the chain up to date by polling the node's height, and answers queries of keys, accounts and
+// lanes through bounded caches. The height is the truth: whatever else fails, a height that stands still for MaxLag makes
+// the follower stale.
+type Follower struct {
+	cfg     Config
+	source  Source
+	log     *slog.Logger
+	metrics *metrics
+
+	keys     *cache[Key]
+	accounts *cache[Account]
+
+	view    atomic.Pointer[View]
+	mu      sync.Mutex
+	changed chan struct{}
+	health  health
+
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// health is what Stale answers from.
+type health struct {
+	// chainID that the follower keeps to.
+	chainID string
+	// height and progress: the newest height seen, and when it was last seen to rise.
+	height   int64
+	progress time.Time
+	// problem of the last poll, nil if it went well.
+	problem error
+	// since is when polls began to fail.
+	since time.Time
+}
+
+// New returns a follower that has not started. Metrics are registered with reg.
+func New(cfg Config, source Source, log *slog.Logger, reg prometheus.Registerer) (*Follower, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("chain config: %w", err)
+	}
+	f := &Follower{
+		cfg:     cfg,
+		source:  source,
+		log:     log,
+		changed: make(chan struct{}),
+		health:  health{chainID: cfg.ChainID, problem: errors.New("nothing heard yet")},
+	}
+	f.metrics = newMetrics(reg, f)
+	queries := make(chan struct{}, cfg.MaxQueries)
+	var err error
+	if f.keys, err = newCache(cfg, queries, source.Key, ErrUnknownKey); err != nil {
+		return nil, err
+	}
+	if f.accounts, err = newCache(cfg, queries, source.Account, ErrUnknownAccount); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Start polls until Stop. It returns at once: View answers false and Stale says why until the node has answered.
+func (f *Follower) Start(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.cancel != nil {
+		return errors.New("chain follower has started before")
+	}
+	ctx, f.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	f.done = make(chan struct{})
+	go f.run(ctx)
+	return nil
+}
+
+// Stop ends the polling and waits for it, at most until ctx ends.
+func (f *Follower) Stop(ctx context.Context) error {
+	f.mu.Lock()
+	cancel, done := f.cancel, f.done
+	f.mu.Unlock()
+	if cancel == nil {
+		return nil
+	}
+	cancel()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop chain follower: %w", ctx.Err())
+	}
+}
+
+// View returns the newest view, false before the first.
+func (f *Follower) View() (View, bool) {
+	v := f.view.Load()
+	if v == nil {
+		return View{}, false
+	}
+	return *v, true
+}
+
+// Changed returns a channel that is closed when the view next changes.
+func (f *Follower) Changed() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.changed
+}
+
+// Stale returns nil while the view can be relied on, else ErrStale with the reason.
+func (f *Follower) Stale() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := f.health
+	switch {
+	case errors.Is(h.problem, ErrWrongChain):
+		return fmt.Errorf("%w: %w", ErrStale, h.problem)
+	case f.view.Load() == nil:
+		return fmt.Errorf("%w: %w", ErrStale, h.problem)
+	}
+	if lag := time.Since(h.progress); lag > f.cfg.MaxLag {
+		err := fmt.Errorf("%w: no new block for %s, the last height is %d", ErrStale, lag.Round(time.Second), h.height)
+		if h.problem != nil {
+			err = fmt.Errorf("%w: %w", err, h.problem)
+		}
+		return err
+	}
+	if h.problem != nil && (errors.Is(h.problem, errCatchingUp) || time.Since(h.since) > f.cfg.MaxLag) {
+		return fmt.Errorf("%w: %w", ErrStale, h.problem)
+	}
+	return nil
+}
+
+// Lag is how long ago the height was last seen to rise.
+func (f *Follower) Lag() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.health.progress.IsZero() {
+		return 0
+	}
+	return time.Since(f.health.progress)
+}
+
+// Key returns a client key, at most CacheTTL old. It returns ErrUnknownKey, ErrBusy, or an error of the node.
+func (f *Follower) Key(ctx context.Context, id uint64) (Key, error) { return f.keys.get(ctx, id) }
+
+// Account returns a client account, at most CacheTTL old. It returns ErrUnknownAccount, ErrBusy, or an error of the node.
+func (f *Follower) Account(ctx context.Context, id uint64) (Account, error) {
+	return f.accounts.get(ctx, id)
+}
+
+// Lanes returns what the chain has paid on the lanes of a key with a worker in an epoch.
+func (f *Follower) Lanes(ctx context.Context, epoch, workerID, keyID uint64) ([]dacktypes.Lane, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.QueryTimeout)
+	defer cancel()
+	return f.source.Lanes(ctx, epoch, workerID, keyID)
+}
+
+// PaidTo returns what the chain has paid this worker for acknowledgements of a live epoch.
+func (f *Follower) PaidTo(ctx context.Context, epoch, workerID uint64) (*big.Int, error) {
+	return f.source.PaidTo(ctx, epoch, workerID)
+}
+
+// Forget drops what is remembered of an account, so that the next question sees the state after a settlement.
+func (f *Follower) Forget(accountID uint64) { f.accounts.forget(accountID) }
+
+// errCatchingUp is the problem of a node that replays old blocks.
+var errCatchingUp = errors.New("the node is catching up")
+
+func (f *Follower) run(ctx context.Context) {
+	defer close(f.done)
+	ticker := time.NewTicker(f.cfg.PollInterval)
+	defer ticker.Stop()
+	for {
+		f.observe(f.poll(ctx))
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// poll asks for the status and, if the height has risen or the last refresh failed, for the rest. A panic is an error like
+// any other: the worker goes on, and is stale if it does not pass.
+func (f *Follower) poll(ctx context.Context) (status Status, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			f.log.Error("chain poll panicked", "panic", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("poll panicked: %v", r)
+		}
+	}()
+	statusCtx, cancel := context.WithTimeout(ctx, f.cfg.QueryTimeout)
+	defer cancel()
+	status, err = f.source.Status(statusCtx)
+	if err != nil {
+		return Status{}, fmt.Errorf("status of the node: %w", err)
+	}
+	f.mu.Lock()
+	want := f.health.chainID
+	failed := f.health.problem != nil
+	f.mu.Unlock()
+	if want != "" && status.ChainID != want {
+		return Status{}, fmt.Errorf("%w: %q, want %q", ErrWrongChain, status.ChainID, want)
+	}
+	old := f.view.Load()
+	if status.Height < 1 || old != nil && status.Height < old.Height {
+		// A node that is behind what was seen before has been restored or replaced; its state must not be believed.
+		if old != nil {
+			return Status{}, fmt.Errorf("the node is at height %d, below %d seen before", status.Height, old.Height)
+		}
+		return status, errors.New("the chain has no block yet")
+	}
+	if old == nil || status.Height > old.Height || failed {
+		view, err := f.refresh(ctx, status, old)
+		if err != nil {
+			return status, err
+		}
+		f.publish(view)
+	}
+	if status.CatchingUp {
+		return status, fmt.Errorf("%w, at height %d", errCatchingUp, status.Height)
+	}
+	return status, nil
+}
+
+// refresh builds the view at a status. Prices of an epoch never change, so those of the old view are kept.
+func (f *Follower) refresh(ctx context.Context, status Status, old *View) (*View, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.QueryTimeout)
+	defer cancel()
+	epoch, err := f.source.Epoch(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("current epoch: %w", err)
+	}
+	worker, err := f.worker(ctx)
+	if err != nil && !errors.Is(err, ErrNotRegistered) {
+		return nil, fmt.Errorf("record of this worker: %w", err)
+	}
+	params, err := f.source.DackParams(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("parameters of x/dack: %w", err)
+	}
+	view := &View{
+		ChainID:    status.ChainID,
+		Height:     status.Height,
+		Time:       status.Time,
+		Epoch:      epoch.Number,
+		EpochEnd:   epoch.End,
+		OldestLive: epoch.OldestLive,
+		Worker:     worker,
+		Denom:      params.SettlementDenom,
+		Prices:     make(map[uint64]ack.Prices, 2),
+		MaxAcks:    int(params.MaxAcks),
+		GasBase:    params.SettleGasBase,
+		GasPerAck:  params.SettleGasPerAck,
+		FeeBalance: new(big.Int),
+	}
+	for e := epoch.OldestLive; e <= epoch.Number; e++ {
+		if old != nil {
+			if p, ok := old.Prices[e]; ok {
+				view.Prices[e] = p
+				continue
+			}
+		}
+		if view.Prices[e], err = f.source.Prices(ctx, e); err != nil {
+			return nil, fmt.Errorf("prices of epoch %d: %w", e, err)
+		}
+	}
+	if f.cfg.FeeAccount != "" {
+		if view.FeeBalance, err = f.source.Balance(ctx, f.cfg.FeeAccount, f.cfg.FeeDenom); err != nil {
+			return nil, fmt.Errorf("fee balance of %s: %w", f.cfg.FeeAccount, err)
+		}
+	}
+	return view, nil
+}
+
+func (f *Follower) worker(ctx context.Context) (nodetypes.Worker, error) {
+	if f.cfg.WorkerID != 0 {
+		return f.source.Worker(ctx, f.cfg.WorkerID)
+	}
+	return f.source.WorkerByPeerKey(ctx, f.cfg.PeerKey)
+}
+
+func (f *Follower) publish(view *View) {
+	f.view.Store(view)
+	f.mu.Lock()
+	close(f.changed)
+	f.changed = make(chan struct{})
+	f.mu.Unlock()
+}
+
+// observe keeps the outcome of a poll for Stale.
+func (f *Follower) observe(status Status, err error) {
+	now := time.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := &f.health
+	if status.Height > h.height {
+		// The first height that is seen may be old: what counts then is the age of its block.
+		if h.height == 0 && status.Time.Before(now) {
+			h.progress = status.Time
+		} else {
+			h.progress = now
+		}
+		h.height = status.Height
+	}
+	if h.chainID == "" && status.ChainID != "" && err == nil {
+		h.chainID = status.ChainID
+	}
+	switch {
+	case err == nil && h.problem != nil:
+		f.log.Info("chain in sight", "height", status.Height)
+	case err != nil && !errors.Is(err, context.Canceled):
+		f.metrics.pollErrors.Inc()
+		if h.problem == nil || h.since.IsZero() {
+			h.since = now
+			f.log.Warn("chain poll failed", "err", err)
+		}
+	}
+	h.problem = err
+}
