@@ -1,0 +1,65 @@
+package keeper
+
+import (
+	"context"
+
+	"cosmossdk.io/collections"
+	errorsmod "cosmossdk.io/errors"
+
+	"github.com/edgechain/edge/x/node/types"
+)
+
+// InitGenesis loads a state. It returns types.ErrGenesis if the state contradicts itself, types.ErrInvariant if the
+// module's account does not hold exactly the deposits.
+func (k *Keeper) InitGenesis(ctx context.Context, gs types.GenesisState) error {
+	if err := gs.Validate(); err != nil {
+		return err
+	}
+	if err := k.setParams(ctx, gs.Params); err != nil {
+		return err
+	}
+	if err := k.NextWorkerID.Set(ctx, gs.NextWorkerId); err != nil {
+		return err
+	}
+	if err := k.CurrentEpoch.Set(ctx, gs.Epoch); err != nil {
+		return err
+	}
+	for _, w := range gs.Workers {
+		if _, err := k.addressCodec.StringToBytes(w.Account); err != nil {
+			return errorsmod.Wrapf(types.ErrAddress, "worker %d: account: %v", w.Id, err)
+		}
+		if _, err := k.validatorCodec.StringToBytes(w.Operator); err != nil {
+			return errorsmod.Wrapf(types.ErrAddress, "worker %d: operator: %v", w.Id, err)
+		}
+		if err := k.Workers.Set(ctx, w.Id, w); err != nil {
+			return err
+		}
+		if w.Status != types.WORKER_STATUS_RETIRING {
+			continue
+		}
+		if err := k.Retirements.Set(ctx, collections.Join(types.RetirementDue(w.RetiredEpoch), w.Id)); err != nil {
+			return err
+		}
+	}
+	return k.CheckInvariants(ctx)
+}
+
+// ExportGenesis returns the state. A retirement that was postponed is due at once in the new chain.
+func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error) {
+	gs := &types.GenesisState{}
+	var err error
+	if gs.Params, err = k.Params.Get(ctx); err != nil {
+		return nil, err
+	}
+	if gs.NextWorkerId, err = k.NextWorkerID.Peek(ctx); err != nil {
+		return nil, err
+	}
+	if gs.Epoch, err = k.Epoch(ctx); err != nil {
+		return nil, err
+	}
+	err = k.Workers.Walk(ctx, nil, func(_ uint64, w types.Worker) (bool, error) {
+		gs.Workers = append(gs.Workers, w)
+		return false, nil
+	})
+	return gs, err
+}
