@@ -1,0 +1,99 @@
+// Package keeper implements x/epoch: the clock of the chain and the machine that closes epochs.
+package keeper
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"cosmossdk.io/collections"
+	corestore "cosmossdk.io/core/store"
+	"cosmossdk.io/log/v2"
+
+	"github.com/cosmos/cosmos-sdk/codec"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/edgechain/edge/x/epoch/types"
+)
+
+// setAsideKey is (epoch, stage, item key).
+type setAsideKey = collections.Triple[uint64, string, []byte]
+
+// Keeper owns the epochs.
+type Keeper struct {
+	cdc       codec.BinaryCodec
+	authority string
+
+	schema      collections.Schema
+	params      collections.Item[types.Params]
+	development collections.Item[bool]
+	current     collections.Item[uint64]
+	epochs      collections.Map[uint64, types.Epoch]
+	closing     collections.Item[types.ClosingState]
+	setAside    collections.Map[setAsideKey, types.SetAsideItem]
+
+	nodeKeeper types.NodeKeeper
+
+	// stages are set once while the application is wired and only read after that.
+	stages    []types.Stage
+	stagesSet bool
+}
+
+// NewKeeper builds the keeper. It panics on wiring faults only.
+func NewKeeper(cdc codec.BinaryCodec, svc corestore.KVStoreService, authority string, nk types.NodeKeeper) *Keeper {
+	sb := collections.NewSchemaBuilder(svc)
+	k := &Keeper{
+		cdc:         cdc,
+		authority:   authority,
+		params:      collections.NewItem(sb, types.ParamsKey, "params", codec.CollValue[types.Params](cdc)),
+		development: collections.NewItem(sb, types.DevelopmentKey, "development", collections.BoolValue),
+		current:     collections.NewItem(sb, types.CurrentKey, "current", collections.Uint64Value),
+		epochs:      collections.NewMap(sb, types.EpochsPrefix, "epochs", collections.Uint64Key, codec.CollValue[types.Epoch](cdc)),
+		closing:     collections.NewItem(sb, types.ClosingKey, "closing", codec.CollValue[types.ClosingState](cdc)),
+		setAside: collections.NewMap(sb, types.SetAsidePrefix, "set_aside",
+			collections.TripleKeyCodec(collections.Uint64Key, collections.StringKey, collections.BytesKey),
+			codec.CollValue[types.SetAsideItem](cdc)),
+		nodeKeeper: nk,
+	}
+	schema, err := sb.Build()
+	if err != nil {
+		panic(fmt.Sprintf("x/epoch: %s", err))
+	}
+	k.schema = schema
+	return k
+}
+
+// SetStages registers the stages of the closing machine, in the order in which they run. The application calls it once
+// while it is wired; a second call or invalid stages panic.
+func (k *Keeper) SetStages(stages ...types.Stage) {
+	if k.stagesSet {
+		panic("x/epoch: the closing stages are set already")
+	}
+	if err := types.ValidateStages(stages); err != nil {
+		panic("x/epoch: " + err.Error())
+	}
+	k.stages = slices.Clone(stages)
+	k.stagesSet = true
+}
+
+// Authority is the address that may change the parameters.
+func (k *Keeper) Authority() string { return k.authority }
+
+// Schema describes the store, for simulations and state tools.
+func (k *Keeper) Schema() collections.Schema { return k.schema }
+
+// Params returns the parameters.
+func (k *Keeper) Params(ctx context.Context) (types.Params, error) { return k.params.Get(ctx) }
+
+// Development says whether the genesis lifted the lower bounds of parameters. It never changes.
+func (k *Keeper) Development(ctx context.Context) (bool, error) { return k.development.Get(ctx) }
+
+// stageIndex returns the place of a stage in the machine.
+func (k *Keeper) stageIndex(name string) (int, bool) {
+	i := slices.IndexFunc(k.stages, func(s types.Stage) bool { return s.Name == name })
+	return i, i >= 0
+}
+
+func (k *Keeper) logger(ctx sdk.Context) log.Logger {
+	return ctx.Logger().With("module", "x/"+types.ModuleName)
+}
