@@ -1,0 +1,191 @@
+package devnet
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"cosmossdk.io/math"
+
+	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
+	"github.com/cosmos/cosmos-sdk/client"
+	"github.com/cosmos/cosmos-sdk/types/query"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	distrtypes "github.com/cosmos/cosmos-sdk/x/distribution/types"
+
+	"github.com/edgechain/edge/testutil/accounting"
+	dacktypes "github.com/edgechain/edge/x/dack/types"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
+	rewardstypes "github.com/edgechain/edge/x/rewards/types"
+)
+
+// Chain asks the chain over RPC.
+type Chain struct {
+	RPC *rpchttp.HTTP
+}
+
+// newChain returns a Chain for an RPC address such as "http://127.0.0.1:26657".
+func newChain(address string) (*Chain, error) {
+	rpc, err := rpchttp.New(address)
+	if err != nil {
+		return nil, fmt.Errorf("rpc client of %s: %w", address, err)
+	}
+	return &Chain{RPC: rpc}, nil
+}
+
+// At is a connection for query clients that sees the state after a height; 0 is the newest.
+func (c *Chain) At(height int64) client.Context {
+	return client.Context{}.WithClient(c.RPC).WithHeight(height)
+}
+
+// Height returns the newest committed height.
+func (c *Chain) Height(ctx context.Context) (int64, error) {
+	s, err := c.RPC.Status(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return s.SyncInfo.LatestBlockHeight, nil
+}
+
+// Epoch returns the open epoch.
+func (c *Chain) Epoch(ctx context.Context) (epochtypes.QueryCurrentResponse, error) {
+	res, err := epochtypes.NewQueryClient(c.At(0)).Current(ctx, &epochtypes.QueryCurrentRequest{})
+	if err != nil {
+		return epochtypes.QueryCurrentResponse{}, err
+	}
+	return *res, nil
+}
+
+// EpochRecord returns the record of an epoch.
+func (c *Chain) EpochRecord(ctx context.Context, number uint64) (epochtypes.Epoch, error) {
+	res, err := epochtypes.NewQueryClient(c.At(0)).Epoch(ctx, &epochtypes.QueryEpochRequest{Number: number})
+	if err != nil {
+		return epochtypes.Epoch{}, err
+	}
+	return res.Epoch, nil
+}
+
+// WaitEpoch waits until an epoch is open.
+func (n *Network) WaitEpoch(ctx context.Context, number uint64) error {
+	return n.poll(ctx, fmt.Sprintf("epoch %d to open", number), func(ctx context.Context) (bool, string, error) {
+		e, err := n.Chain.Epoch(ctx)
+		if err != nil {
+			return false, err.Error(), nil
+		}
+		return e.Epoch.Number >= number, fmt.Sprintf("epoch %d, %s left", e.Epoch.Number, e.TimeLeft), nil
+	})
+}
+
+// WaitEpochDone waits until the closing of an epoch has ended and returns its record.
+func (n *Network) WaitEpochDone(ctx context.Context, number uint64) (epochtypes.Epoch, error) {
+	var record epochtypes.Epoch
+	err := n.poll(ctx, fmt.Sprintf("epoch %d to be done", number), func(ctx context.Context) (bool, string, error) {
+		var err error
+		record, err = n.Chain.EpochRecord(ctx, number)
+		if status.Code(err) == codes.NotFound {
+			return false, "not open yet", nil
+		}
+		if err != nil {
+			return false, err.Error(), nil
+		}
+		return record.Phase == epochtypes.PHASE_DONE, record.Phase.String(), nil
+	})
+	return record, err
+}
+
+// WaitHeight waits for a committed height.
+func (n *Network) WaitHeight(ctx context.Context, height int64) error {
+	return n.poll(ctx, fmt.Sprintf("height %d", height), func(ctx context.Context) (bool, string, error) {
+		h, err := n.Chain.Height(ctx)
+		if err != nil {
+			return false, err.Error(), nil
+		}
+		return h >= height, fmt.Sprintf("height %d", h), nil
+	})
+}
+
+// Parties are the addresses between which the settlement coin moves on this network.
+func (n *Network) Parties() accounting.Parties {
+	return accounting.Parties{
+		Accounts:  authtypes.NewModuleAddress(dacktypes.ModuleName).String(),
+		Rewards:   authtypes.NewModuleAddress(rewardstypes.ModuleName).String(),
+		Operator:  n.Operator,
+		Community: authtypes.NewModuleAddress(distrtypes.ModuleName).String(),
+	}
+}
+
+// Snapshot reads every balance and the supply of the settlement coin as they were after a height.
+func (c *Chain) Snapshot(ctx context.Context, height int64) (accounting.Snapshot, error) {
+	s := accounting.Snapshot{Height: height, Balances: map[string]math.Int{}}
+	bank := banktypes.NewQueryClient(c.At(height))
+	supply, err := bank.SupplyOf(ctx, &banktypes.QuerySupplyOfRequest{Denom: SettlementDenom})
+	if err != nil {
+		return s, fmt.Errorf("supply at height %d: %w", height, err)
+	}
+	s.Supply = supply.Amount.Amount
+	page := &query.PageRequest{Limit: 200}
+	for {
+		res, err := bank.DenomOwners(ctx, &banktypes.QueryDenomOwnersRequest{Denom: SettlementDenom, Pagination: page})
+		if err != nil {
+			return s, fmt.Errorf("balances at height %d: %w", height, err)
+		}
+		for _, o := range res.DenomOwners {
+			s.Balances[o.Address] = o.Balance.Amount
+		}
+		if len(res.Pagination.GetNextKey()) == 0 {
+			return s, nil
+		}
+		page = &query.PageRequest{Limit: 200, Key: res.Pagination.NextKey}
+	}
+}
+
+// Tx sends a transaction with a key of the validator's keyring and waits until it is in a block. A transaction that fails
+// there is an error with its log.
+func (n *Network) Tx(ctx context.Context, args ...string) error {
+	args = append(args, "--gas", "auto", "--gas-adjustment", "1.5", "--gas-prices", "0.0025"+StakeDenom, "--yes", "--output", "json")
+	out, err := n.edged(ctx, args...)
+	if err != nil {
+		return err
+	}
+	var sent struct {
+		TxHash string `json:"txhash"`
+		Code   uint32 `json:"code"`
+		RawLog string `json:"raw_log"`
+	}
+	if err := json.Unmarshal([]byte(lastLine(out)), &sent); err != nil {
+		return fmt.Errorf("answer of %s: %w: %q", strings.Join(args, " "), err, out)
+	}
+	if sent.Code != 0 {
+		return fmt.Errorf("%s: code %d: %s", strings.Join(args, " "), sent.Code, sent.RawLog)
+	}
+	return n.WaitTx(ctx, sent.TxHash)
+}
+
+// WaitTx waits until a transaction is in a block and returns an error if it failed there.
+func (n *Network) WaitTx(ctx context.Context, txHash string) error {
+	hash, err := hex.DecodeString(txHash)
+	if err != nil {
+		return fmt.Errorf("transaction hash %q: %w", txHash, err)
+	}
+	return n.poll(ctx, "transaction "+txHash, func(ctx context.Context) (bool, string, error) {
+		res, err := n.Chain.RPC.Tx(ctx, hash, false)
+		if err != nil {
+			return false, err.Error(), nil
+		}
+		if res.TxResult.Code != 0 {
+			return false, "", fmt.Errorf("code %d of %s: %s", res.TxResult.Code, res.TxResult.Codespace, res.TxResult.Log)
+		}
+		return true, "", nil
+	})
+}
+
+func lastLine(s string) string {
+	s = strings.TrimRight(s, "\n")
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}

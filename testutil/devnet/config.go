@@ -1,0 +1,88 @@
+package devnet
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// Denoms and amounts of a local network.
+const (
+	// StakeDenom pays fees and is staked.
+	StakeDenom = "uedge"
+	// SettlementDenom is what clients pay in. It pays no fees, so that what moves of it is revenue alone.
+	SettlementDenom = "uusd"
+
+	operatorStake = 100_000_000_000
+	operatorFunds = 1_000_000_000_000
+	clientFees    = 1_000_000_000
+	// ClientFunds is what the client's owner has at genesis, in units of the settlement coin.
+	ClientFunds = 1_000_000_000_000
+	workerFees  = 10_000_000_000
+)
+
+// Config of a network. The zero value of every field but Dir and Binaries is a sensible default.
+type Config struct {
+	// Dir holds everything that the network writes. It must not hold a network yet.
+	Dir      string
+	Binaries Binaries
+	ChainID  string
+	// EpochDuration is the length of an epoch in block time; 60 s by default.
+	EpochDuration time.Duration
+	// BlockTime is how long the chain waits after a block; 1 s by default.
+	BlockTime time.Duration
+	// PortOffset is added to every port.
+	PortOffset int
+	// Deposit is what the client's account is opened with; 100,000,000 by default.
+	Deposit int64
+	// KeySpendLimit of the first client key per epoch; the deposit by default.
+	KeySpendLimit int64
+	// WorkerEnv overrides settings of the worker, such as EDGE_WORKER_CREDIT_BASE=1000.
+	WorkerEnv map[string]string
+	// Genesis edits the genesis document before the chain starts: a path of fields, joined by dots, and its value.
+	Genesis map[string]any
+	// Log receives a line for each step; nothing is written if it is nil.
+	Log io.Writer
+}
+
+func (c Config) withDefaults() Config {
+	if c.ChainID == "" {
+		c.ChainID = "edge-devnet-1"
+	}
+	if c.EpochDuration == 0 {
+		c.EpochDuration = time.Minute
+	}
+	if c.BlockTime == 0 {
+		c.BlockTime = time.Second
+	}
+	if c.Deposit == 0 {
+		c.Deposit = 100_000_000
+	}
+	if c.KeySpendLimit == 0 {
+		c.KeySpendLimit = c.Deposit
+	}
+	if c.Log == nil {
+		c.Log = io.Discard
+	}
+	return c
+}
+
+func (c Config) chainHome() string  { return filepath.Join(c.Dir, "edged") }
+func (c Config) workerHome() string { return filepath.Join(c.Dir, "edge-worker") }
+func (c Config) clientHome() string { return filepath.Join(c.Dir, "edge") }
+
+func (c Config) logf(format string, args ...any) {
+	fmt.Fprintf(c.Log, format+"\n", args...) //nolint:errcheck // progress is shown where it can be
+}
+
+// environment returns the settings as NAME=value, in order.
+func environment(settings map[string]string) []string {
+	env := make([]string, 0, len(settings))
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		env = append(env, name+"="+settings[name])
+	}
+	return env
+}
