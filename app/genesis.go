@@ -1,0 +1,27 @@
+package app
+
+import (
+	"time"
+
+	cmttypes "github.com/cometbft/cometbft/types"
+)
+
+const (
+	// maxBlockBytes bounds a block. CometBFT's own default is an order of magnitude above what a home line can carry.
+	maxBlockBytes = 4 << 20
+	// maxBlockGas bounds the gas that the transactions of a block may want.
+	maxBlockGas = 100_000_000
+	// evidenceAge is for how long a double signature can be reported. Unbonding (three weeks) must take longer than that
+	// and three epochs.
+	evidenceAge = 14 * 24 * time.Hour
+)
+
+// DefaultConsensusParams returns the consensus parameters of a new chain.
+func DefaultConsensusParams() *cmttypes.ConsensusParams {
+	p := cmttypes.DefaultConsensusParams()
+	p.Block.MaxBytes = maxBlockBytes
+	p.Block.MaxGas = maxBlockGas
+	p.Evidence.MaxAgeDuration = evidenceAge
+	p.Evidence.MaxAgeNumBlocks = int64(evidenceAge / time.Second)
+	return p
+}

@@ -1,0 +1,150 @@
+package app
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/cosmos/cosmos-sdk/codec"
+	"github.com/cosmos/cosmos-sdk/codec/address"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	"github.com/cosmos/cosmos-sdk/types/module"
+	"github.com/cosmos/cosmos-sdk/x/auth"
+	authsims "github.com/cosmos/cosmos-sdk/x/auth/simulation"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	"github.com/cosmos/cosmos-sdk/x/auth/vesting"
+	vestingtypes "github.com/cosmos/cosmos-sdk/x/auth/vesting/types"
+	"github.com/cosmos/cosmos-sdk/x/authz"
+	authzmodule "github.com/cosmos/cosmos-sdk/x/authz/module"
+	"github.com/cosmos/cosmos-sdk/x/bank"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	"github.com/cosmos/cosmos-sdk/x/consensus"
+	consensustypes "github.com/cosmos/cosmos-sdk/x/consensus/types"
+	distr "github.com/cosmos/cosmos-sdk/x/distribution"
+	distrtypes "github.com/cosmos/cosmos-sdk/x/distribution/types"
+	"github.com/cosmos/cosmos-sdk/x/evidence"
+	evidencetypes "github.com/cosmos/cosmos-sdk/x/evidence/types"
+	"github.com/cosmos/cosmos-sdk/x/feegrant"
+	feegrantmodule "github.com/cosmos/cosmos-sdk/x/feegrant/module"
+	"github.com/cosmos/cosmos-sdk/x/genutil"
+	genutiltypes "github.com/cosmos/cosmos-sdk/x/genutil/types"
+	"github.com/cosmos/cosmos-sdk/x/gov"
+	govclient "github.com/cosmos/cosmos-sdk/x/gov/client"
+	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
+	"github.com/cosmos/cosmos-sdk/x/slashing"
+	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
+	"github.com/cosmos/cosmos-sdk/x/staking"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
+	"github.com/cosmos/cosmos-sdk/x/upgrade"
+	upgradetypes "github.com/cosmos/cosmos-sdk/x/upgrade/types"
+
+	"github.com/edgechain/edge/x/node"
+	nodetypes "github.com/edgechain/edge/x/node/types"
+)
+
+// newModules returns all modules.
+func newModules(app *App) *module.Manager {
+	cdc, registry := app.encoding.codec, app.encoding.registry
+	return module.NewManager(
+		genutil.NewAppModule(app.AccountKeeper, app.StakingKeeper, app, app.encoding.tx),
+		auth.NewAppModule(cdc, app.AccountKeeper, authsims.RandomGenesisAccounts),
+		vesting.NewAppModule(app.AccountKeeper, app.BankKeeper),
+		bank.NewAppModule(cdc, app.BankKeeper, app.AccountKeeper),
+		feegrantmodule.NewAppModule(cdc, app.AccountKeeper, app.BankKeeper, app.FeeGrantKeeper, registry),
+		gov.NewAppModule(cdc, app.GovKeeper, app.AccountKeeper, app.BankKeeper),
+		slashing.NewAppModule(cdc, app.SlashingKeeper, app.AccountKeeper, app.BankKeeper, app.StakingKeeper, registry),
+		distr.NewAppModule(cdc, app.DistrKeeper, app.AccountKeeper, app.BankKeeper, app.StakingKeeper),
+		staking.NewAppModule(cdc, app.StakingKeeper, app.AccountKeeper, app.BankKeeper),
+		upgrade.NewAppModule(app.UpgradeKeeper, address.NewBech32Codec(AddressPrefix)),
+		evidence.NewAppModule(*app.EvidenceKeeper),
+		authzmodule.NewAppModule(cdc, app.AuthzKeeper, app.AccountKeeper, app.BankKeeper, registry),
+		consensus.NewAppModule(cdc, app.ConsensusKeeper),
+
+		node.NewAppModule(cdc, app.NodeKeeper),
+	)
+}
+
+// newBasics returns the stateless side of the modules, with our defaults in the genesis of the SDK's.
+func newBasics(modules *module.Manager) module.BasicManager {
+	return module.NewBasicManagerFromManager(modules, map[string]module.AppModuleBasic{
+		genutiltypes.ModuleName:  genutil.NewAppModuleBasic(genutiltypes.DefaultMessageValidator),
+		govtypes.ModuleName:      gov.NewAppModuleBasic([]govclient.ProposalHandler{}),
+		banktypes.ModuleName:     bankBasics{},
+		stakingtypes.ModuleName:  stakingBasics{},
+		slashingtypes.ModuleName: slashingBasics{},
+	})
+}
+
+// bankBasics adds what wallets show of the staking coin.
+type bankBasics struct{ bank.AppModuleBasic }
+
+func (bankBasics) DefaultGenesis(cdc codec.JSONCodec) json.RawMessage {
+	gs := banktypes.DefaultGenesisState()
+	gs.DenomMetadata = []banktypes.Metadata{{
+		Description: "The staking coin of Edge, which also pays fees.",
+		DenomUnits: []*banktypes.DenomUnit{
+			{Denom: BondDenom, Exponent: 0},
+			{Denom: DisplayDenom, Exponent: DisplayExponent},
+		},
+		Base:    BondDenom,
+		Display: DisplayDenom,
+		Name:    "Edge",
+		Symbol:  DisplayDenom,
+	}}
+	return cdc.MustMarshalJSON(gs)
+}
+
+// stakingBasics keeps no historical headers, which only IBC reads.
+type stakingBasics struct{ staking.AppModuleBasic }
+
+func (stakingBasics) DefaultGenesis(cdc codec.JSONCodec) json.RawMessage {
+	gs := stakingtypes.DefaultGenesisState()
+	gs.Params.HistoricalEntries = 0
+	return cdc.MustMarshalJSON(gs)
+}
+
+const (
+	// signedBlocksWindow of 10,000 blocks is about three hours at a block a second: time to restart a machine.
+	signedBlocksWindow = 10_000
+	// downtimeJail keeps a validator that was down out for that long.
+	downtimeJail = 10 * time.Minute
+)
+
+// slashingBasics measures presence over a window that fits blocks of one second.
+type slashingBasics struct{ slashing.AppModuleBasic }
+
+func (slashingBasics) DefaultGenesis(cdc codec.JSONCodec) json.RawMessage {
+	gs := slashingtypes.DefaultGenesisState()
+	gs.Params.SignedBlocksWindow = signedBlocksWindow
+	gs.Params.DowntimeJailDuration = downtimeJail
+	return cdc.MustMarshalJSON(gs)
+}
+
+// setOrders fixes the order of the modules in every hook. Modules without a hook need no place.
+func setOrders(m *module.Manager) {
+	// Upgrades come first: what follows runs on the new state.
+	m.SetOrderPreBlockers(upgradetypes.ModuleName, authtypes.ModuleName)
+	// Distribution allocates the fees of the last block before slashing changes the validators.
+	m.SetOrderBeginBlockers(
+		distrtypes.ModuleName, slashingtypes.ModuleName, evidencetypes.ModuleName, stakingtypes.ModuleName, authz.ModuleName,
+	)
+	// Bank comes first: it credits the fees of the block to their collector.
+	m.SetOrderEndBlockers(
+		banktypes.ModuleName, govtypes.ModuleName, stakingtypes.ModuleName, feegrant.ModuleName,
+		nodetypes.ModuleName,
+	)
+	// Genutil comes last: its transactions need every other module.
+	order := []string{
+		authtypes.ModuleName, banktypes.ModuleName, distrtypes.ModuleName, stakingtypes.ModuleName, slashingtypes.ModuleName,
+		govtypes.ModuleName, evidencetypes.ModuleName, authz.ModuleName, feegrant.ModuleName, upgradetypes.ModuleName,
+		vestingtypes.ModuleName, consensustypes.ModuleName,
+		nodetypes.ModuleName,
+		genutiltypes.ModuleName,
+	}
+	m.SetOrderInitGenesis(order...)
+	m.SetOrderExportGenesis(order...)
+}
+
+// CheckInvariants returns the first invariant of our modules that does not hold. For tests: it walks the whole state.
+func (app *App) CheckInvariants(ctx sdk.Context) error {
+	return app.NodeKeeper.CheckInvariants(ctx)
+}

@@ -1,0 +1,95 @@
+package app
+
+import (
+	"errors"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+	cmttypes "github.com/cometbft/cometbft/types"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+)
+
+// proposalHandler bounds the gas of a block. The SDK does not: its block gas meter is off, and with CometBFT's mempool it
+// accepts every proposal. Whatever a proposer puts into its block, all others refuse one that wants more gas than the
+// consensus parameters allow.
+type proposalHandler struct {
+	decode sdk.TxDecoder
+}
+
+var errNoGasLimit = errors.New("transaction has no gas limit")
+
+// gas returns the gas limit of a transaction, or why it cannot stand in a block.
+func (h proposalHandler) gas(raw []byte) (uint64, error) {
+	tx, err := h.decode(raw)
+	if err != nil {
+		return 0, err
+	}
+	feeTx, ok := tx.(sdk.FeeTx)
+	if !ok {
+		return 0, errNoGasLimit
+	}
+	return feeTx.GetGas(), nil
+}
+
+// prepare takes transactions in the order of the mempool while they fit into the bytes and the gas of the block. It drops
+// what could never stand in a block, and stops at the first transaction that does not fit: to skip it would put later
+// transactions of its sender in front of it, where they fail.
+func (h proposalHandler) prepare(ctx sdk.Context, req *abci.RequestPrepareProposal) (*abci.ResponsePrepareProposal, error) {
+	left := newGasBudget(ctx)
+	bytesLeft := req.MaxTxBytes
+	var txs [][]byte
+	for _, raw := range req.Txs {
+		gas, err := h.gas(raw)
+		size := cmttypes.ComputeProtoSizeForTxs([]cmttypes.Tx{raw})
+		if err != nil || gas > left.max || size > req.MaxTxBytes {
+			continue
+		}
+		if size > bytesLeft || !left.take(gas) {
+			break
+		}
+		bytesLeft -= size
+		txs = append(txs, raw)
+	}
+	return &abci.ResponsePrepareProposal{Txs: txs}, nil
+}
+
+// process refuses a block with a transaction that does not decode, and one whose transactions want more gas in total than
+// the block may use.
+func (h proposalHandler) process(ctx sdk.Context, req *abci.RequestProcessProposal) (*abci.ResponseProcessProposal, error) {
+	left := newGasBudget(ctx)
+	for i, raw := range req.Txs {
+		gas, err := h.gas(raw)
+		if err != nil {
+			ctx.Logger().Info("proposal refused", "height", req.Height, "tx", i, "err", err)
+			return &abci.ResponseProcessProposal{Status: abci.ResponseProcessProposal_REJECT}, nil
+		}
+		if !left.take(gas) {
+			ctx.Logger().Info("proposal refused: too much gas", "height", req.Height, "tx", i, "max_gas", left.max)
+			return &abci.ResponseProcessProposal{Status: abci.ResponseProcessProposal_REJECT}, nil
+		}
+	}
+	return &abci.ResponseProcessProposal{Status: abci.ResponseProcessProposal_ACCEPT}, nil
+}
+
+// gasBudget is the gas of a block.
+type gasBudget struct {
+	max, left uint64
+}
+
+// newGasBudget returns the budget of the consensus parameters. Without a positive max_gas there is no limit.
+func newGasBudget(ctx sdk.Context) gasBudget {
+	limit := ^uint64(0)
+	if block := ctx.ConsensusParams().Block; block != nil && block.MaxGas > 0 {
+		limit = uint64(block.MaxGas)
+	}
+	return gasBudget{max: limit, left: limit}
+}
+
+// take reports whether there is that much gas left, and takes it if so.
+func (b *gasBudget) take(gas uint64) bool {
+	if gas > b.left {
+		return false
+	}
+	b.left -= gas
+	return true
+}
