@@ -176,7 +176,7 @@ type AccountTotals struct {
 type Ledger struct {
 	// Total over all epochs since the pool was made.
 	Total Totals `json:"total"`
-	// Epochs and Accounts of which the pool still holds lanes, ascending, with what is archived of them. Pool.Epoch and
+	// Epochs and Accounts of which the pool still holds lanes, ascending, with what is archived of them. Pool.History and
 	// Pool.Account tell those of any other.
 	Epochs   []EpochTotals   `json:"epochs"`
 	Accounts []AccountTotals `json:"accounts"`

@@ -603,8 +603,18 @@ func (p *Pool) Ledger() Ledger {
 	return l
 }
 
-// Epoch returns the sums of an epoch, dead ones included.
-func (p *Pool) Epoch(epoch uint64) (Totals, error) { return p.sums(p.epochs, prefixEpoch, epoch) }
+// Epoch returns the sums of an epoch of which the pool holds lanes, else sums of nothing.
+func (p *Pool) Epoch(epoch uint64) Totals {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if g := p.epochs[epoch]; g != nil {
+		return g.sum()
+	}
+	return newTotals()
+}
+
+// History returns the sums of any epoch, those included whose evidence is deleted.
+func (p *Pool) History(epoch uint64) (Totals, error) { return p.sums(p.epochs, prefixEpoch, epoch) }
 
 // Account returns the sums of an account over all epochs.
 func (p *Pool) Account(id uint64) (Totals, error) { return p.sums(p.accounts, prefixAccount, id) }

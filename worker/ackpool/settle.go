@@ -2,7 +2,6 @@ package ackpool
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -24,10 +23,7 @@ func sortedKeys[V any](m map[uint64]V) []uint64 { return slices.Sorted(maps.Keys
 // newer acknowledgement of a lane may arrive meanwhile or may have arrived already: only the difference stays pending.
 // Submitting a transaction again that is in flight or was abandoned is allowed. It returns ErrUnknownLane, ErrInFlight if
 // another transaction carries a lane, ErrResolved, ErrExpired, ErrFull or ErrInvalid, and then records nothing.
-func (p *Pool) Submit(ctx context.Context, tx Tx) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
+func (p *Pool) Submit(tx Tx) error {
 	if err := tx.check(); err != nil {
 		return err
 	}
@@ -297,10 +293,7 @@ func (p *Pool) abandon(hash []byte, reason string) (wait func() error, err error
 
 // Refuse takes a lane's pending amount, or the part of it that amount names, out of what is to be collected: the worker
 // knows that the chain would not pay it. nil means all of it. It returns ErrUnknownLane or ErrInvalid.
-func (p *Pool) Refuse(ctx context.Context, id ack.LaneID, reason string, amount *big.Int) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
+func (p *Pool) Refuse(id ack.LaneID, reason string, amount *big.Int) error {
 	if reason == "" || len(reason) > maxReason || (amount != nil && amount.Sign() < 0) {
 		return fmt.Errorf("refuse lane %+v: %w: reason of %d bytes, amount %v", id, ErrInvalid, len(reason), amount)
 	}
@@ -349,11 +342,8 @@ func (p *Pool) OldestLive() uint64 {
 // refused as expired; then their lanes, watermarks and transactions are deleted, and their sums go into the archive. Lanes
 // that a transaction in flight carries stay until it is resolved or abandoned and Expire is called again. It never goes
 // back.
-func (p *Pool) Expire(ctx context.Context, oldestLive uint64) error {
+func (p *Pool) Expire(oldestLive uint64) error {
 	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		wait, done, err := p.expireSome(oldestLive)
 		if err != nil {
 			return fmt.Errorf("expire epochs before %d: %w", oldestLive, err)
