@@ -1,0 +1,121 @@
+package keeper
+
+import (
+	"context"
+
+	"cosmossdk.io/collections"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/edgechain/edge/x/dack/types"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
+)
+
+// EndBlock does, each with a cap for the block and in a cached context, so that no failure can halt the chain:
+//
+//  1. pay the withdrawals that are due, at most withdrawals_per_block;
+//  2. remove what is dead, at most prune_per_block records: lanes of epochs before the oldest live one, then totals and
+//     prices of epochs that are not kept any more.
+func (k *Keeper) EndBlock(ctx context.Context) error {
+	for _, step := range []struct {
+		name string
+		run  func(ctx sdk.Context) error
+	}{
+		{"withdrawals", k.payWithdrawals},
+		{"prune", k.prune},
+	} {
+		if err := inCache(ctx, step.run); err != nil {
+			k.logger(ctx).Error("end block step failed", "step", step.name, "error", err)
+		}
+	}
+	return nil
+}
+
+// payWithdrawals pays the withdrawals that are due, oldest first.
+func (k *Keeper) payWithdrawals(ctx sdk.Context) error {
+	params, err := k.params.Get(ctx)
+	if err != nil {
+		return err
+	}
+	current, err := k.epoch.CurrentNumber(ctx)
+	if err != nil {
+		return err
+	}
+	due, err := k.dueWithdrawals(ctx, current, params.WithdrawalsPerBlock)
+	if err != nil {
+		return err
+	}
+	for _, key := range due {
+		// Whatever comes of it, the entry leaves the queue: it must not be met again in each block.
+		if err := k.withdrawals.Remove(ctx, key); err != nil {
+			return err
+		}
+		epoch, id := key.K1()-types.WithdrawalDelay, key.K2()
+		cause := inCache(ctx, func(ctx sdk.Context) error { return k.payWithdrawal(ctx, id, epoch, params.SettlementDenom) })
+		if cause == nil {
+			continue
+		}
+		if err := inCache(ctx, func(ctx sdk.Context) error { return k.returnWithdrawal(ctx, id, epoch, params.SettlementDenom, cause) }); err != nil {
+			k.logger(ctx).Error("withdrawal can neither be paid nor returned", "account", id, "epoch", epoch, "cause", cause, "error", err)
+		}
+	}
+	return nil
+}
+
+func (k *Keeper) dueWithdrawals(ctx context.Context, current uint64, limit uint32) ([]collections.Pair[uint64, uint64], error) {
+	iter, err := k.withdrawals.Iterate(ctx, new(collections.Range[collections.Pair[uint64, uint64]]).
+		EndExclusive(collections.PairPrefix[uint64, uint64](current+1)))
+	if err != nil {
+		return nil, err
+	}
+	defer iter.Close()
+	var keys []collections.Pair[uint64, uint64]
+	for ; iter.Valid() && uint64(len(keys)) < uint64(limit); iter.Next() {
+		key, err := iter.Key()
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// payWithdrawal sends to the owner what settlements have left of a withdrawal.
+func (k *Keeper) payWithdrawal(ctx sdk.Context, id, epoch uint64, denom string) error {
+	account, err := k.Account(ctx, id)
+	if err != nil {
+		return err
+	}
+	amount := account.TakeWithdrawal(epoch)
+	if !amount.IsPositive() {
+		return nil
+	}
+	if err := k.accounts.Set(ctx, id, account); err != nil {
+		return err
+	}
+	owner, err := k.decodeAddress("owner", account.Owner)
+	if err != nil {
+		return err
+	}
+	coin := sdk.NewCoin(denom, amount)
+	if err := k.bank.SendCoinsFromModuleToAccount(ctx, types.ModuleName, owner, sdk.NewCoins(coin)); err != nil {
+		return err
+	}
+	return ctx.EventManager().EmitTypedEvent(&types.EventWithdrawalPaid{AccountId: id, Amount: coin.String()})
+}
+
+// returnWithdrawal puts a withdrawal that could not be paid back into the balance. The owner can ask again.
+func (k *Keeper) returnWithdrawal(ctx sdk.Context, id, epoch uint64, denom string, cause error) error {
+	account, err := k.Account(ctx, id)
+	if err != nil {
+		return err
+	}
+	amount := account.TakeWithdrawal(epoch)
+	account.Balance = account.Balance.Add(amount)
+	if err := k.accounts.Set(ctx, id, account); err != nil {
+		return err
+	}
+	return ctx.EventManager().EmitTypedEvent(&types.EventWithdrawalFailed{
+		AccountId: id, Amount: sdk.NewCoin(denom, amount).String(), Cause: epochtypes.Cause(cause),
+	})
+}

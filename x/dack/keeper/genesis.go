@@ -1,0 +1,248 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+
+	"cosmossdk.io/collections"
+	errorsmod "cosmossdk.io/errors"
+	"cosmossdk.io/math"
+
+	"github.com/edgechain/edge/x/dack/types"
+)
+
+// InitGenesis stores a genesis state. It returns ErrInvalidGenesis if the state contradicts itself, or if the module's
+// account holds less than what the state says it owes. x/bank must have been initialised before.
+func (k *Keeper) InitGenesis(ctx context.Context, gs *types.GenesisState) error {
+	if err := gs.Validate(); err != nil {
+		return err
+	}
+	if err := errors.Join(
+		k.params.Set(ctx, gs.Params),
+		k.nextAccountID.Set(ctx, gs.NextAccountId),
+		k.nextKeyID.Set(ctx, gs.NextKeyId),
+	); err != nil {
+		return err
+	}
+	changes := gs.PriceChanges
+	if len(changes) == 0 {
+		changes = []types.PriceChange{{Epoch: 1, Prices: gs.Params.Prices}}
+	}
+	for _, c := range changes {
+		if err := k.prices.Set(ctx, c.Epoch, c.Prices); err != nil {
+			return err
+		}
+	}
+	for _, s := range gs.Services {
+		if err := k.services.Set(ctx, s.Id, s); err != nil {
+			return err
+		}
+	}
+	for _, a := range gs.Accounts {
+		if err := k.initAccount(ctx, a); err != nil {
+			return err
+		}
+	}
+	for _, key := range gs.Keys {
+		if err := k.storeKey(ctx, key); err != nil {
+			return err
+		}
+	}
+	for _, r := range gs.LaneSets {
+		if err := k.lanes.Set(ctx, collections.Join3(r.Epoch, r.WorkerId, r.KeyId), r.Lanes); err != nil {
+			return err
+		}
+	}
+	if err := k.initRevenue(ctx, gs); err != nil {
+		return err
+	}
+	owed, held, err := k.owedAndHeld(ctx)
+	if err != nil {
+		return err
+	}
+	if held.LT(owed) {
+		return errorsmod.Wrapf(types.ErrInvalidGenesis, "the module's account holds %s, %s is owed", held, owed)
+	}
+	return nil
+}
+
+func (k *Keeper) initAccount(ctx context.Context, a types.Account) error {
+	owner, err := k.decodeAddress("owner", a.Owner)
+	if err != nil {
+		return errorsmod.Wrapf(types.ErrInvalidGenesis, "account %d: %s", a.Id, err)
+	}
+	if has, err := k.owners.Has(ctx, owner); err != nil || has {
+		return errors.Join(err, errorsmod.Wrapf(types.ErrInvalidGenesis, "account %d: the owner has another one", a.Id))
+	}
+	if err := errors.Join(k.owners.Set(ctx, owner, a.Id), k.accounts.Set(ctx, a.Id, a)); err != nil {
+		return err
+	}
+	for _, w := range a.Withdrawals {
+		if err := k.withdrawals.Set(ctx, collections.Join(w.Epoch+types.WithdrawalDelay, a.Id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *Keeper) initRevenue(ctx context.Context, gs *types.GenesisState) error {
+	for _, r := range gs.Revenue {
+		if err := k.revenue.Set(ctx, collections.Join3(r.Epoch, r.WorkerId, r.ServiceId), r.Revenue); err != nil {
+			return err
+		}
+	}
+	for _, r := range gs.WorkerTotals {
+		if err := k.workerTotals.Set(ctx, collections.Join(r.Epoch, r.WorkerId), r.Revenue); err != nil {
+			return err
+		}
+	}
+	for _, r := range gs.ServiceTotals {
+		if err := k.serviceTotals.Set(ctx, collections.Join(r.Epoch, r.ServiceId), r.Revenue); err != nil {
+			return err
+		}
+	}
+	for _, t := range gs.EpochTotals {
+		if err := k.epochTotals.Set(ctx, t.Epoch, t); err != nil {
+			return err
+		}
+	}
+	for _, c := range gs.SumCursors {
+		if err := k.sumCursors.Set(ctx, c.Epoch, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ExportGenesis returns the whole state; importing it gives the same state back, also in the middle of a sum.
+func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error) {
+	gs := &types.GenesisState{}
+	var err error
+	if gs.Params, err = k.params.Get(ctx); err != nil {
+		return nil, err
+	}
+	if gs.NextAccountId, err = k.nextAccountID.Peek(ctx); err != nil {
+		return nil, err
+	}
+	if gs.NextKeyId, err = k.nextKeyID.Peek(ctx); err != nil {
+		return nil, err
+	}
+	if err := k.prices.Walk(ctx, nil, func(epoch uint64, p types.Prices) (bool, error) {
+		gs.PriceChanges = append(gs.PriceChanges, types.PriceChange{Epoch: epoch, Prices: p})
+		return false, nil
+	}); err != nil {
+		return nil, err
+	}
+	if gs.Services, err = values(ctx, k.services); err != nil {
+		return nil, err
+	}
+	if gs.Accounts, err = values(ctx, k.accounts); err != nil {
+		return nil, err
+	}
+	if gs.Keys, err = values(ctx, k.keys); err != nil {
+		return nil, err
+	}
+	if err := k.lanes.Walk(ctx, nil, func(key laneKey, lanes types.LaneSet) (bool, error) {
+		gs.LaneSets = append(gs.LaneSets, types.LaneSetRecord{Epoch: key.K1(), WorkerId: key.K2(), KeyId: key.K3(), Lanes: lanes})
+		return false, nil
+	}); err != nil {
+		return nil, err
+	}
+	if err := k.revenue.Walk(ctx, nil, func(key revenueKey, r types.Revenue) (bool, error) {
+		gs.Revenue = append(gs.Revenue, types.RevenueRecord{Epoch: key.K1(), WorkerId: key.K2(), ServiceId: key.K3(), Revenue: r})
+		return false, nil
+	}); err != nil {
+		return nil, err
+	}
+	if err := k.workerTotals.Walk(ctx, nil, func(key totalKey, r types.Revenue) (bool, error) {
+		gs.WorkerTotals = append(gs.WorkerTotals, types.RevenueRecord{Epoch: key.K1(), WorkerId: key.K2(), Revenue: r})
+		return false, nil
+	}); err != nil {
+		return nil, err
+	}
+	if err := k.serviceTotals.Walk(ctx, nil, func(key totalKey, r types.Revenue) (bool, error) {
+		gs.ServiceTotals = append(gs.ServiceTotals, types.RevenueRecord{Epoch: key.K1(), ServiceId: key.K2(), Revenue: r})
+		return false, nil
+	}); err != nil {
+		return nil, err
+	}
+	if gs.EpochTotals, err = values(ctx, k.epochTotals); err != nil {
+		return nil, err
+	}
+	gs.SumCursors, err = values(ctx, k.sumCursors)
+	return gs, err
+}
+
+// values returns all values of a collection in the order of their keys.
+func values[K, V any](ctx context.Context, m collections.Map[K, V]) ([]V, error) {
+	iter, err := m.Iterate(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return iter.Values()
+}
+
+// CheckInvariants returns ErrInvariant unless the module's account holds exactly the balances, the pending withdrawals and
+// the open revenue. It walks the whole state: for tests and simulations.
+func (k *Keeper) CheckInvariants(ctx context.Context) error {
+	owed, held, err := k.owedAndHeld(ctx)
+	if err != nil {
+		return err
+	}
+	if !owed.Equal(held) {
+		return errorsmod.Wrapf(types.ErrInvariant, "the module's account holds %s, balances, withdrawals and open revenue are %s", held, owed)
+	}
+	return k.checkKeys(ctx)
+}
+
+// checkKeys compares what keys and lanes say was spent in live epochs, and the key counts of accounts with the keys.
+func (k *Keeper) checkKeys(ctx context.Context) error {
+	counts := make(map[uint64]uint32)
+	if err := k.keys.Walk(ctx, nil, func(id uint64, key types.ClientKey) (bool, error) {
+		counts[key.AccountId]++
+		for _, s := range key.Spent {
+			if s.Amount.GT(key.SpendLimit) {
+				return true, errorsmod.Wrapf(types.ErrInvariant, "key %d has spent %s of %s in epoch %d", id, s.Amount, key.SpendLimit, s.Epoch)
+			}
+		}
+		return false, nil
+	}); err != nil {
+		return err
+	}
+	return k.accounts.Walk(ctx, nil, func(id uint64, a types.Account) (bool, error) {
+		if a.Keys != counts[id] {
+			return true, errorsmod.Wrapf(types.ErrInvariant, "account %d counts %d keys and has %d", id, a.Keys, counts[id])
+		}
+		return false, nil
+	})
+}
+
+// owedAndHeld returns what the state says the module's account owes, and what it holds, in the settlement coin.
+func (k *Keeper) owedAndHeld(ctx context.Context) (owed, held math.Int, err error) {
+	owed = math.ZeroInt()
+	if err := k.accounts.Walk(ctx, nil, func(_ uint64, a types.Account) (bool, error) {
+		owed = owed.Add(a.Payable())
+		return false, nil
+	}); err != nil {
+		return owed, held, err
+	}
+	if err := k.revenue.Walk(ctx, nil, func(_ revenueKey, r types.Revenue) (bool, error) {
+		owed = owed.Add(r.Amount)
+		return false, nil
+	}); err != nil {
+		return owed, held, err
+	}
+	if err := k.epochTotals.Walk(ctx, nil, func(_ uint64, t types.EpochRevenue) (bool, error) {
+		if !t.Collected {
+			owed = owed.Add(t.Revenue.Amount)
+		}
+		return false, nil
+	}); err != nil {
+		return owed, held, err
+	}
+	denom, err := k.SettlementDenom(ctx)
+	if err != nil {
+		return owed, held, err
+	}
+	return owed, k.bank.GetBalance(ctx, k.module, denom).Amount, nil
+}

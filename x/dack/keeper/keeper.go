@@ -1,0 +1,135 @@
+// Package keeper holds the state machine of x/dack: accounts, keys, settlements, revenue and its sums.
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"cosmossdk.io/collections"
+	"cosmossdk.io/core/address"
+	corestore "cosmossdk.io/core/store"
+	errorsmod "cosmossdk.io/errors"
+	"cosmossdk.io/log/v2"
+
+	"github.com/cosmos/cosmos-sdk/codec"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+
+	"github.com/edgechain/edge/x/dack/types"
+)
+
+type (
+	// laneKey is epoch, worker, key.
+	laneKey = collections.Triple[uint64, uint64, uint64]
+	// revenueKey is epoch, worker, service.
+	revenueKey = collections.Triple[uint64, uint64, uint64]
+	// totalKey is epoch and the id of a worker or service.
+	totalKey = collections.Pair[uint64, uint64]
+)
+
+// Keeper is the state of x/dack. It has no mutable memory: transactions may run in parallel and be run again.
+type Keeper struct {
+	cdc       codec.BinaryCodec
+	addresses address.Codec
+	module    sdk.AccAddress
+
+	// authority may change the parameters.
+	authority string
+
+	schema        collections.Schema
+	params        collections.Item[types.Params]
+	prices        collections.Map[uint64, types.Prices]
+	services      collections.Map[uint64, types.Service]
+	nextAccountID collections.Sequence
+	nextKeyID     collections.Sequence
+	accounts      collections.Map[uint64, types.Account]
+	owners        collections.Map[[]byte, uint64]
+	keys          collections.Map[uint64, types.ClientKey]
+	publicKeys    collections.Map[[]byte, uint64]
+	accountKeys   collections.KeySet[collections.Pair[uint64, uint64]]
+	lanes         collections.Map[laneKey, types.LaneSet]
+	withdrawals   collections.KeySet[collections.Pair[uint64, uint64]]
+	revenue       collections.Map[revenueKey, types.Revenue]
+	workerTotals  collections.Map[totalKey, types.Revenue]
+	serviceTotals collections.Map[totalKey, types.Revenue]
+	epochTotals   collections.Map[uint64, types.EpochRevenue]
+	sumCursors    collections.Map[uint64, types.SumCursor]
+
+	bank  types.BankKeeper
+	epoch types.EpochKeeper
+	node  types.NodeKeeper
+}
+
+// NewKeeper returns the keeper of x/dack. It panics on wiring faults.
+func NewKeeper(
+	cdc codec.BinaryCodec, svc corestore.KVStoreService, authority string, ac address.Codec,
+	bk types.BankKeeper, ek types.EpochKeeper, nk types.NodeKeeper,
+) *Keeper {
+	if _, err := ac.StringToBytes(authority); err != nil {
+		panic(fmt.Errorf("x/%s: authority: %w", types.ModuleName, err))
+	}
+	u64, pair := collections.Uint64Key, collections.PairKeyCodec(collections.Uint64Key, collections.Uint64Key)
+	triple := collections.TripleKeyCodec(collections.Uint64Key, collections.Uint64Key, collections.Uint64Key)
+	revenue := codec.CollValue[types.Revenue](cdc)
+	sb := collections.NewSchemaBuilder(svc)
+	k := &Keeper{
+		cdc:       cdc,
+		addresses: ac,
+		module:    authtypes.NewModuleAddress(types.ModuleName),
+		authority: authority,
+
+		params:        collections.NewItem(sb, types.ParamsPrefix, "params", codec.CollValue[types.Params](cdc)),
+		prices:        collections.NewMap(sb, types.PricesPrefix, "prices", u64, codec.CollValue[types.Prices](cdc)),
+		services:      collections.NewMap(sb, types.ServicesPrefix, "services", u64, codec.CollValue[types.Service](cdc)),
+		nextAccountID: collections.NewSequence(sb, types.NextAccountIDPrefix, "next_account_id"),
+		nextKeyID:     collections.NewSequence(sb, types.NextKeyIDPrefix, "next_key_id"),
+		accounts:      collections.NewMap(sb, types.AccountsPrefix, "accounts", u64, codec.CollValue[types.Account](cdc)),
+		owners:        collections.NewMap(sb, types.OwnersPrefix, "owners", collections.BytesKey, collections.Uint64Value),
+		keys:          collections.NewMap(sb, types.KeysPrefix, "keys", u64, codec.CollValue[types.ClientKey](cdc)),
+		publicKeys:    collections.NewMap(sb, types.PublicKeysPrefix, "public_keys", collections.BytesKey, collections.Uint64Value),
+		accountKeys:   collections.NewKeySet(sb, types.AccountKeysPrefix, "account_keys", pair),
+		lanes:         collections.NewMap(sb, types.LanesPrefix, "lanes", triple, codec.CollValue[types.LaneSet](cdc)),
+		withdrawals:   collections.NewKeySet(sb, types.WithdrawalsPrefix, "withdrawals", pair),
+		revenue:       collections.NewMap(sb, types.RevenuePrefix, "revenue", triple, revenue),
+		workerTotals:  collections.NewMap(sb, types.WorkerTotalsPrefix, "worker_totals", pair, revenue),
+		serviceTotals: collections.NewMap(sb, types.ServiceTotalsPrefix, "service_totals", pair, revenue),
+		epochTotals:   collections.NewMap(sb, types.EpochTotalsPrefix, "epoch_totals", u64, codec.CollValue[types.EpochRevenue](cdc)),
+		sumCursors:    collections.NewMap(sb, types.SumCursorsPrefix, "sum_cursors", u64, codec.CollValue[types.SumCursor](cdc)),
+
+		bank:  bk,
+		epoch: ek,
+		node:  nk,
+	}
+	schema, err := sb.Build()
+	if err != nil {
+		panic(err)
+	}
+	k.schema = schema
+	return k
+}
+
+// Params returns the parameters.
+func (k *Keeper) Params(ctx context.Context) (types.Params, error) { return k.params.Get(ctx) }
+
+// SettlementDenom returns the denom of the settlement coin.
+func (k *Keeper) SettlementDenom(ctx context.Context) (string, error) {
+	params, err := k.params.Get(ctx)
+	if err != nil {
+		return "", err
+	}
+	return params.SettlementDenom, nil
+}
+
+// Service returns a service, or ErrServiceNotFound.
+func (k *Keeper) Service(ctx context.Context, id uint64) (types.Service, error) {
+	service, err := k.services.Get(ctx, id)
+	if errors.Is(err, collections.ErrNotFound) {
+		return types.Service{}, errorsmod.Wrapf(types.ErrServiceNotFound, "service %d", id)
+	}
+	return service, err
+}
+
+func (k *Keeper) logger(ctx context.Context) log.Logger {
+	return sdk.UnwrapSDKContext(ctx).Logger().With("module", "x/"+types.ModuleName)
+}

@@ -1,0 +1,290 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+
+	"cosmossdk.io/collections"
+	errorsmod "cosmossdk.io/errors"
+	"cosmossdk.io/math"
+
+	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/edgechain/edge/x/dack/types"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
+)
+
+// addRevenue adds to the record of a worker and a service in an epoch.
+func (k *Keeper) addRevenue(ctx context.Context, epoch, workerID, serviceID uint64, revenue types.Revenue) error {
+	key := collections.Join3(epoch, workerID, serviceID)
+	return addTo(ctx, k.revenue, key, revenue)
+}
+
+// addTo adds to a revenue that may not exist yet.
+func addTo[K any](ctx context.Context, m collections.Map[K, types.Revenue], key K, revenue types.Revenue) error {
+	old, err := m.Get(ctx, key)
+	if errors.Is(err, collections.ErrNotFound) {
+		return m.Set(ctx, key, revenue)
+	}
+	if err != nil {
+		return err
+	}
+	return m.Set(ctx, key, old.Add(revenue))
+}
+
+// Close is the sum stage of the closing machine: it moves up to budget records of a closed epoch into the totals by
+// worker, by service and of the epoch. A record exists until it is summed, so none is counted twice; one that fails is set
+// aside and stays where it is. The position is in the state, for each epoch by itself, so that Close can be called again
+// at any time.
+func (k *Keeper) Close(ctx context.Context, epoch uint64, budget uint32) (used uint32, done bool, err error) {
+	total, err := k.epochTotals.Get(ctx, epoch)
+	switch {
+	case errors.Is(err, collections.ErrNotFound):
+		total = types.EpochRevenue{Epoch: epoch, Revenue: types.NewRevenue()}
+	case err != nil:
+		return 0, false, err
+	case total.Summed:
+		return 0, true, nil
+	}
+	records, more, err := k.nextRecords(ctx, epoch, max(budget, 1))
+	if err != nil {
+		return 0, false, err
+	}
+	for _, key := range records {
+		var revenue types.Revenue
+		if err := inCache(ctx, func(ctx sdk.Context) (err error) {
+			revenue, err = k.sumRecord(ctx, key)
+			return err
+		}); err != nil {
+			if err := k.epoch.SetAside(ctx, epoch, types.StageSum, types.SumItemKey(key.K2(), key.K3()), err); err != nil {
+				return 0, false, err
+			}
+		} else {
+			total.Revenue = total.Revenue.Add(revenue)
+		}
+		used++
+	}
+	if more {
+		last := records[len(records)-1]
+		cursor := types.SumCursor{Epoch: epoch, WorkerId: last.K2(), ServiceId: last.K3()}
+		if err := k.sumCursors.Set(ctx, epoch, cursor); err != nil {
+			return 0, false, err
+		}
+		return used, false, k.epochTotals.Set(ctx, epoch, total)
+	}
+	total.Summed = true
+	if err := k.sumCursors.Remove(ctx, epoch); err != nil {
+		return 0, false, err
+	}
+	if err := k.epochTotals.Set(ctx, epoch, total); err != nil {
+		return 0, false, err
+	}
+	return used, true, sdk.UnwrapSDKContext(ctx).EventManager().EmitTypedEvent(&types.EventRevenueSummed{
+		Epoch: epoch, Amount: total.Revenue.Amount.String(),
+	})
+}
+
+// nextRecords returns the keys of the next records to be summed, at most limit, and whether there are more.
+func (k *Keeper) nextRecords(ctx context.Context, epoch uint64, limit uint32) ([]revenueKey, bool, error) {
+	r := new(collections.Range[revenueKey]).
+		StartInclusive(collections.TriplePrefix[uint64, uint64, uint64](epoch)).
+		EndExclusive(collections.TriplePrefix[uint64, uint64, uint64](epoch + 1))
+	cursor, err := k.sumCursors.Get(ctx, epoch)
+	switch {
+	case err == nil:
+		r = r.StartExclusive(collections.Join3(epoch, cursor.WorkerId, cursor.ServiceId))
+	case !errors.Is(err, collections.ErrNotFound):
+		return nil, false, err
+	}
+	iter, err := k.revenue.Iterate(ctx, r)
+	if err != nil {
+		return nil, false, err
+	}
+	defer iter.Close()
+	var keys []revenueKey
+	for ; iter.Valid(); iter.Next() {
+		if uint64(len(keys)) >= uint64(limit) {
+			return keys, true, nil
+		}
+		key, err := iter.Key()
+		if err != nil {
+			return nil, false, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, false, nil
+}
+
+// sumRecord moves one record into the totals by worker and by service and returns it.
+func (k *Keeper) sumRecord(ctx context.Context, key revenueKey) (types.Revenue, error) {
+	revenue, err := k.revenue.Get(ctx, key)
+	if err != nil {
+		return types.Revenue{}, err
+	}
+	if err := k.revenue.Remove(ctx, key); err != nil {
+		return types.Revenue{}, err
+	}
+	if err := addTo(ctx, k.workerTotals, collections.Join(key.K1(), key.K2()), revenue); err != nil {
+		return types.Revenue{}, err
+	}
+	return revenue, addTo(ctx, k.serviceTotals, collections.Join(key.K1(), key.K3()), revenue)
+}
+
+// RetryItem takes a record that the sum stage set aside into the current epoch, with which it is summed, shared and paid:
+// its own epoch may be paid already. It returns ErrItemNotFound if there is no such record, and ErrNotSummed while the sum
+// of the epoch is under way, because the record may then be one that is still to come.
+func (k *Keeper) RetryItem(ctx context.Context, epoch uint64, key []byte) error {
+	workerID, serviceID, err := types.ParseSumItemKey(key)
+	if err != nil {
+		return err
+	}
+	total, err := k.epochTotals.Get(ctx, epoch)
+	if err != nil && !errors.Is(err, collections.ErrNotFound) {
+		return err
+	}
+	if !total.Summed {
+		return errorsmod.Wrapf(types.ErrNotSummed, "epoch %d", epoch)
+	}
+	record := collections.Join3(epoch, workerID, serviceID)
+	revenue, err := k.revenue.Get(ctx, record)
+	if errors.Is(err, collections.ErrNotFound) {
+		return errorsmod.Wrapf(types.ErrItemNotFound, "epoch %d worker %d service %d", epoch, workerID, serviceID)
+	}
+	if err != nil {
+		return err
+	}
+	current, err := k.epoch.CurrentNumber(ctx)
+	if err != nil {
+		return err
+	}
+	if err := k.revenue.Remove(ctx, record); err != nil {
+		return err
+	}
+	return k.addRevenue(ctx, current, workerID, serviceID, revenue)
+}
+
+// CollectRevenue sends the summed revenue of an epoch to a module account, once, and returns the amount in units of the
+// settlement coin. It returns ErrNotSummed or ErrAlreadyCollected.
+func (k *Keeper) CollectRevenue(ctx context.Context, epoch uint64, recipientModule string) (math.Int, error) {
+	total, err := k.EpochTotal(ctx, epoch)
+	if err != nil {
+		return math.Int{}, err
+	}
+	if total.Collected {
+		return math.Int{}, errorsmod.Wrapf(types.ErrAlreadyCollected, "epoch %d", epoch)
+	}
+	denom, err := k.SettlementDenom(ctx)
+	if err != nil {
+		return math.Int{}, err
+	}
+	amount := total.Revenue.Amount
+	total.Collected = true
+	if err := k.epochTotals.Set(ctx, epoch, total); err != nil {
+		return math.Int{}, err
+	}
+	if amount.IsPositive() {
+		coins := sdk.NewCoins(sdk.NewCoin(denom, amount))
+		if err := k.bank.SendCoinsFromModuleToModule(ctx, types.ModuleName, recipientModule, coins); err != nil {
+			return math.Int{}, err
+		}
+	}
+	return amount, nil
+}
+
+// EpochTotal returns the total of an epoch that is summed, or ErrNotSummed.
+func (k *Keeper) EpochTotal(ctx context.Context, epoch uint64) (types.EpochRevenue, error) {
+	total, err := k.epochTotals.Get(ctx, epoch)
+	if err != nil && !errors.Is(err, collections.ErrNotFound) {
+		return types.EpochRevenue{}, err
+	}
+	if !total.Summed {
+		return types.EpochRevenue{}, errorsmod.Wrapf(types.ErrNotSummed, "epoch %d", epoch)
+	}
+	return total, nil
+}
+
+// WorkerTotals returns the totals by worker of an epoch, ascending by worker id from fromWorker on, at most limit. It
+// returns ErrNotSummed, or ErrPruned for an epoch whose totals may be gone.
+func (k *Keeper) WorkerTotals(ctx context.Context, epoch, fromWorker uint64, limit uint32) ([]types.RevenueRecord, error) {
+	return k.totals(ctx, k.workerTotals, epoch, fromWorker, limit, func(id uint64) types.RevenueRecord {
+		return types.RevenueRecord{Epoch: epoch, WorkerId: id}
+	})
+}
+
+// ServiceTotals returns the totals by service of an epoch, ascending by service id from fromService on, at most limit. It
+// returns ErrNotSummed, or ErrPruned for an epoch whose totals may be gone.
+func (k *Keeper) ServiceTotals(ctx context.Context, epoch, fromService uint64, limit uint32) ([]types.RevenueRecord, error) {
+	return k.totals(ctx, k.serviceTotals, epoch, fromService, limit, func(id uint64) types.RevenueRecord {
+		return types.RevenueRecord{Epoch: epoch, ServiceId: id}
+	})
+}
+
+func (k *Keeper) totals(
+	ctx context.Context, m collections.Map[totalKey, types.Revenue], epoch, from uint64, limit uint32,
+	record func(id uint64) types.RevenueRecord,
+) ([]types.RevenueRecord, error) {
+	oldest, err := k.oldestKept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if epoch < oldest {
+		return nil, errorsmod.Wrapf(types.ErrPruned, "epoch %d, kept from %d on", epoch, oldest)
+	}
+	if _, err := k.EpochTotal(ctx, epoch); err != nil {
+		return nil, err
+	}
+	iter, err := m.Iterate(ctx, collections.NewPrefixedPairRange[uint64, uint64](epoch).StartInclusive(from))
+	if err != nil {
+		return nil, err
+	}
+	defer iter.Close()
+	var records []types.RevenueRecord
+	for ; iter.Valid() && uint64(len(records)) < uint64(limit); iter.Next() {
+		kv, err := iter.KeyValue()
+		if err != nil {
+			return nil, err
+		}
+		r := record(kv.Key.K2())
+		r.Revenue = kv.Value
+		records = append(records, r)
+	}
+	return records, nil
+}
+
+// oldestKept is the oldest epoch whose totals and prices are kept.
+func (k *Keeper) oldestKept(ctx context.Context) (uint64, error) {
+	params, err := k.params.Get(ctx)
+	if err != nil {
+		return 0, err
+	}
+	current, err := k.epoch.CurrentNumber(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if current <= uint64(params.HistoryEpochs) {
+		return 1, nil
+	}
+	return current - uint64(params.HistoryEpochs), nil
+}
+
+// inCache runs f and keeps what it wrote only if it returns nil. A panic is an error: what it guards must not halt the
+// chain.
+func inCache(ctx context.Context, f func(ctx sdk.Context) error) (err error) {
+	cached, write := sdk.UnwrapSDKContext(ctx).CacheContext()
+	defer func() {
+		r := recover()
+		switch r.(type) {
+		case nil:
+		case storetypes.ErrorOutOfGas, storetypes.ErrorGasOverflow:
+			panic(r) // the sender's gas, not the item, is at fault: the transaction fails as a whole
+		default:
+			err = epochtypes.PanicError(r)
+		}
+	}()
+	if err := f(cached); err != nil {
+		return err
+	}
+	write()
+	return nil
+}

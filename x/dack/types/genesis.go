@@ -1,0 +1,210 @@
+package types
+
+import (
+	errorsmod "cosmossdk.io/errors"
+	"cosmossdk.io/math"
+)
+
+// DefaultGenesis returns the genesis state of a new chain: the content service and no accounts.
+func DefaultGenesis() *GenesisState {
+	params := DefaultParams()
+	return &GenesisState{
+		Params:        params,
+		PriceChanges:  []PriceChange{{Epoch: 1, Prices: params.Prices}},
+		Services:      []Service{ContentService()},
+		NextAccountId: 1,
+		NextKeyId:     1,
+	}
+}
+
+// laneSetKey and pairKey name records of a genesis state in sets of those seen.
+type (
+	laneSetKey struct{ epoch, worker, key uint64 }
+	pairKey    struct{ epoch, id uint64 }
+)
+
+// Validate returns ErrInvalidParams or ErrInvalidGenesis if the state contradicts itself.
+func (gs *GenesisState) Validate() error {
+	if err := gs.Params.Validate(); err != nil {
+		return err
+	}
+	if gs.NextAccountId == 0 || gs.NextKeyId == 0 {
+		return errorsmod.Wrap(ErrInvalidGenesis, "ids count from 1")
+	}
+	if err := gs.validatePrices(); err != nil {
+		return err
+	}
+	if err := gs.validateServices(); err != nil {
+		return err
+	}
+	if err := gs.validateAccounts(); err != nil {
+		return err
+	}
+	if err := gs.validateLanes(); err != nil {
+		return err
+	}
+	return gs.validateRevenue()
+}
+
+func (gs *GenesisState) validatePrices() error {
+	last := uint64(0)
+	for _, c := range gs.PriceChanges {
+		if c.Epoch <= last {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "prices from epoch %d after epoch %d", c.Epoch, last)
+		}
+		if err := c.Prices.Validate(); err != nil {
+			return err
+		}
+		last = c.Epoch
+	}
+	return nil
+}
+
+func (gs *GenesisState) validateServices() error {
+	content := false
+	for i, s := range gs.Services {
+		if i > 0 && s.Id <= gs.Services[i-1].Id {
+			return errorsmod.Wrap(ErrInvalidGenesis, "services are not strictly ascending")
+		}
+		if s.Kind != SERVICE_KIND_CONTENT {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "service %d: kind %s", s.Id, s.Kind)
+		}
+		content = content || s == ContentService()
+	}
+	if !content {
+		return errorsmod.Wrap(ErrInvalidGenesis, "the content service is missing")
+	}
+	return nil
+}
+
+func (gs *GenesisState) validateAccounts() error {
+	accounts := make(map[uint64]uint32, len(gs.Accounts)) // keys that the account says it has, counted down below
+	owners := make(map[string]bool, len(gs.Accounts))
+	for i := range gs.Accounts {
+		a := &gs.Accounts[i]
+		if err := a.validate(); err != nil {
+			return err
+		}
+		if _, ok := accounts[a.Id]; ok || owners[a.Owner] {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "account %d of %s is there twice", a.Id, a.Owner)
+		}
+		if a.Id >= gs.NextAccountId {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "account %d, the next is %d", a.Id, gs.NextAccountId)
+		}
+		if a.Keys > MaxKeysPerAccount {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "account %d has %d keys", a.Id, a.Keys)
+		}
+		accounts[a.Id] = a.Keys
+		owners[a.Owner] = true
+	}
+	keys := make(map[uint64]bool, len(gs.Keys))
+	public := make(map[string]bool, len(gs.Keys))
+	for i := range gs.Keys {
+		k := &gs.Keys[i]
+		if err := k.validate(); err != nil {
+			return err
+		}
+		if keys[k.Id] || public[string(k.PublicKey)] {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "key %d is there twice", k.Id)
+		}
+		if k.Id >= gs.NextKeyId {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "key %d, the next is %d", k.Id, gs.NextKeyId)
+		}
+		left, ok := accounts[k.AccountId]
+		if !ok || left == 0 {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "key %d: account %d is missing or counts fewer keys", k.Id, k.AccountId)
+		}
+		accounts[k.AccountId] = left - 1
+		keys[k.Id], public[string(k.PublicKey)] = true, true
+	}
+	for i := range gs.Accounts {
+		if accounts[gs.Accounts[i].Id] != 0 {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "account %d counts more keys than it has", gs.Accounts[i].Id)
+		}
+	}
+	return nil
+}
+
+func (gs *GenesisState) validateLanes() error {
+	seen := make(map[laneSetKey]bool, len(gs.LaneSets))
+	for i := range gs.LaneSets {
+		r := &gs.LaneSets[i]
+		key := laneSetKey{r.Epoch, r.WorkerId, r.KeyId}
+		if r.Epoch == 0 || r.WorkerId == 0 || r.KeyId == 0 || r.KeyId >= gs.NextKeyId || seen[key] {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "lanes of epoch %d, worker %d, key %d", r.Epoch, r.WorkerId, r.KeyId)
+		}
+		if err := r.Lanes.validate(); err != nil {
+			return errorsmod.Wrapf(err, "lanes of epoch %d, worker %d, key %d", r.Epoch, r.WorkerId, r.KeyId)
+		}
+		seen[key] = true
+	}
+	return nil
+}
+
+func (gs *GenesisState) validateRevenue() error {
+	records := make(map[laneSetKey]bool, len(gs.Revenue))
+	for _, r := range gs.Revenue {
+		key := laneSetKey{r.Epoch, r.WorkerId, r.ServiceId}
+		if r.Epoch == 0 || r.WorkerId == 0 || records[key] {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "revenue of epoch %d, worker %d, service %d", r.Epoch, r.WorkerId, r.ServiceId)
+		}
+		if err := r.Revenue.validate(); err != nil {
+			return err
+		}
+		records[key] = true
+	}
+	epochs := make(map[uint64]math.Int, len(gs.EpochTotals))
+	for _, t := range gs.EpochTotals {
+		if _, ok := epochs[t.Epoch]; ok || t.Epoch == 0 || (t.Collected && !t.Summed) {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "total of epoch %d", t.Epoch)
+		}
+		if err := t.Revenue.validate(); err != nil {
+			return err
+		}
+		epochs[t.Epoch] = t.Revenue.Amount
+	}
+	for _, totals := range []struct {
+		name    string
+		records []RevenueRecord
+	}{{"worker", gs.WorkerTotals}, {"service", gs.ServiceTotals}} {
+		sums := make(map[uint64]math.Int, len(epochs))
+		seen := make(map[pairKey]bool, len(totals.records))
+		for _, r := range totals.records {
+			id := r.WorkerId
+			if totals.name == "service" {
+				id = r.ServiceId
+			}
+			key := pairKey{r.Epoch, id}
+			if _, ok := epochs[r.Epoch]; !ok || seen[key] {
+				return errorsmod.Wrapf(ErrInvalidGenesis, "total of epoch %d, %s %d", r.Epoch, totals.name, id)
+			}
+			if err := r.Revenue.validate(); err != nil {
+				return err
+			}
+			seen[key] = true
+			if sum, ok := sums[r.Epoch]; ok {
+				sums[r.Epoch] = sum.Add(r.Revenue.Amount)
+			} else {
+				sums[r.Epoch] = r.Revenue.Amount
+			}
+		}
+		for _, t := range gs.EpochTotals {
+			sum, ok := sums[t.Epoch]
+			if !ok {
+				sum = math.ZeroInt()
+			}
+			// Pruning takes the parts of a collected epoch away before the epoch itself.
+			if !sum.Equal(t.Revenue.Amount) && (!t.Collected || sum.GT(t.Revenue.Amount)) {
+				return errorsmod.Wrapf(ErrInvalidGenesis, "epoch %d: %s totals are %s, the total is %s", t.Epoch, totals.name, sum, t.Revenue.Amount)
+			}
+		}
+	}
+	cursors := make(map[uint64]bool, len(gs.SumCursors))
+	for _, c := range gs.SumCursors {
+		if _, ok := epochs[c.Epoch]; !ok || cursors[c.Epoch] {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "sum cursor of epoch %d", c.Epoch)
+		}
+		cursors[c.Epoch] = true
+	}
+	return nil
+}
