@@ -1,0 +1,267 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/client/lane"
+)
+
+// acker acknowledges what a source has verified, beside the stream. It owns the source's lanes from add until stop.
+type acker struct {
+	src    *source
+	cancel context.CancelFunc
+	done   chan struct{}
+	due    chan struct{}
+	every  atomic.Uint64
+	// fresh counts the bytes verified since the last look.
+	fresh atomic.Uint64
+
+	mu    sync.Mutex
+	lanes []*lane.Lane
+	// refusedSince is when the worker began to refuse what this client signs.
+	refusedSince time.Time
+	fault        error
+	abort        context.CancelCauseFunc
+}
+
+func startAcker(ctx context.Context, src *source) *acker {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	a := &acker{src: src, cancel: cancel, done: make(chan struct{}), due: make(chan struct{}, 1)}
+	a.every.Store(min(src.cfg.AckBytes, 1<<20))
+	go a.run(ctx)
+	return a
+}
+
+// add takes over a lane.
+func (a *acker) add(l *lane.Lane) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lanes = append(a.lanes, l)
+}
+
+// limit sets after how many bytes an acknowledgement is due.
+func (a *acker) limit(n uint64) { a.every.Store(n) }
+
+// verified notes bytes that have been counted on a lane.
+func (a *acker) verified(n uint64) {
+	if a.fresh.Add(n) >= a.every.Load() {
+		a.poke()
+	}
+}
+
+// poke makes an acknowledgement due now.
+func (a *acker) poke() {
+	select {
+	case a.due <- struct{}{}:
+	default:
+	}
+}
+
+// guard makes abort end the stream at work when the worker refuses acknowledgements for too long.
+func (a *acker) guard(abort context.CancelCauseFunc) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.abort = abort
+	return a.fault
+}
+
+func (a *acker) run(ctx context.Context) {
+	defer close(a.done)
+	tick := time.NewTicker(a.src.cfg.AckInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.due:
+		case <-tick.C:
+		}
+		if a.src.token() == "" {
+			// The stream's goroutine opens the next session; it finds what is not acknowledged.
+			continue
+		}
+		a.fresh.Store(0)
+		if err := a.flush(ctx); err != nil {
+			a.failed(ctx, err)
+		}
+	}
+}
+
+// failed judges an error of flush. Anything but a refusal passes, or shows in the stream as well.
+func (a *acker) failed(ctx context.Context, err error) {
+	if ctx.Err() != nil || !errors.Is(err, ErrAckRefused) {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.refusedSince.IsZero() {
+		a.refusedSince = time.Now()
+	}
+	if time.Since(a.refusedSince) < a.src.cfg.EpochPatience {
+		return
+	}
+	a.fault = err
+	if a.abort != nil {
+		a.abort(err)
+	}
+}
+
+// flush signs for all that is verified and gives it to the worker.
+func (a *acker) flush(ctx context.Context) error {
+	a.mu.Lock()
+	lanes := append([]*lane.Lane(nil), a.lanes...)
+	a.mu.Unlock()
+	var (
+		list  []ack.Signed
+		owner []*lane.Lane
+		fault error
+	)
+	for _, l := range lanes {
+		signed, err := l.Sign()
+		if err != nil {
+			fault = errors.Join(fault, err)
+			continue
+		}
+		for range signed {
+			owner = append(owner, l)
+		}
+		list = append(list, signed...)
+	}
+	if len(list) == 0 {
+		return fault
+	}
+	var body []byte
+	for i := range list {
+		body = list[i].AppendEncoded(body)
+	}
+	var answer struct {
+		Accepted uint64 `json:"accepted"`
+		Credit   Credit `json:"credit"`
+	}
+	err := a.src.call(ctx, http.MethodPost, "/v1/acks", typeAck, body, http.StatusOK, &answer)
+	var p *Problem
+	switch {
+	case err == nil:
+		for i := range list {
+			owner[i].Confirm(list[i : i+1])
+		}
+		a.confirmed(list)
+		a.src.setCredit(answer.Credit)
+		return fault
+	case errors.As(err, &p) && p.Type == "bad-acknowledgement":
+		return a.refused(list, owner, p)
+	default:
+		return err
+	}
+}
+
+// refused takes up what the worker stored of a list and gives up what can never be stored.
+func (a *acker) refused(list []ack.Signed, owner []*lane.Lane, p *Problem) error {
+	var stored []ack.Signed
+	var fault error
+	for i := range list {
+		reason, bad := p.Refused[i]
+		switch {
+		case len(p.Refused) == 0:
+			fault = fmt.Errorf("%w: %w", ErrAckRefused, p)
+		case !bad:
+			owner[i].Confirm(list[i : i+1])
+			stored = append(stored, list[i])
+		case i+1 < len(list) && owner[i+1] == owner[i]:
+			// The last one of the epoch before: its epoch may have died with the worker, and the newest stands by itself.
+			owner[i].Abandon(&list[i].Ack)
+		default:
+			fault = fmt.Errorf("%w: lane %d of epoch %d: %s", ErrAckRefused, list[i].Lane, list[i].Epoch, reason)
+		}
+	}
+	a.confirmed(stored)
+	return fault
+}
+
+func (a *acker) confirmed(list []ack.Signed) {
+	if len(list) == 0 {
+		return
+	}
+	a.mu.Lock()
+	a.refusedSince = time.Time{}
+	a.mu.Unlock()
+	a.src.mu.Lock()
+	for i := range list {
+		a.src.ledger.confirm(&list[i].Ack)
+	}
+	a.src.mu.Unlock()
+	a.src.say(Event{Kind: EventAcknowledged, Worker: a.src.worker})
+}
+
+// stop ends the goroutine, delivers the last acknowledgement within FinalAckTimeout, and closes the lanes. What could not
+// be delivered stays in the lanes' files and is delivered by the next transfer.
+func (a *acker) stop(ctx context.Context) error {
+	a.cancel()
+	<-a.done
+	ctx, cancel := context.WithTimeout(ctx, a.src.cfg.FinalAckTimeout)
+	defer cancel()
+	err := a.deliver(ctx)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var left uint64
+	var closing error
+	for _, l := range a.lanes {
+		left += l.Unacknowledged()
+		closing = errors.Join(closing, l.Close())
+	}
+	a.src.mu.Lock()
+	a.src.report.Unacknowledged += left
+	if err != nil && left > 0 {
+		a.src.report.AckError = err.Error()
+	}
+	a.src.mu.Unlock()
+	return closing
+}
+
+func (a *acker) deliver(ctx context.Context) error {
+	pause := a.src.cfg.Backoff
+	patience := time.Now().Add(a.src.cfg.EpochPatience)
+	for {
+		err := a.flush(ctx)
+		if err == nil {
+			if left := a.unsent(); left == 0 {
+				return nil
+			}
+			continue
+		}
+		var p *Problem
+		switch {
+		case errors.Is(err, ErrAckRefused) && time.Now().After(patience):
+			return err
+		case errors.As(err, &p) && p.Status == http.StatusUnauthorized && a.src.lane != nil:
+			if err := a.src.open(ctx); err != nil && !retryable(err) {
+				return err
+			}
+		case !errors.Is(err, ErrAckRefused) && !retryable(classify(err)):
+			return err
+		}
+		if sleepErr := sleep(ctx, pause); sleepErr != nil {
+			return err
+		}
+		pause = min(2*pause, a.src.cfg.MaxBackoff)
+	}
+}
+
+// unsent counts lanes that have something to deliver.
+func (a *acker) unsent() (n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, l := range a.lanes {
+		if list, err := l.Sign(); err == nil && len(list) > 0 {
+			n++
+		}
+	}
+	return n
+}
