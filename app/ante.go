@@ -6,10 +6,12 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/x/auth/ante"
 	bankkeeper "github.com/cosmos/cosmos-sdk/x/bank/keeper"
+
+	dackante "github.com/edgechain/edge/x/dack/ante"
 )
 
 // newAnteHandler returns what every transaction passes before its messages run: the SDK's checks in the SDK's order, from
-// cheap to dear.
+// cheap to dear, with ours of settlements before any signature is verified.
 func newAnteHandler(app *App) (sdk.AnteHandler, error) {
 	return sdk.ChainAnteDecorators(
 		ante.NewSetUpContextDecorator(), // must come first: it sets the gas meter
@@ -19,6 +21,7 @@ func newAnteHandler(app *App) (sdk.AnteHandler, error) {
 		ante.NewValidateMemoDecorator(app.AccountKeeper),
 		ante.NewConsumeGasForTxSizeDecorator(app.AccountKeeper),
 		ante.NewDeductFeeDecorator(app.AccountKeeper, virtualFees{app.BankKeeper}, app.FeeGrantKeeper, nil),
+		dackante.NewSettleDecorator(app.DackKeeper),
 		ante.NewSetPubKeyDecorator(app.AccountKeeper), // must come before all checks of signatures
 		ante.NewValidateSigCountDecorator(app.AccountKeeper),
 		ante.NewSigGasConsumeDecorator(app.AccountKeeper, ante.DefaultSigVerificationGasConsumer),

@@ -151,7 +151,9 @@ func (app *App) PreBlocker(ctx sdk.Context, _ *abci.RequestFinalizeBlock) (*sdk.
 }
 
 // BeginBlocker runs before the transactions of a block.
-func (app *App) BeginBlocker(ctx sdk.Context) (sdk.BeginBlock, error) { return app.modules.BeginBlock(ctx) }
+func (app *App) BeginBlocker(ctx sdk.Context) (sdk.BeginBlock, error) {
+	return app.modules.BeginBlock(ctx)
+}
 
 // EndBlocker runs after the transactions of a block.
 func (app *App) EndBlocker(ctx sdk.Context) (sdk.EndBlock, error) { return app.modules.EndBlock(ctx) }

@@ -38,6 +38,10 @@ import (
 	upgradekeeper "github.com/cosmos/cosmos-sdk/x/upgrade/keeper"
 	upgradetypes "github.com/cosmos/cosmos-sdk/x/upgrade/types"
 
+	dackkeeper "github.com/edgechain/edge/x/dack/keeper"
+	dacktypes "github.com/edgechain/edge/x/dack/types"
+	epochkeeper "github.com/edgechain/edge/x/epoch/keeper"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
 	nodekeeper "github.com/edgechain/edge/x/node/keeper"
 	nodetypes "github.com/edgechain/edge/x/node/types"
 )
@@ -56,7 +60,9 @@ type keepers struct {
 	GovKeeper       *govkeeper.Keeper
 	ConsensusKeeper consensuskeeper.Keeper
 
-	NodeKeeper *nodekeeper.Keeper
+	NodeKeeper  *nodekeeper.Keeper
+	EpochKeeper *epochkeeper.Keeper
+	DackKeeper  *dackkeeper.Keeper
 }
 
 // moduleAccounts are the accounts of modules and what they may do beyond holding and sending.
@@ -69,6 +75,7 @@ func moduleAccounts() map[string][]string {
 		stakingtypes.KeyRotationFeePoolName: {authtypes.Burner},
 		govtypes.ModuleName:                 {authtypes.Burner},
 		nodetypes.ModuleName:                nil,
+		dacktypes.ModuleName:                nil,
 	}
 }
 
@@ -140,6 +147,14 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 
 	k.NodeKeeper = nodekeeper.NewKeeper(
 		cdc, service(nodetypes.StoreKey), authority, addressCodec, validatorCodec, k.StakingKeeper, k.BankKeeper,
+	)
+	k.EpochKeeper = epochkeeper.NewKeeper(cdc, service(epochtypes.StoreKey), authority, k.NodeKeeper)
+	k.DackKeeper = dackkeeper.NewKeeper(
+		cdc, service(dacktypes.StoreKey), authority, addressCodec, k.BankKeeper, k.EpochKeeper, k.NodeKeeper,
+	)
+	// What the closing of an epoch does, in this order.
+	k.EpochKeeper.SetStages(
+		epochtypes.Stage{Name: epochtypes.StageSum, Closer: k.DackKeeper},
 	)
 	return k
 }

@@ -37,6 +37,10 @@ import (
 	"github.com/cosmos/cosmos-sdk/x/upgrade"
 	upgradetypes "github.com/cosmos/cosmos-sdk/x/upgrade/types"
 
+	"github.com/edgechain/edge/x/dack"
+	dacktypes "github.com/edgechain/edge/x/dack/types"
+	"github.com/edgechain/edge/x/epoch"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
 	"github.com/edgechain/edge/x/node"
 	nodetypes "github.com/edgechain/edge/x/node/types"
 )
@@ -60,6 +64,8 @@ func newModules(app *App) *module.Manager {
 		consensus.NewAppModule(cdc, app.ConsensusKeeper),
 
 		node.NewAppModule(cdc, app.NodeKeeper),
+		epoch.NewAppModule(cdc, app.EpochKeeper),
+		dack.NewAppModule(cdc, app.DackKeeper),
 	)
 }
 
@@ -127,17 +133,18 @@ func setOrders(m *module.Manager) {
 	m.SetOrderBeginBlockers(
 		distrtypes.ModuleName, slashingtypes.ModuleName, evidencetypes.ModuleName, stakingtypes.ModuleName, authz.ModuleName,
 	)
-	// Bank comes first: it credits the fees of the block to their collector.
+	// Bank comes first: it credits the fees of the block to their collector. Epoch comes last: what the others do in a
+	// block belongs to the epoch of the block.
 	m.SetOrderEndBlockers(
 		banktypes.ModuleName, govtypes.ModuleName, stakingtypes.ModuleName, feegrant.ModuleName,
-		nodetypes.ModuleName,
+		nodetypes.ModuleName, dacktypes.ModuleName, epochtypes.ModuleName,
 	)
 	// Genutil comes last: its transactions need every other module.
 	order := []string{
 		authtypes.ModuleName, banktypes.ModuleName, distrtypes.ModuleName, stakingtypes.ModuleName, slashingtypes.ModuleName,
 		govtypes.ModuleName, evidencetypes.ModuleName, authz.ModuleName, feegrant.ModuleName, upgradetypes.ModuleName,
 		vestingtypes.ModuleName, consensustypes.ModuleName,
-		nodetypes.ModuleName,
+		nodetypes.ModuleName, epochtypes.ModuleName, dacktypes.ModuleName,
 		genutiltypes.ModuleName,
 	}
 	m.SetOrderInitGenesis(order...)
@@ -146,5 +153,8 @@ func setOrders(m *module.Manager) {
 
 // CheckInvariants returns the first invariant of our modules that does not hold. For tests: it walks the whole state.
 func (app *App) CheckInvariants(ctx sdk.Context) error {
-	return app.NodeKeeper.CheckInvariants(ctx)
+	if err := app.NodeKeeper.CheckInvariants(ctx); err != nil {
+		return err
+	}
+	return app.DackKeeper.CheckInvariants(ctx)
 }

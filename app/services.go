@@ -61,4 +61,3 @@ func (app *App) RegisterNodeService(clientCtx client.Context, cfg config.Config)
 		return app.CommitMultiStore().EarliestVersion()
 	})
 }
-

@@ -1,0 +1,58 @@
+package cmd
+
+import (
+	"time"
+
+	cmtcfg "github.com/cometbft/cometbft/config"
+
+	serverconfig "github.com/cosmos/cosmos-sdk/server/config"
+
+	"github.com/edgechain/edge/app"
+)
+
+const (
+	// minGasPrice is what a validator asks for a unit of gas unless its operator decides otherwise.
+	minGasPrice = "0.0025" + app.BondDenom
+	// queryGasLimit bounds a query; without it one request can walk the whole state.
+	queryGasLimit = 50_000_000
+	// database holds blocks and state. It is the one whose numbers are in docs/benchmarks.md.
+	database = "pebbledb"
+
+	// timeoutCommit leaves about a tenth of a second of each second to make and execute a block.
+	timeoutCommit = 900 * time.Millisecond
+	// timeoutPropose is how long a round waits for its proposal.
+	timeoutPropose = 2 * time.Second
+
+	// mempoolTxs and mempoolBytes bound what waits for a block: about a minute of full blocks.
+	mempoolTxs   = 10_000
+	mempoolBytes = 128 << 20
+	// maxTxBytes bounds a transaction: the largest settlement is 256 KiB.
+	maxTxBytes = 512 << 10
+)
+
+// defaultCometConfig returns what the first run writes into config.toml.
+func defaultCometConfig() *cmtcfg.Config {
+	cfg := cmtcfg.DefaultConfig()
+	cfg.DBBackend = database
+	cfg.Consensus.TimeoutCommit = timeoutCommit
+	cfg.Consensus.TimeoutPropose = timeoutPropose
+	cfg.Mempool.Size = mempoolTxs
+	cfg.Mempool.MaxTxsBytes = mempoolBytes
+	cfg.Mempool.MaxTxBytes = maxTxBytes
+	cfg.Mempool.CacheSize = 2 * mempoolTxs
+	cfg.RPC.CORSAllowedOrigins = nil
+	cfg.RPC.PprofListenAddress = "localhost:6060"
+	return cfg
+}
+
+// defaultAppConfig returns what the first run writes into app.toml.
+func defaultAppConfig() (template string, cfg any) {
+	c := serverconfig.DefaultConfig()
+	c.MinGasPrices = minGasPrice
+	c.QueryGasLimit = queryGasLimit
+	c.API.Enable = true
+	c.API.EnableUnsafeCORS = false
+	c.GRPC.Enable = true
+	c.GRPCWeb.Enable = false
+	return serverconfig.DefaultConfigTemplate, c
+}
