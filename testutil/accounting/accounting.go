@@ -46,7 +46,7 @@ type Statement struct {
 	Delivered uint64
 	// Price of what the client acknowledged, added up lane by lane from its own signatures.
 	Price math.Int
-	// AcknowledgedBytes is the payload that the worker holds acknowledgements for.
+	// AcknowledgedBytes is the payload that the client signed for.
 	AcknowledgedBytes uint64
 	// Acknowledged, Pending, Submitted, Settled and Refused are the worker's ledger.
 	Acknowledged, Pending, Submitted, Settled, Refused math.Int

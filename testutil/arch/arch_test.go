@@ -105,7 +105,7 @@ var rules = []rule{
 		why:       "the chain must not depend on what runs beside it",
 	},
 	{
-		name: "keepers are wired by the app alone", from: func(path string) bool { return isKeeper(path) },
+		name: "keepers are wired by the app alone", from: isKeeper,
 		forbidden: isKeeper, direct: true,
 		why: "a module calls the interface that it declares in its expected_keepers.go",
 	},
@@ -140,9 +140,9 @@ func TestImports(t *testing.T) {
 // TestRulesBite plants a violation of every rule, so that a rule that matches nothing is noticed.
 func TestRulesBite(t *testing.T) {
 	planted := map[string]listed{
-		"worker and client link no keeper and no app": {ImportPath: module + "/worker/rollup", Deps: []string{module + "/x/dack/keeper"}},
-		"ack knows no SDK": {ImportPath: module + "/ack", Deps: []string{"cosmossdk.io/math"}},
-		"ack does no I/O":  {ImportPath: module + "/ack", Imports: []string{"os"}},
+		"worker and client link no keeper and no app":             {ImportPath: module + "/worker/rollup", Deps: []string{module + "/x/dack/keeper"}},
+		"ack knows no SDK":                                        {ImportPath: module + "/ack", Deps: []string{"cosmossdk.io/math"}},
+		"ack does no I/O":                                         {ImportPath: module + "/ack", Imports: []string{"os"}},
 		"types of modules know neither worker nor client nor app": {ImportPath: module + "/x/node/types", Deps: []string{module + "/worker/chain"}},
 		"the chain knows neither worker nor client":               {ImportPath: module + "/app", Deps: []string{module + "/client"}},
 		"keepers are wired by the app alone":                      {ImportPath: module + "/x/dack/keeper", Imports: []string{module + "/x/node/keeper"}},

@@ -32,7 +32,7 @@ type Config struct {
 	ChainID  string
 	// EpochDuration is the length of an epoch in block time; 60 s by default.
 	EpochDuration time.Duration
-	// BlockTime is how long the chain waits after a block; 1 s by default.
+	// BlockTime is how long the chain waits after a block; 900 ms by default, which makes blocks of about 1 s.
 	BlockTime time.Duration
 	// PortOffset is added to every port.
 	PortOffset int
@@ -56,7 +56,7 @@ func (c Config) withDefaults() Config {
 		c.EpochDuration = time.Minute
 	}
 	if c.BlockTime == 0 {
-		c.BlockTime = time.Second
+		c.BlockTime = 900 * time.Millisecond
 	}
 	if c.Deposit == 0 {
 		c.Deposit = 100_000_000

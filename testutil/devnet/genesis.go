@@ -19,7 +19,8 @@ const (
 // initChain makes the home of the validator with the usual commands: keys, genesis accounts, a gentx, and settings.
 func (n *Network) initChain(ctx context.Context) error {
 	cfg, home := n.cfg, n.cfg.chainHome()
-	if _, err := n.edged(ctx, "init", "devnet", "--chain-id", cfg.ChainID, "--default-denom", StakeDenom); err != nil {
+	if _, err := n.edged(ctx, "init", "devnet", "--chain-id", cfg.ChainID, "--settlement-denom", SettlementDenom,
+		"--development", "--epoch-duration", cfg.EpochDuration.String()); err != nil {
 		return err
 	}
 	rpc := "tcp://" + loopback(n.Ports.RPC)
@@ -63,14 +64,7 @@ func (n *Network) initChain(ctx context.Context) error {
 	if _, err := n.edged(ctx, "genesis", "collect-gentxs"); err != nil {
 		return err
 	}
-	edits := map[string]any{
-		"app_state.epoch.development":     true,
-		"app_state.epoch.params.duration": fmt.Sprintf("%gs", cfg.EpochDuration.Seconds()),
-	}
-	for path, value := range cfg.Genesis {
-		edits[path] = value
-	}
-	if err := editGenesis(filepath.Join(home, "config", "genesis.json"), edits); err != nil {
+	if err := editGenesis(filepath.Join(home, "config", "genesis.json"), cfg.Genesis); err != nil {
 		return err
 	}
 	_, err = n.edged(ctx, "genesis", "validate")

@@ -29,7 +29,7 @@ func start(name, logPath string, env []string, bin string, args ...string) (*pro
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()                //nolint:errcheck // the child has its own copy
+	defer log.Close()                 //nolint:errcheck // the child has its own copy
 	cmd := exec.Command(bin, args...) //nolint:noctx // the process outlives the call; stop and kill end it
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), env...)

@@ -1,0 +1,252 @@
+package devnet
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"cosmossdk.io/math"
+
+	nodetypes "github.com/edgechain/edge/x/node/types"
+)
+
+// setUpWorker does what an operator does: init, settings, the identity's proof, the registration that identity prints, and
+// fees for the hot account.
+func (n *Network) setUpWorker(ctx context.Context) error {
+	if _, err := n.workerCommand(ctx, "init", "--chain-id", n.cfg.ChainID, "--rpc", n.RPC(), "--keyring-backend", "test"); err != nil {
+		return err
+	}
+	file := filepath.Join(n.cfg.workerHome(), "config.toml")
+	for _, e := range []struct{ section, key, value string }{
+		{"gateway", "listen", quoted(loopback(n.Ports.Worker))},
+		{"gateway", "admin_listen", quoted(loopback(n.Ports.WorkerAdmin))},
+	} {
+		if err := setTOML(file, e.section, e.key, e.value); err != nil {
+			return err
+		}
+	}
+	out, err := n.workerCommand(ctx, "identity", "--operator", n.Valoper, "--endpoint", n.WorkerURL())
+	if err != nil {
+		return err
+	}
+	args, err := registration(out)
+	if err != nil {
+		return err
+	}
+	if n.Settler, err = settler(args); err != nil {
+		return err
+	}
+	if err := n.Tx(ctx, append(args, "--from", operatorKey)...); err != nil {
+		return err
+	}
+	res, err := nodetypes.NewQueryClient(n.Chain.At(0)).WorkersByOperator(ctx, &nodetypes.QueryWorkersByOperatorRequest{Operator: n.Valoper})
+	if err != nil {
+		return fmt.Errorf("workers of %s: %w", n.Valoper, err)
+	}
+	if len(res.Workers) != 1 {
+		return fmt.Errorf("%s has %d workers after the registration, want 1", n.Valoper, len(res.Workers))
+	}
+	n.WorkerID = res.Workers[0].Id
+	return n.Tx(ctx, "tx", "bank", "send", operatorKey, n.Settler, fmt.Sprintf("%d%s", workerFees, StakeDenom))
+}
+
+// registration finds the command that identity prints for the operator, and returns its arguments. Flags that say where
+// and as whom to send it are left out: they are the devnet's.
+func registration(printed string) ([]string, error) {
+	joined := strings.ReplaceAll(printed, "\\\n", " ")
+	scanner := bufio.NewScanner(strings.NewReader(joined))
+	for scanner.Scan() {
+		words := strings.Fields(scanner.Text())
+		if len(words) < 3 || words[0] != "edged" || words[1] != "tx" || words[2] != "node" {
+			continue
+		}
+		var args []string
+		for i := 1; i < len(words); i++ {
+			switch name, _, joined := strings.Cut(words[i], "="); name {
+			case "--from", "--node", "--chain-id", "--keyring-backend", "--gas", "--gas-adjustment", "--gas-prices", "--fees", "--home":
+				if !joined {
+					i++
+				}
+			case "--yes", "-y":
+			default:
+				args = append(args, strings.Trim(words[i], `'"`))
+			}
+		}
+		return args, nil
+	}
+	return nil, fmt.Errorf("edge-worker identity printed no 'edged tx node' command: %q", printed)
+}
+
+// settler finds the hot account in the arguments of the registration.
+func settler(args []string) (string, error) {
+	for _, a := range args {
+		if strings.HasPrefix(a, "edge1") {
+			return a, nil
+		}
+	}
+	return "", fmt.Errorf("the registration names no hot account: %q", args)
+}
+
+// StartWorker starts the worker and waits until it is ready.
+func (n *Network) StartWorker(ctx context.Context) error {
+	p, err := start("edge-worker", filepath.Join(n.cfg.Dir, "edge-worker.log"), environment(n.cfg.WorkerEnv),
+		n.cfg.Binaries.Worker, "start", "--home", n.cfg.workerHome())
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	n.worker = p
+	n.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return n.WaitReady(ctx)
+}
+
+// WaitReady waits until the worker says that it is ready.
+func (n *Network) WaitReady(ctx context.Context) error {
+	return n.poll(ctx, "the worker to be ready", func(ctx context.Context) (bool, string, error) {
+		status, body, err := get(ctx, n.WorkerURL()+"/readyz")
+		if err != nil {
+			return false, err.Error(), nil
+		}
+		return status == http.StatusOK, fmt.Sprintf("%d %s", status, body), nil
+	})
+}
+
+// StopWorker stops the worker, which drains first.
+func (n *Network) StopWorker(ctx context.Context) error {
+	p, err := n.takeWorker()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	return p.stop(ctx)
+}
+
+// KillWorker ends the worker without warning.
+func (n *Network) KillWorker() error {
+	p, err := n.takeWorker()
+	if err != nil {
+		return err
+	}
+	return p.kill()
+}
+
+func (n *Network) takeWorker() (*process, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.worker == nil {
+		return nil, errors.New("the worker does not run")
+	}
+	p := n.worker
+	n.worker = nil
+	return p, nil
+}
+
+// workerCommand runs a command of edge-worker with the worker's home and settings.
+func (n *Network) workerCommand(ctx context.Context, args ...string) (string, error) {
+	return run(ctx, environment(n.cfg.WorkerEnv), n.cfg.Binaries.Worker, append(args, "--home", n.cfg.workerHome())...)
+}
+
+// Worker runs a command of edge-worker with the worker's home and returns what it printed.
+func (n *Network) Worker(ctx context.Context, args ...string) (string, error) {
+	return n.workerCommand(ctx, args...)
+}
+
+// Ledger is what the worker says of the acknowledgements that it holds. Amounts are in units of the settlement coin.
+type Ledger struct {
+	Acknowledged, Pending, Submitted, Settled, Refused math.Int
+}
+
+// Drained tells whether everything acknowledged is settled or refused.
+func (l Ledger) Drained() bool { return l.Pending.IsZero() && l.Submitted.IsZero() }
+
+// get fetches a small document.
+func get(ctx context.Context, url string) (int, string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return 0, "", err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close() //nolint:errcheck // it was only read
+	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	return res.StatusCode, strings.TrimSpace(string(body)), err
+}
+
+// getJSON fetches a document and decodes it.
+func getJSON(ctx context.Context, url string, into any) error {
+	status, body, err := get(ctx, url)
+	if err != nil {
+		return err
+	}
+	if status != http.StatusOK {
+		return fmt.Errorf("%s: status %d: %s", url, status, body)
+	}
+	if err := json.Unmarshal([]byte(body), into); err != nil {
+		return fmt.Errorf("%s: %w", url, err)
+	}
+	return nil
+}
+
+// Ledger asks the running worker.
+func (n *Network) Ledger(ctx context.Context) (Ledger, error) {
+	var doc struct {
+		Total struct {
+			Acknowledged, Pending, Submitted, Settled amount
+			Refused                                   map[string]amount
+		}
+	}
+	if err := getJSON(ctx, n.AdminURL()+"/v1/admin/ledger", &doc); err != nil {
+		return Ledger{}, err
+	}
+	l := Ledger{Refused: math.ZeroInt()}
+	for _, p := range []struct {
+		to   *math.Int
+		from amount
+	}{
+		{&l.Acknowledged, doc.Total.Acknowledged},
+		{&l.Pending, doc.Total.Pending},
+		{&l.Submitted, doc.Total.Submitted},
+		{&l.Settled, doc.Total.Settled},
+	} {
+		v, ok := math.NewIntFromString(p.from.Amount)
+		if !ok {
+			return l, fmt.Errorf("ledger: amount %q", p.from.Amount)
+		}
+		*p.to = v
+	}
+	for reason, a := range doc.Total.Refused {
+		v, ok := math.NewIntFromString(a.Amount)
+		if !ok {
+			return l, fmt.Errorf("ledger: amount %q refused as %s", a.Amount, reason)
+		}
+		l.Refused = l.Refused.Add(v)
+	}
+	return l, nil
+}
+
+type amount struct{ Amount string }
+
+// WaitDrained waits until nothing that was acknowledged is pending or submitted.
+func (n *Network) WaitDrained(ctx context.Context) (Ledger, error) {
+	var l Ledger
+	err := n.poll(ctx, "the worker to settle", func(ctx context.Context) (bool, string, error) {
+		var err error
+		if l, err = n.Ledger(ctx); err != nil {
+			return false, err.Error(), nil
+		}
+		return l.Drained(), fmt.Sprintf("acknowledged %s, pending %s, submitted %s, settled %s, refused %s",
+			l.Acknowledged, l.Pending, l.Submitted, l.Settled, l.Refused), nil
+	})
+	return l, err
+}
