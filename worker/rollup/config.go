@@ -1,0 +1,87 @@
+package rollup
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+)
+
+// Config of a Rollup.
+type Config struct {
+	// Interval is the longest that an acknowledgement waits for a settlement. Each interval is placed by jitter.
+	Interval time.Duration
+	// MinValue is what must be pending in an epoch for an interval to settle it, in units of the settlement coin. It does
+	// not hold back what a drain settles.
+	MinValue *big.Int
+	// MaxValue settles at once what is pending when it reaches it; 0 never does.
+	MaxValue *big.Int
+	// Drain is for how long before the end of an epoch everything that can be settled is, whatever MinValue says. A worker
+	// begins within the first half of it, at a point that follows from its id, so that not all send in one block.
+	Drain time.Duration
+	// Alarm is how long before acknowledgements die unsettled ones are an alarm.
+	Alarm time.Duration
+	// TimeoutBlocks is for how many blocks a transaction is valid. One that is not in a block by then can never be.
+	TimeoutBlocks int64
+	// Rebroadcast is how long a transaction may stay out of a block before it is sent once more. Placed by jitter.
+	Rebroadcast time.Duration
+	// FirstBackoff and LastBackoff bound the wait after a failure, which doubles in between.
+	FirstBackoff, LastBackoff time.Duration
+	// PartialBackoff and LastPartialBackoff bound the wait before a lane is tried again whose account could not pay. An
+	// account that can pay more than before ends the wait.
+	PartialBackoff, LastPartialBackoff time.Duration
+	// CallTimeout bounds every call of the node.
+	CallTimeout time.Duration
+}
+
+// DefaultConfig returns the values for epochs of a day.
+func DefaultConfig() Config {
+	return Config{
+		Interval:           time.Minute,
+		MinValue:           big.NewInt(1),
+		MaxValue:           big.NewInt(0),
+		Drain:              10 * time.Minute,
+		Alarm:              time.Hour,
+		TimeoutBlocks:      20,
+		Rebroadcast:        10 * time.Second,
+		FirstBackoff:       time.Second,
+		LastBackoff:        time.Minute,
+		PartialBackoff:     10 * time.Second,
+		LastPartialBackoff: 30 * time.Minute,
+		CallTimeout:        10 * time.Second,
+	}
+}
+
+// Validate returns an error that names the field at fault.
+func (c Config) Validate() error {
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"interval", c.Interval},
+		{"drain", c.Drain},
+		{"rebroadcast", c.Rebroadcast},
+		{"first_backoff", c.FirstBackoff},
+		{"partial_backoff", c.PartialBackoff},
+		{"call_timeout", c.CallTimeout},
+	} {
+		if d.value < 10*time.Millisecond {
+			return fmt.Errorf("%s %s, want at least 10ms", d.name, d.value)
+		}
+	}
+	switch {
+	case c.MinValue == nil || c.MinValue.Sign() < 0:
+		return errors.New("min_value is missing or negative")
+	case c.MaxValue == nil || c.MaxValue.Sign() < 0:
+		return errors.New("max_value is missing or negative")
+	case c.TimeoutBlocks < 2 || c.TimeoutBlocks > 1_000:
+		return fmt.Errorf("timeout_blocks %d, want 2 to 1000", c.TimeoutBlocks)
+	case c.LastBackoff < c.FirstBackoff:
+		return errors.New("last_backoff is below first_backoff")
+	case c.LastPartialBackoff < c.PartialBackoff:
+		return errors.New("last_partial_backoff is below partial_backoff")
+	case c.Alarm < 0:
+		return errors.New("alarm is negative")
+	}
+	return nil
+}

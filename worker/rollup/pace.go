@@ -1,0 +1,108 @@
+package rollup
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"github.com/edgechain/edge/worker/chain"
+)
+
+// pace says when an epoch's acknowledgements are settled next.
+type pace struct {
+	// due is when the interval is over.
+	due time.Time
+	// hurry settles whatever is pending at the next step.
+	hurry bool
+	// drained is true when the drain at the end of the current epoch has begun.
+	drained bool
+}
+
+// choose returns the batch that is to be settled now. The oldest live epoch comes first, because it dies first. A batch
+// that holds all that waits in its epoch ends the epoch's round; after one that does not, the next follows at once.
+func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
+	now := time.Now()
+	ending := r.inDrain(view)
+	for epoch := view.OldestLive; epoch <= view.Epoch; epoch++ {
+		p, known := r.paces[epoch]
+		if !known {
+			p.due = r.nextRound(now, r.cfg.Interval)
+		}
+		if ending && !p.drained {
+			p.drained, p.hurry = true, true
+		} else if !ending {
+			p.drained = false
+		}
+		r.paces[epoch] = p
+		pending := r.deps.Pool.Epoch(epoch).Pending.Value
+		if pending == nil || pending.Sign() == 0 || !view.MaySettle(epoch) {
+			p.hurry = false
+			r.paces[epoch] = p
+			continue
+		}
+		full := r.cfg.MaxValue.Sign() > 0 && pending.Cmp(r.cfg.MaxValue) >= 0
+		round := !now.Before(p.due) && (ending || pending.Cmp(r.cfg.MinValue) >= 0)
+		if !r.draining() && !p.hurry && !full && !round {
+			continue
+		}
+		limit := r.limit(view)
+		entries := r.deps.Pool.Pending(epoch, limit+1+len(r.partials))
+		b := newBatch(epoch, r.partials.ready(ctx, entries, r.account, now), limit)
+		if !b.more {
+			interval := r.cfg.Interval
+			if ending {
+				interval = min(interval, r.cfg.Drain/10)
+			}
+			p.hurry, p.due = false, r.nextRound(now, interval)
+			r.paces[epoch] = p
+		}
+		if len(b.acks) > 0 {
+			return b, true
+		}
+	}
+	return batch{}, false
+}
+
+// nextRound is between three and five quarters of an interval away.
+func (r *Rollup) nextRound(now time.Time, interval time.Duration) time.Time {
+	return now.Add(interval*3/4 + time.Duration(r.deps.Jitter()*float64(interval)/2))
+}
+
+// hurry settles everything at the next step.
+func (r *Rollup) hurry() {
+	for epoch, p := range r.paces {
+		p.hurry = true
+		r.paces[epoch] = p
+	}
+}
+
+// retry takes a round back whose batch did not get through.
+func (r *Rollup) retry(epoch uint64) {
+	if p, ok := r.paces[epoch]; ok {
+		p.hurry = true
+		r.paces[epoch] = p
+	}
+}
+
+// account asks for an account within the time of a call.
+func (r *Rollup) account(ctx context.Context, id uint64) (chain.Account, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
+	defer cancel()
+	return r.deps.Chain.Account(ctx, id)
+}
+
+// inDrain reports whether this worker's part of the last minutes of the epoch has begun.
+func (r *Rollup) inDrain(view chain.View) bool {
+	return view.EpochEnd.Sub(view.Time) <= r.cfg.Drain-drainSlot(view.Worker.Id, view.Epoch, r.cfg.Drain)
+}
+
+// drainSlot is by how much a worker begins its drain later than the earliest: a point in the first half of the drain that
+// is spread evenly over workers and changes with the epoch.
+func drainSlot(workerID, epoch uint64, drain time.Duration) time.Duration {
+	var b [16]byte
+	binary.LittleEndian.PutUint64(b[:], workerID)
+	binary.LittleEndian.PutUint64(b[8:], epoch)
+	h := sha256.Sum256(b[:])
+	return time.Duration(float64(binary.LittleEndian.Uint64(h[:])>>11) / (1 << 53) * float64(drain/2))
+}

@@ -1,0 +1,73 @@
+package rollup
+
+import (
+	"context"
+	"math/big"
+	"time"
+
+	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/worker/ackpool"
+	"github.com/edgechain/edge/worker/chain"
+)
+
+// partial is a lane whose account could not pay all that was due.
+type partial struct {
+	// payable is what the account could pay right after.
+	payable *big.Int
+	tries   int
+	next    time.Time
+}
+
+// partials remembers the lanes that wait for their accounts, so that they are not settled over and over for nothing. It
+// holds at most the lanes of the pool in live epochs; after a restart each of them is tried once.
+type partials map[ack.LaneID]partial
+
+// note records that a lane was paid in part, with what the account can pay now.
+func (p partials) note(lane ack.LaneID, payable *big.Int, cfg Config, now time.Time, jitter float64) {
+	tries := p[lane].tries + 1
+	p[lane] = partial{
+		payable: payable, tries: tries, next: now.Add(backoff(tries, cfg.PartialBackoff, cfg.LastPartialBackoff, jitter)),
+	}
+}
+
+// expire forgets lanes of dead epochs.
+func (p partials) expire(oldestLive uint64) {
+	for lane := range p {
+		if lane.Epoch < oldestLive {
+			delete(p, lane)
+		}
+	}
+}
+
+// ready returns the entries that are worth a settlement: those that do not wait for an account, whose wait is over, or
+// whose account can pay more than before. accounts answers from the chain; one that does not answer keeps its lanes waiting.
+func (p partials) ready(ctx context.Context, entries []ackpool.Entry, accounts func(context.Context, uint64) (chain.Account, error), now time.Time) []ackpool.Entry {
+	if len(p) == 0 {
+		return entries
+	}
+	payable := map[uint64]*big.Int{}
+	ready := make([]ackpool.Entry, 0, len(entries))
+	for _, e := range entries {
+		lane, waits := p[e.Signed.LaneID()]
+		if waits && now.Before(lane.next) {
+			able, asked := payable[e.AccountID]
+			if !asked {
+				if account, err := accounts(ctx, e.AccountID); err == nil {
+					able = account.Payable
+				}
+				payable[e.AccountID] = able
+			}
+			if able == nil || lane.payable == nil {
+				continue
+			}
+			if able.Cmp(lane.payable) <= 0 {
+				// Others may draw on the account meanwhile: it is a rise from here on that counts.
+				lane.payable = able
+				p[e.Signed.LaneID()] = lane
+				continue
+			}
+		}
+		ready = append(ready, e)
+	}
+	return ready
+}
