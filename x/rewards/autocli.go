@@ -1,0 +1,66 @@
+package rewards
+
+import (
+	"fmt"
+
+	autocliv1 "cosmossdk.io/api/cosmos/autocli/v1"
+
+	"github.com/cosmos/cosmos-sdk/version"
+
+	"github.com/edgechain/edge/x/rewards/types"
+)
+
+// AutoCLIOptions describes the commands of the module.
+func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
+	example := func(format string) string { return fmt.Sprintf(format, version.AppName) }
+	return &autocliv1.ModuleOptions{
+		Query: &autocliv1.ServiceCommandDescriptor{
+			Service: types.Query_serviceDesc.ServiceName,
+			RpcCommandOptions: []*autocliv1.RpcCommandOptions{
+				{
+					RpcMethod: "Params", Use: "params", Short: "Show the parameters",
+					Example: example("%s query rewards params"),
+				},
+				{
+					RpcMethod: "EpochSummary", Use: "epoch EPOCH", Short: "Show where the revenue of an epoch went",
+					Example:        example("%s query rewards epoch 12 --output json"),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "epoch"}},
+				},
+				{
+					RpcMethod: "EpochSummaries", Use: "epochs", Short: "List where the revenue of each epoch went",
+					Example: example("%s query rewards epochs --page-reverse --page-limit 5"),
+				},
+				{
+					RpcMethod: "Payouts", Use: "payouts EPOCH", Short: "List the payouts of an epoch",
+					Example:        example("%s query rewards payouts 12"),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "epoch"}},
+				},
+				{
+					RpcMethod: "SetAside", Use: "set-aside", Short: "List the payouts that could not be made",
+					Example: example("%s query rewards set-aside"),
+				},
+			},
+		},
+		Tx: &autocliv1.ServiceCommandDescriptor{
+			Service: types.Msg_serviceDesc.ServiceName,
+			RpcCommandOptions: []*autocliv1.RpcCommandOptions{
+				{
+					RpcMethod: "RetryPayout", Use: "retry-payout EPOCH KIND ID", Short: "Retry a payout that is set aside",
+					Long:    "Retry a payout that is set aside; the list is in `query rewards set-aside`. Anyone may send it, the money goes to its owner. KIND is payout-kind-node, payout-kind-owner or payout-kind-community.",
+					Example: example("%s tx rewards retry-payout 12 payout-kind-node 3 --from alice"),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{
+						{ProtoField: "epoch"}, {ProtoField: "kind"}, {ProtoField: "id"},
+					},
+				},
+				{
+					RpcMethod: "UpdateParams", Use: "update-params-proposal PARAMS", Short: "Submit a proposal that replaces the parameters",
+					Long: "Submit a proposal that replaces the parameters. Here a share is written as an integer of 10^-18: 0.80 is 800000000000000000. In the file of `tx gov submit-proposal` it is a decimal.",
+					Example: example(`%s tx rewards update-params-proposal '{"shares":{"node":"800000000000000000","owner":"150000000000000000","protocol":"50000000000000000"},` +
+						`"history_epochs":100,"prune_per_block":1000}' --from alice`),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "params"}},
+					GovProposal:    true,
+				},
+			},
+		},
+	}
+}

@@ -1,0 +1,115 @@
+// Package rewards pays out the revenue of closed epochs. README.md is its specification.
+package rewards
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	gwruntime "github.com/grpc-ecosystem/grpc-gateway/runtime"
+
+	"cosmossdk.io/core/appmodule"
+
+	"github.com/cosmos/cosmos-sdk/client"
+	"github.com/cosmos/cosmos-sdk/codec"
+	cdctypes "github.com/cosmos/cosmos-sdk/codec/types"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	"github.com/cosmos/cosmos-sdk/types/module"
+
+	"github.com/edgechain/edge/x/rewards/keeper"
+	"github.com/edgechain/edge/x/rewards/types"
+)
+
+// ConsensusVersion rises with every change that needs a migration.
+const ConsensusVersion = 1
+
+var (
+	_ module.AppModuleBasic      = AppModule{}
+	_ module.HasGenesis          = AppModule{}
+	_ module.HasServices         = AppModule{}
+	_ module.HasConsensusVersion = AppModule{}
+
+	_ appmodule.AppModule     = AppModule{}
+	_ appmodule.HasEndBlocker = AppModule{}
+)
+
+// AppModuleBasic is the part of the module that needs no keeper.
+type AppModuleBasic struct{}
+
+// AppModule is the module.
+type AppModule struct {
+	AppModuleBasic
+
+	keeper *keeper.Keeper
+}
+
+// NewAppModule builds the module.
+func NewAppModule(_ codec.Codec, k *keeper.Keeper) AppModule { return AppModule{keeper: k} }
+
+// IsOnePerModuleType implements depinject.OnePerModuleType.
+func (AppModule) IsOnePerModuleType() {}
+
+// IsAppModule implements appmodule.AppModule.
+func (AppModule) IsAppModule() {}
+
+// Name returns the module's name.
+func (AppModuleBasic) Name() string { return types.ModuleName }
+
+// ConsensusVersion returns the version of the state machine.
+func (AppModule) ConsensusVersion() uint64 { return ConsensusVersion }
+
+// RegisterLegacyAminoCodec registers the messages for amino JSON signing.
+func (AppModuleBasic) RegisterLegacyAminoCodec(cdc *codec.LegacyAmino) {
+	types.RegisterLegacyAminoCodec(cdc)
+}
+
+// RegisterInterfaces registers the messages.
+func (AppModuleBasic) RegisterInterfaces(r cdctypes.InterfaceRegistry) { types.RegisterInterfaces(r) }
+
+// RegisterGRPCGatewayRoutes registers the REST routes of the queries.
+func (AppModuleBasic) RegisterGRPCGatewayRoutes(clientCtx client.Context, mux *gwruntime.ServeMux) {
+	if err := types.RegisterQueryHandlerClient(context.Background(), mux, types.NewQueryClient(clientCtx)); err != nil {
+		panic(err)
+	}
+}
+
+// DefaultGenesis returns the genesis of a new network.
+func (AppModuleBasic) DefaultGenesis(cdc codec.JSONCodec) json.RawMessage {
+	return cdc.MustMarshalJSON(types.DefaultGenesis())
+}
+
+// ValidateGenesis checks a genesis document.
+func (AppModuleBasic) ValidateGenesis(cdc codec.JSONCodec, _ client.TxEncodingConfig, bz json.RawMessage) error {
+	var g types.GenesisState
+	if err := cdc.UnmarshalJSON(bz, &g); err != nil {
+		return fmt.Errorf("x/%s genesis: %w", types.ModuleName, err)
+	}
+	return g.Validate()
+}
+
+// RegisterServices registers the transaction and query services.
+func (am AppModule) RegisterServices(cfg module.Configurator) {
+	types.RegisterMsgServer(cfg.MsgServer(), keeper.NewMsgServerImpl(am.keeper))
+	types.RegisterQueryServer(cfg.QueryServer(), keeper.NewQueryServerImpl(am.keeper))
+}
+
+// InitGenesis writes the state of a genesis document; one that cannot be written must not start a chain.
+func (am AppModule) InitGenesis(ctx sdk.Context, cdc codec.JSONCodec, bz json.RawMessage) {
+	var g types.GenesisState
+	cdc.MustUnmarshalJSON(bz, &g)
+	if err := am.keeper.InitGenesis(ctx, g); err != nil {
+		panic(fmt.Errorf("x/%s genesis: %w", types.ModuleName, err))
+	}
+}
+
+// ExportGenesis reads the whole state.
+func (am AppModule) ExportGenesis(ctx sdk.Context, cdc codec.JSONCodec) json.RawMessage {
+	g, err := am.keeper.ExportGenesis(ctx)
+	if err != nil {
+		panic(fmt.Errorf("x/%s export: %w", types.ModuleName, err))
+	}
+	return cdc.MustMarshalJSON(g)
+}
+
+// EndBlock prunes old payouts.
+func (am AppModule) EndBlock(ctx context.Context) error { return am.keeper.EndBlock(ctx) }

@@ -1,0 +1,15 @@
+package types
+
+import errorsmod "cosmossdk.io/errors"
+
+// Errors of x/rewards. Codes are never renumbered.
+var (
+	ErrInvalidParams   = errorsmod.Register(ModuleName, 2, "invalid parameters")
+	ErrInvalidGenesis  = errorsmod.Register(ModuleName, 3, "invalid genesis")
+	ErrInvalidShares   = errorsmod.Register(ModuleName, 4, "invalid shares")
+	ErrSharesNotFound  = errorsmod.Register(ModuleName, 5, "no shares for the epoch")
+	ErrPayoutNotFound  = errorsmod.Register(ModuleName, 6, "payout not found")
+	ErrNotSetAside     = errorsmod.Register(ModuleName, 7, "payout is not set aside")
+	ErrSummaryNotFound = errorsmod.Register(ModuleName, 8, "epoch has no summary")
+	ErrBooks           = errorsmod.Register(ModuleName, 9, "books do not add up")
+)

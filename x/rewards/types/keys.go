@@ -1,0 +1,54 @@
+// Package types holds the state, messages and pure rules of x/rewards.
+package types
+
+import (
+	"encoding/binary"
+
+	"cosmossdk.io/collections"
+	errorsmod "cosmossdk.io/errors"
+)
+
+const (
+	// ModuleName names the module and its account.
+	ModuleName = "rewards"
+	// StoreKey names the module's store.
+	StoreKey = ModuleName
+)
+
+// State layout. Integers in keys are big-endian.
+var (
+	// ParamsKey: 0x00 -> Params
+	ParamsKey = collections.NewPrefix(0)
+	// SharesPrefix: 0x01 | first epoch(8) -> Shares
+	SharesPrefix = collections.NewPrefix(1)
+	// SummariesPrefix: 0x02 | epoch(8) -> EpochSummary
+	SummariesPrefix = collections.NewPrefix(2)
+	// PayoutsPrefix: 0x03 | epoch(8) | kind(2) | id(8) -> Payout
+	PayoutsPrefix = collections.NewPrefix(3)
+	// SetAsidePrefix: 0x04 | epoch(8) | kind(2) | id(8), an index of the payouts that are set aside
+	SetAsidePrefix = collections.NewPrefix(4)
+	// CursorsPrefix: 0x05 | epoch(8) -> PayCursor, of the epochs that are being paid
+	CursorsPrefix = collections.NewPrefix(5)
+	// PruneCursorKey: 0x06 -> PayCursor, the first payout that pruning has not visited
+	PruneCursorKey = collections.NewPrefix(6)
+)
+
+// itemKeySize is kind(1) | id(8).
+const itemKeySize = 9
+
+// ItemKey is the key under which x/epoch lists a payout that is set aside: kind(1) | id(8), big-endian.
+func ItemKey(kind PayoutKind, id uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{byte(kind)}, id)
+}
+
+// ParseItemKey is the reverse of ItemKey. It returns ErrPayoutNotFound for anything that ItemKey does not produce.
+func ParseItemKey(key []byte) (PayoutKind, uint64, error) {
+	if len(key) != itemKeySize {
+		return 0, 0, errorsmod.Wrapf(ErrPayoutNotFound, "item key of %d bytes, want %d", len(key), itemKeySize)
+	}
+	kind := PayoutKind(key[0])
+	if !kind.Valid() {
+		return 0, 0, errorsmod.Wrapf(ErrPayoutNotFound, "payout kind %d", key[0])
+	}
+	return kind, binary.BigEndian.Uint64(key[1:]), nil
+}

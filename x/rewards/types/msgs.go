@@ -1,0 +1,32 @@
+package types
+
+import (
+	errorsmod "cosmossdk.io/errors"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+)
+
+var (
+	_ sdk.HasValidateBasic = (*MsgUpdateParams)(nil)
+	_ sdk.HasValidateBasic = (*MsgRetryPayout)(nil)
+)
+
+// ValidateBasic checks the form of the message.
+func (m *MsgUpdateParams) ValidateBasic() error {
+	if _, err := sdk.AccAddressFromBech32(m.Authority); err != nil {
+		return errorsmod.Wrapf(sdkerrors.ErrInvalidAddress, "authority: %s", err)
+	}
+	return m.Params.Validate()
+}
+
+// ValidateBasic checks the form of the message.
+func (m *MsgRetryPayout) ValidateBasic() error {
+	if _, err := sdk.AccAddressFromBech32(m.Sender); err != nil {
+		return errorsmod.Wrapf(sdkerrors.ErrInvalidAddress, "sender: %s", err)
+	}
+	if m.Epoch == 0 || !m.Kind.Valid() || m.Kind == PAYOUT_KIND_COMMUNITY && m.Id != 0 {
+		return errorsmod.Wrapf(ErrPayoutNotFound, "epoch %d kind %d id %d", m.Epoch, m.Kind, m.Id)
+	}
+	return nil
+}
