@@ -15,8 +15,8 @@ const (
 	minGasPrice = "0.0025" + app.BondDenom
 	// queryGasLimit bounds a query; without it one request can walk the whole state.
 	queryGasLimit = 50_000_000
-	// database holds blocks and state. It is the one whose numbers are in docs/benchmarks.md.
-	database = "pebbledb"
+	// stateDatabase holds the state. CometBFT keeps its blocks in goleveldb: it knows pebbledb only under a build tag.
+	stateDatabase = "pebbledb"
 
 	// timeoutCommit leaves about a tenth of a second of each second to make and execute a block.
 	timeoutCommit = 900 * time.Millisecond
@@ -33,7 +33,6 @@ const (
 // defaultCometConfig returns what the first run writes into config.toml.
 func defaultCometConfig() *cmtcfg.Config {
 	cfg := cmtcfg.DefaultConfig()
-	cfg.DBBackend = database
 	cfg.Consensus.TimeoutCommit = timeoutCommit
 	cfg.Consensus.TimeoutPropose = timeoutPropose
 	cfg.Mempool.Size = mempoolTxs
@@ -50,6 +49,7 @@ func defaultAppConfig() (template string, cfg any) {
 	c := serverconfig.DefaultConfig()
 	c.MinGasPrices = minGasPrice
 	c.QueryGasLimit = queryGasLimit
+	c.AppDBBackend = stateDatabase
 	c.API.Enable = true
 	c.API.EnableUnsafeCORS = false
 	c.GRPC.Enable = true
