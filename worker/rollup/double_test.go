@@ -433,6 +433,12 @@ func newWorld(t *testing.T) *world {
 		t: t, chain: newTestChain(t, enc, signer.Address()), signer: signer, fs: vfs.NewStrictMem(), cfg: cfg,
 		hints: make(chan uint64, 8), keys: map[uint64]ed25519.PrivateKey{}, stop: cancel, log: slog.New(slog.DiscardHandler),
 	}
+	// The pool's folder exists durably, as after edge-worker init.
+	require.NoError(t, w.fs.MkdirAll("pool", 0o700))
+	root, err := w.fs.OpenDir("")
+	require.NoError(t, err)
+	require.NoError(t, root.Sync())
+	require.NoError(t, root.Close())
 	w.open()
 	go w.chain.run(ctx)
 	return w
@@ -523,7 +529,8 @@ func (w *world) eventually(what string, cond func() bool) {
 		}
 		time.Sleep(blockTime)
 	}
-	w.t.Fatalf("never: %s; problem: %v; status: %+v", what, w.rollup.Problem(), w.rollup.Status())
+	w.end()
+	w.t.Fatalf("never: %s; problem: %v; status: %+v; ledger: %+v", what, w.rollup.Problem(), w.rollup.Status(), w.pool.Ledger().Total)
 }
 
 // metricValue reads a counter or a gauge.

@@ -1,0 +1,159 @@
+package rollup
+
+import (
+	"crypto/ed25519"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	sdkmath "cosmossdk.io/math"
+
+	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/worker/ackpool"
+	"github.com/edgechain/edge/worker/chain"
+	dacktypes "github.com/edgechain/edge/x/dack/types"
+)
+
+func TestGasLimit(t *testing.T) {
+	v := chain.View{GasBase: 60_000, GasPerAck: 9_000}
+	require.EqualValues(t, 167_120, gasLimit(v, 2, 400, 80_000))
+	// A thousand acknowledgements: 60,000 + 9,000,000 + 1,605,120 + 80,000.
+	require.EqualValues(t, 10_745_120, gasLimit(v, 1_000, 160_000, baseOverhead))
+	require.EqualValues(t, 110, withMargin(100))
+}
+
+func TestBackoff(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 100).Draw(t, "n")
+		jitter := rapid.Float64Range(0, 0.999).Draw(t, "jitter")
+		wait := backoff(n, time.Second, time.Minute, jitter)
+		require.GreaterOrEqual(t, wait, time.Second)
+		require.LessOrEqual(t, wait, 90*time.Second)
+		require.GreaterOrEqual(t, backoff(n+1, time.Second, time.Minute, jitter), wait)
+	})
+	require.Equal(t, 4*time.Second, backoff(3, time.Second, time.Minute, 0))
+}
+
+// Lesson 7: workers do not all settle in one block.
+func TestDrainSlots(t *testing.T) {
+	const workers, slots = 10_000, 10
+	var count [slots]int
+	for id := range uint64(workers) {
+		slot := drainSlot(id, 7, 10*time.Minute)
+		require.Less(t, slot, 5*time.Minute)
+		require.GreaterOrEqual(t, slot, time.Duration(0))
+		count[int(slot/(30*time.Second))]++
+	}
+	for i, n := range count {
+		require.InDelta(t, workers/slots, n, 150, "slot %d", i)
+	}
+	require.NotEqual(t, drainSlot(1, 7, time.Hour), drainSlot(1, 8, time.Hour))
+}
+
+func entries(n int) []ackpool.Entry {
+	list := make([]ackpool.Entry, n)
+	for i := range list {
+		list[i] = ackpool.Entry{
+			Signed: ack.Signed{Ack: ack.Ack{
+				Epoch: 1, KeyID: 1<<60 + uint64(i/ack.MaxLanes), WorkerID: testWorkerID, Lane: uint8(i % ack.MaxLanes),
+				Requests: ack.MaxRequests, Bytes: ack.MaxBytes, Fuel: ack.MaxFuel,
+			}},
+			Value: big.NewInt(5), Pending: big.NewInt(2),
+		}
+	}
+	return list
+}
+
+// Every batch passes the check of the chain, and none is smaller than it has to be.
+func TestBatches(t *testing.T) {
+	v := chain.View{}
+	v.Worker.Id = testWorkerID
+	for _, tc := range []struct{ entries, maxAcks int }{{0, 10}, {1, 10}, {10, 10}, {11, 10}, {5_000, 2_000}} {
+		list := entries(tc.entries)
+		for total := 0; len(list) > 0; {
+			b := newBatch(1, list, tc.maxAcks)
+			require.NotEmpty(t, b.acks)
+			msg := b.message(v, "edge1")
+			require.NoError(t, msg.Check(uint32(tc.maxAcks)))
+			require.EqualValues(t, 2*len(b.acks), b.value.Int64())
+			require.Equal(t, len(b.acks) < len(list), b.more)
+			if b.more && len(b.acks) < tc.maxAcks {
+				size := 0
+				for i := range msg.Acks {
+					size += msg.Acks[i].Size()
+				}
+				require.Greater(t, size, dacktypes.MaxSettleBytes-200)
+			}
+			list = list[len(b.acks):]
+			total += len(b.acks)
+			if len(list) == 0 {
+				require.Equal(t, tc.entries, total)
+			}
+		}
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	zero := sdkmath.ZeroInt()
+	tx := &ackpool.Tx{Acks: make([]ackpool.Submitted, 1)}
+	for number, name := range dacktypes.AckStatus_name {
+		status := dacktypes.AckStatus(number)
+		results, err := verdicts(tx, &dacktypes.MsgSettleResponse{
+			Results: []dacktypes.AckResult{{Status: status, Paid: zero, TotalPaid: sdkmath.NewInt(7)}},
+		})
+		require.NoError(t, err, name)
+		require.EqualValues(t, number, results[0].Code)
+		require.EqualValues(t, 7, results[0].TotalPaid.Int64())
+		switch status {
+		case dacktypes.ACK_STATUS_PAID:
+			require.Equal(t, ackpool.OutcomePaid, results[0].Outcome)
+		case dacktypes.ACK_STATUS_PARTIAL:
+			require.Equal(t, ackpool.OutcomePartial, results[0].Outcome)
+		case dacktypes.ACK_STATUS_NOTHING_DUE:
+			require.Equal(t, ackpool.OutcomeNothingDue, results[0].Outcome)
+		case dacktypes.ACK_STATUS_UNSPECIFIED:
+			require.Equal(t, reasonUnknownStatus, results[0].Reason)
+		default:
+			require.Equal(t, ackpool.OutcomeRefused, results[0].Outcome)
+			require.NotEqual(t, reasonUnknownStatus, results[0].Reason, "%s has a reason of its own", name)
+		}
+	}
+	_, err := verdicts(tx, &dacktypes.MsgSettleResponse{})
+	require.ErrorContains(t, err, "0 results, want 1")
+	_, err = verdicts(tx, &dacktypes.MsgSettleResponse{Results: []dacktypes.AckResult{{Status: dacktypes.ACK_STATUS_PAID}}})
+	require.ErrorContains(t, err, "no total")
+}
+
+func TestConfig(t *testing.T) {
+	require.NoError(t, DefaultConfig().Validate())
+	for name, change := range map[string]func(*Config){
+		"interval":             func(c *Config) { c.Interval = 0 },
+		"min_value":            func(c *Config) { c.MinValue = nil },
+		"max_value":            func(c *Config) { c.MaxValue = big.NewInt(-1) },
+		"timeout_blocks":       func(c *Config) { c.TimeoutBlocks = 1 },
+		"last_backoff":         func(c *Config) { c.LastBackoff = 0 },
+		"last_partial_backoff": func(c *Config) { c.LastPartialBackoff = 0 },
+		"alarm":                func(c *Config) { c.Alarm = -1 },
+		"call_timeout":         func(c *Config) { c.CallTimeout = 0 },
+	} {
+		c := DefaultConfig()
+		change(&c)
+		require.ErrorContains(t, c.Validate(), name)
+	}
+}
+
+func TestSigned(t *testing.T) {
+	// The acknowledgement that reaches the chain is the one that the client signed.
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	s := ack.Sign(key, ack.HashChainID("x"), &ack.Ack{Epoch: 1, KeyID: 2, WorkerID: testWorkerID, Lane: 4, Bytes: 9, Head: [32]byte{1}})
+	b := newBatch(1, []ackpool.Entry{{Signed: s, Value: new(big.Int), Pending: new(big.Int)}}, 1)
+	v := chain.View{}
+	v.Worker.Id = testWorkerID
+	msg := b.message(v, "edge1")
+	again, err := msg.Acks[0].Signed(msg.Epoch, msg.WorkerId)
+	require.NoError(t, err)
+	require.Equal(t, s, again)
+}
