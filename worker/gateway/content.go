@@ -1,0 +1,194 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/client/content"
+)
+
+const (
+	baoType   = "application/vnd.edge.bao"
+	plainType = "application/octet-stream"
+
+	// immutable: what stands under a hash never changes. An answer within a session names the session's sequence number and
+	// is for one client only.
+	immutable        = "public, max-age=31536000, immutable"
+	immutablePrivate = "private, max-age=31536000, immutable"
+
+	howToPay = "edge account open --deposit AMOUNT && edge account add-key"
+)
+
+// serveContent answers GET and HEAD /b3/{name} (docs/protocol.md, section 3) in this order:
+//
+//  1. acknowledgements of the Edge-Ack header are stored, whatever becomes of the request,
+//  2. the name, the form and the session are read,
+//  3. If-Match and If-None-Match are answered with 412 and 304, which bill nothing,
+//  4. the range is settled, and the payload of the groups that carry it,
+//  5. HEAD ends here: it bills nothing and needs no session,
+//  6. payload is taken from the session's credit or the address' free quota, else 402,
+//  7. the answer is written in steps. From its first byte on, a failure resets the connection.
+func (s *Server) serveContent(w http.ResponseWriter, r *http.Request) (err error) {
+	if err := s.storeAckHeader(r); err != nil {
+		return err
+	}
+	name, err := content.ParseName(strings.TrimPrefix(r.URL.Path, contentPrefix))
+	if err != nil {
+		return err
+	}
+	bao, err := wantsBao(r)
+	if err != nil {
+		return err
+	}
+	session, err := s.sessionOf(r)
+	if err != nil {
+		return err
+	}
+	object, err := s.store.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, object.Close()) }()
+
+	h := w.Header()
+	tag := validator(name, bao)
+	h.Set("ETag", tag)
+	h.Set("Vary", "Accept")
+	if bao {
+		// The slice of a range is another answer under the same address, with status 200: a cache must not mix them up.
+		h.Set("Vary", "Accept, Range")
+	}
+	h.Set("Cache-Control", immutable)
+	if session != nil {
+		h.Set("Cache-Control", immutablePrivate)
+	}
+	if list := r.Header.Values("If-Match"); len(list) > 0 && !matches(strings.Join(list, ","), tag, false) {
+		return newProblem(preconditionFailed, "the content is %s", tag)
+	}
+	if list := r.Header.Values("If-None-Match"); len(list) > 0 && matches(strings.Join(list, ","), tag, true) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	rng, bad := spanOf(r, object.Size, tag)
+	if bad != nil {
+		return bad
+	}
+	payload := ack.ContentBytes(object.Size, rng.offset, rng.length)
+	h.Set("Edge-Payload-Bytes", strconv.FormatUint(payload, 10))
+	answer := answer{object: object, span: rng, bao: bao, payload: payload}
+	status := http.StatusOK
+	h.Set("Accept-Ranges", "bytes")
+	if bao {
+		h.Set("Content-Type", baoType)
+		h.Set("Content-Length", strconv.FormatUint(content.SliceSize(object.Size, rng.offset, rng.length), 10))
+		if rng.partial {
+			h.Set("Edge-Range", rng.contentRange(object.Size))
+		}
+	} else {
+		h.Set("Content-Type", plainType)
+		// Foreign content must not run as a page of the worker's own origin.
+		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+		h.Set("Content-Length", strconv.FormatUint(rng.length, 10))
+		if rng.partial {
+			status = http.StatusPartialContent
+			h.Set("Content-Range", rng.contentRange(object.Size))
+		}
+	}
+	if r.Method == http.MethodHead {
+		w.WriteHeader(status)
+		return nil
+	}
+	var m meter
+	if session == nil {
+		m, err = s.takeFree(r, payload)
+	} else {
+		m, err = s.takePaid(w, r, session, name, rng, payload)
+	}
+	if err != nil {
+		return err
+	}
+	return s.stream(w, r, status, answer, m)
+}
+
+// wantsBao settles the form: ?format=bao or plain decides, else an Accept header that names the Bao type.
+func wantsBao(r *http.Request) (bool, error) {
+	if r.URL.RawQuery != "" {
+		switch format := r.URL.Query().Get("format"); format {
+		case "":
+		case "bao":
+			return true, nil
+		case "plain":
+			return false, nil
+		default:
+			return false, newProblem(badRequest, "format %q is unknown, want bao or plain", format)
+		}
+	}
+	for _, line := range r.Header.Values("Accept") {
+		for part := range strings.SplitSeq(line, ",") {
+			if !strings.Contains(part, baoType) {
+				continue
+			}
+			mediaType, params, err := mime.ParseMediaType(part)
+			if err != nil {
+				return false, newProblem(badRequest, "accept %q does not parse", part)
+			}
+			q, err := strconv.ParseFloat(params["q"], 64)
+			if mediaType == baoType && (params["q"] == "" || err == nil && q > 0) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// takeFree takes payload from the free quota of the client's address, or asks for a session.
+func (s *Server) takeFree(r *http.Request, payload uint64) (meter, error) {
+	from := addressOf(r)
+	wait, ok := s.quota.take(from, payload, s.now())
+	if ok {
+		return &freeMeter{s: s, from: from, left: payload}, nil
+	}
+	p := newProblem(sessionRequired, "%d bytes are not left of the %d that an address gets in %s", payload, s.cfg.FreeQuotaBytes, s.cfg.FreeQuotaWindow).
+		with("how", howToPay).
+		with("retry_after_seconds", int64(max(1, wait.Seconds()))).
+		set("Retry-After", seconds(wait))
+	// A worker that has never seen the chain cannot name a price, and would not take money either.
+	if info, err := s.info(); err == nil {
+		p.with("price_per_gib", info.Prices.PerGiB.String()).with("settlement_denom", info.SettlementDenom)
+	}
+	return nil, p
+}
+
+// takePaid begins a request of a session and announces its number.
+func (s *Server) takePaid(w http.ResponseWriter, r *http.Request, session Session, name content.Name, rng span, payload uint64) (meter, error) {
+	request, err := session.Begin(r.Context(), Meta{
+		RequestDigest:  ack.ContentRequestDigest(name.Digest(), rng.offset, rng.length),
+		ResponseDigest: name.Digest(),
+		Bytes:          payload,
+	})
+	if err != nil {
+		return nil, withCredit(err, session)
+	}
+	h := w.Header()
+	h.Set("Edge-Sequence", strconv.FormatUint(request.Sequence(), 10))
+	h.Set("Edge-Epoch", strconv.FormatUint(request.Epoch(), 10))
+	return &paidMeter{s: s, session: session, request: request}, nil
+}
+
+// withCredit puts the account's credit beside a problem that is about it.
+func withCredit(err error, session Session) error {
+	p := problemOf(err)
+	if p.kind != creditExhausted && p.kind != accountEmpty {
+		return err
+	}
+	credit, cerr := session.Credit()
+	if cerr != nil {
+		return fmt.Errorf("%w (%w)", err, cerr)
+	}
+	return p.with("credit", creditJSON(credit))
+}

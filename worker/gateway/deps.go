@@ -1,0 +1,138 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"math/big"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/client/content"
+	"github.com/edgechain/edge/worker/store"
+)
+
+// Deps are the parts that the gateway stands on.
+type Deps struct {
+	Store    Store
+	Sessions Sessions
+	// Info tells what the worker is and what it asks for. It fails while the worker has never seen the chain.
+	Info func() (Info, error)
+	// Checks say whether the worker is ready, each under the name of the part that it looks at.
+	Checks []Check
+	// Admin answers /v1/admin/ on the loopback listener. It may be nil.
+	Admin http.Handler
+	// Metrics takes the gateway's metrics and answers /metrics with everything that is registered with it.
+	Metrics *prometheus.Registry
+	Log     *slog.Logger
+}
+
+// Store is where content comes from. *store.Store implements it.
+type Store interface {
+	// Open returns store.ErrNotFound or store.ErrCorrupt.
+	Open(name content.Name) (*store.Object, error)
+}
+
+// Check is a named condition of readiness. Func returns why it is not met, or nil.
+type Check struct {
+	Name string
+	Func func(context.Context) error
+}
+
+// Info is what GET /v1/worker answers besides the free quota.
+type Info struct {
+	ChainID         string
+	WorkerID        uint64
+	PeerKey         []byte
+	Epoch           uint64
+	Height          int64
+	SettlementDenom string
+	// Prices are those of the current epoch.
+	Prices       ack.Prices
+	MaxUnsettled *big.Int
+	BaseCredit   *big.Int
+	StallTimeout time.Duration
+}
+
+// Sessions proves who a client is and what it may still be given. Its errors are matched by the table in problem.go.
+type Sessions interface {
+	Challenge(ctx context.Context) (Challenge, error)
+	Open(ctx context.Context, req OpenRequest) (Opened, error)
+	Lookup(token string) (Session, error)
+	// Acknowledge stores acknowledgements durably, each that is good, and says for every one in order what became of it. An
+	// error says that none of them can be relied on to be stored.
+	Acknowledge(ctx context.Context, acks []ack.Signed) (Acknowledged, error)
+}
+
+// Challenge is what a client signs to open a session.
+type Challenge struct {
+	Bytes     [ack.ChallengeSize]byte
+	ExpiresAt time.Time
+}
+
+// OpenRequest asks for a session on a lane.
+type OpenRequest struct {
+	KeyID     uint64
+	ServiceID uint64
+	Lane      uint8
+	Challenge [ack.ChallengeSize]byte
+	Signature []byte
+}
+
+// Opened describes a new session.
+type Opened struct {
+	Token        string
+	WorkerID     uint64
+	KeyID        uint64
+	ServiceID    uint64
+	Lane         uint8
+	Epoch        uint64
+	ExpiresAt    time.Time
+	NextSequence uint64
+	// Acknowledgements are the newest that the worker holds of the lane in the previous and the current epoch.
+	Acknowledgements []ack.Signed
+	Credit           Credit
+}
+
+// Credit of an account with this worker, in units of the settlement coin.
+type Credit struct {
+	Limit, Claim        *big.Int
+	UnacknowledgedBytes uint64
+}
+
+// Acknowledged is what became of acknowledgements.
+type Acknowledged struct {
+	// Refused holds nil for every acknowledgement that is stored durably, else why it is not.
+	Refused []error
+	// Credit is that of the account of the first one that is known, or nil.
+	Credit *Credit
+}
+
+// Session is an open session. It is safe for concurrent use.
+type Session interface {
+	// Begin accepts a request and gives it the session's next sequence number.
+	Begin(ctx context.Context, meta Meta) (Request, error)
+	Credit() (Credit, error)
+}
+
+// Meta commits to a request and its answer.
+type Meta struct {
+	RequestDigest, ResponseDigest ack.Digest
+	// Bytes is the payload that the request bills in all.
+	Bytes uint64
+}
+
+// Request is a request under way. Exactly one of Finish and Abort ends it.
+type Request interface {
+	Sequence() uint64
+	Epoch() uint64
+	// Reserve takes credit for n bytes of payload before they are sent. At the limit it waits, until an acknowledgement or
+	// settlement makes room, the context ends, or the client has stalled for too long.
+	Reserve(ctx context.Context, n uint64) error
+	// Finish says that all bytes were handed to the connection.
+	Finish()
+	// Abort says that the answer ended early.
+	Abort()
+}

@@ -1,0 +1,74 @@
+package gateway
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics of the gateway. All labels are from closed sets: routes, status codes that the gateway gives, problem types.
+type metrics struct {
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	inFlight prometheus.Gauge
+	problems *prometheus.CounterVec
+	payload  *prometheus.CounterVec
+	sent     *prometheus.CounterVec
+	aborted  *prometheus.CounterVec
+	waited   prometheus.Histogram
+}
+
+func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edge_gateway_requests_total", Help: "Requests answered, by route and status; status 0 is none.",
+		}, []string{"route", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "edge_gateway_request_duration_seconds", Help: "Time from header to end of the answer, by route.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 10),
+		}, []string{"route"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "edge_gateway_requests_in_flight", Help: "Requests under way.",
+		}),
+		problems: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edge_gateway_problems_total", Help: "Problem documents sent, by type.",
+		}, []string{"type"}),
+		payload: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edge_gateway_payload_bytes_total", Help: "Payload of content that was taken from a free quota or reserved from credit, and sent.",
+		}, []string{"paid"}),
+		sent: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edge_gateway_sent_bytes_total", Help: "Bytes of content bodies sent, proofs included, by form.",
+		}, []string{"form"}),
+		aborted: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edge_gateway_aborted_answers_total", Help: "Content answers that ended early, by cause.",
+		}, []string{"cause"}),
+		waited: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "edge_gateway_credit_wait_seconds", Help: "Time for which a step of a paid answer waited for credit.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
+		}),
+	}
+	gauge := func(name, help string, value func() int) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
+	}
+	for _, c := range []prometheus.Collector{
+		m.requests, m.duration, m.inFlight, m.problems, m.payload, m.sent, m.aborted, m.waited,
+		gauge("edge_gateway_connections", "Open public connections.", func() int {
+			if l := s.listener.Load(); l != nil {
+				return l.count()
+			}
+			return 0
+		}),
+		gauge("edge_gateway_free_addresses", "Addresses whose use of the free quota is remembered.", s.quota.count),
+	} {
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) observe(route string, status int, d time.Duration) {
+	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	m.duration.WithLabelValues(route).Observe(d.Seconds())
+}

@@ -1,0 +1,191 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/client/content"
+	"github.com/edgechain/edge/worker/store"
+)
+
+// problemBase precedes every problem type.
+const problemBase = "https://edge.network/problems/"
+
+// kind is a problem type of docs/protocol.md, section 6.
+type kind struct {
+	name   string
+	status int
+	title  string
+}
+
+var (
+	badRequest         = kind{"bad-request", http.StatusBadRequest, "The request does not parse"}
+	sessionRequired    = kind{"session-required", http.StatusPaymentRequired, "The free quota is used up"}
+	creditExhausted    = kind{"credit-exhausted", http.StatusPaymentRequired, "The account's claim is at its limit"}
+	accountEmpty       = kind{"account-empty", http.StatusPaymentRequired, "The account has nothing spendable"}
+	badProof           = kind{"bad-proof", http.StatusForbidden, "The session proof does not verify"}
+	sessionUnknown     = kind{"session-unknown", http.StatusUnauthorized, "The session is unknown or has ended"}
+	notFound           = kind{"not-found", http.StatusNotFound, "The worker has no such content"}
+	methodNotAllowed   = kind{"method-not-allowed", http.StatusMethodNotAllowed, "The resource does not know this method"}
+	laneClosed         = kind{"lane-closed", http.StatusConflict, "Client and worker disagree about the lane's head"}
+	preconditionFailed = kind{"precondition-failed", http.StatusPreconditionFailed, "If-Match names other content"}
+	rangeUnsatisfiable = kind{"range-not-satisfiable", http.StatusRequestedRangeNotSatisfiable, "The range lies outside of the object"}
+	badAcknowledgement = kind{"bad-acknowledgement", http.StatusUnprocessableEntity, "At least one acknowledgement was refused"}
+	overloaded         = kind{"overloaded", http.StatusTooManyRequests, "The worker is at one of its limits"}
+	chainStale         = kind{"chain-stale", http.StatusServiceUnavailable, "The worker has lost sight of the chain"}
+	internal           = kind{"internal", http.StatusInternalServerError, "The worker failed"}
+)
+
+// The errors by which Sessions and Info say which problem they met.
+var (
+	ErrCreditExhausted = errors.New("credit is exhausted")
+	ErrAccountEmpty    = errors.New("account has nothing spendable")
+	ErrBadProof        = errors.New("session proof is refused")
+	ErrSessionUnknown  = errors.New("session is unknown")
+	ErrLaneClosed      = errors.New("lane is closed")
+	ErrOverloaded      = errors.New("worker is overloaded")
+	ErrChainStale      = errors.New("chain is stale")
+)
+
+// table is the only place where errors of the worker's parts become problem types. The first match counts; what it does
+// not name is internal.
+var table = []struct {
+	err  error
+	kind kind
+}{
+	{content.ErrName, badRequest},
+	{ack.ErrSize, badRequest},
+	{ack.ErrRange, badRequest},
+	{store.ErrNotFound, notFound},
+	{ErrCreditExhausted, creditExhausted},
+	{ErrAccountEmpty, accountEmpty},
+	{ErrBadProof, badProof},
+	{ErrSessionUnknown, sessionUnknown},
+	{ErrLaneClosed, laneClosed},
+	{ErrOverloaded, overloaded},
+	{ErrChainStale, chainStale},
+}
+
+// problem is an error that knows its type, with members and headers of its own.
+type problem struct {
+	kind    kind
+	detail  string
+	members map[string]any
+	header  http.Header
+	// cause is for the log. It is not shown to the client.
+	cause error
+}
+
+func newProblem(k kind, format string, args ...any) *problem {
+	return &problem{kind: k, detail: fmt.Sprintf(format, args...)}
+}
+
+// Error implements error.
+func (p *problem) Error() string {
+	if p.cause != nil {
+		return fmt.Sprintf("%s: %s: %v", p.kind.name, p.detail, p.cause)
+	}
+	return p.kind.name + ": " + p.detail
+}
+
+// Unwrap returns the cause.
+func (p *problem) Unwrap() error { return p.cause }
+
+func (p *problem) with(member string, value any) *problem {
+	if p.members == nil {
+		p.members = map[string]any{}
+	}
+	p.members[member] = value
+	return p
+}
+
+func (p *problem) set(name, value string) *problem {
+	if p.header == nil {
+		p.header = http.Header{}
+	}
+	p.header.Set(name, value)
+	return p
+}
+
+// problemOf returns the problem that an error is.
+func problemOf(err error) *problem {
+	var p *problem
+	if errors.As(err, &p) {
+		return p
+	}
+	for _, row := range table {
+		if errors.Is(err, row.err) {
+			return &problem{kind: row.kind, detail: err.Error(), cause: err}
+		}
+	}
+	// The text of an unforeseen error can hold paths and addresses.
+	return &problem{kind: internal, detail: "see the worker's log", cause: err}
+}
+
+// writeProblem answers a request with a problem. Nothing of the answer may have been written.
+func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, p *problem) error {
+	switch {
+	case p.kind.status == http.StatusTooManyRequests || p.kind == creditExhausted || p.kind == chainStale:
+		if p.header.Get("Retry-After") == "" {
+			p.set("Retry-After", seconds(s.cfg.RetryAfter))
+		}
+	case p.kind == sessionUnknown:
+		p.set("WWW-Authenticate", authScheme)
+	}
+	body := map[string]any{}
+	maps.Copy(body, p.members)
+	body["type"], body["title"], body["status"] = problemBase+p.kind.name, p.kind.title, p.kind.status
+	if p.detail != "" {
+		body["detail"] = p.detail
+	}
+	h := w.Header()
+	// What a handler said about the content does not hold for the problem.
+	for _, name := range []string{"Cache-Control", "ETag", "Content-Length", "Content-Range", "Accept-Ranges", "Edge-Range", "Edge-Payload-Bytes", "Edge-Sequence", "Edge-Epoch"} {
+		h.Del(name)
+	}
+	maps.Copy(h, p.header)
+	s.metrics.problems.WithLabelValues(p.kind.name).Inc()
+	return writeJSON(w, r, p.kind.status, "application/problem+json", body)
+}
+
+// writeJSON answers with a JSON document that nobody may keep.
+func writeJSON(w http.ResponseWriter, r *http.Request, status int, mediaType string, doc any) error {
+	b, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	b = append(b, '\n')
+	h := w.Header()
+	h.Set("Content-Type", mediaType)
+	h.Set("Content-Length", strconv.Itoa(len(b)))
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	if _, err := w.Write(b); err != nil {
+		return fmt.Errorf("%w: %w", errClient, err)
+	}
+	return nil
+}
+
+// errClient is in the chain of errors that are the client's or the network's: they are no fault of the worker.
+var errClient = errors.New("client went away")
+
+// isClient reports whether a request failed because of its client.
+func isClient(err error) bool {
+	return errors.Is(err, errClient) || errors.Is(err, context.Canceled)
+}
+
+// seconds writes a duration as whole seconds, at least 1.
+func seconds(d time.Duration) string {
+	return strconv.FormatInt(max(1, int64(math.Ceil(d.Seconds()))), 10)
+}

@@ -1,0 +1,142 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// handler answers a request or says why it cannot. An error before the first byte becomes a problem document, one after it
+// resets the connection, because a client must be able to tell a whole answer from a cut one.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// route is a resource and what can be done with it.
+type route struct {
+	// name labels the metrics.
+	name string
+	get  handler // also answers HEAD
+	post handler
+	// light requests are answered also when the worker is at its limit of requests.
+	light bool
+}
+
+// contentPrefix precedes the name of an object.
+const contentPrefix = "/b3/"
+
+// find returns the route of a path.
+func (s *Server) find(path string) route {
+	if strings.HasPrefix(path, contentPrefix) {
+		return route{name: "content", get: s.serveContent}
+	}
+	switch path {
+	case "/v1/worker":
+		return route{name: "worker", get: s.serveWorker}
+	case "/v1/challenges":
+		return route{name: "challenges", post: s.serveChallenge}
+	case "/v1/sessions":
+		return route{name: "sessions", post: s.serveOpen}
+	case "/v1/acks":
+		return route{name: "acks", post: s.serveAcks}
+	case "/healthz":
+		return route{name: "healthz", get: s.serveHealth, light: true}
+	case "/readyz":
+		return route{name: "readyz", get: s.serveReady, light: true}
+	}
+	return route{name: "unknown", get: s.serveUnknown, post: s.serveUnknown}
+}
+
+func (s *Server) serveUnknown(_ http.ResponseWriter, r *http.Request) error {
+	return newProblem(notFound, "there is nothing at %q", r.URL.Path)
+}
+
+// ServeHTTP answers the public requests. The server's connections come with a count in their context; without one, as in
+// tests and behind other servers, connections are not limited.
+func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w := &response{ResponseWriter: rw}
+	start := time.Now()
+	rt := s.find(r.URL.Path)
+	s.metrics.inFlight.Inc()
+	defer func() {
+		s.metrics.inFlight.Dec()
+		p := recover()
+		if p != nil && p != http.ErrAbortHandler { //nolint:errorlint // a panic value, not an error chain
+			s.log.Error("request panicked", "route", rt.name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			if !w.started() && s.writeProblem(w, r, newProblem(internal, "see the worker's log")) == nil {
+				p = nil
+			}
+		}
+		s.metrics.observe(rt.name, w.status, time.Since(start))
+		if p != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}()
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	s.setDeadlines(w, r)
+	err := s.dispatch(w, r, rt)
+	if err == nil {
+		return
+	}
+	p := problemOf(err)
+	switch {
+	case isClient(err):
+		s.log.Debug("client went away", "route", rt.name, "err", err)
+	case p.kind == internal:
+		s.log.Error("request failed", "route", rt.name, "path", r.URL.Path, "err", err)
+	default:
+		s.log.Debug("request refused", "route", rt.name, "err", err)
+	}
+	if w.started() {
+		// The body is announced and cannot be finished.
+		panic(http.ErrAbortHandler)
+	}
+	s.setDeadlines(w, r)
+	if err := s.writeProblem(w, r, p); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// setDeadlines starts the time for the request's body and for the first step of the answer. A request without a body gets
+// no deadline for reading: it would end the watch for clients that go away, and with it the request. Writers without
+// deadlines are those of tests.
+func (s *Server) setDeadlines(w http.ResponseWriter, r *http.Request) {
+	rc := http.NewResponseController(w)
+	_ = rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
+	if hasBody(r) {
+		_ = rc.SetReadDeadline(time.Now().Add(s.cfg.BodyTimeout))
+	}
+}
+
+func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
+
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, rt route) error {
+	if !rt.light {
+		if refused(r.Context()) {
+			w.Header().Set("Connection", "close")
+			return newProblem(overloaded, "more than %d connections are open", s.cfg.MaxConnections)
+		}
+		select {
+		case s.requests <- struct{}{}:
+			defer func() { <-s.requests }()
+		default:
+			return newProblem(overloaded, "more than %d requests are under way", s.cfg.MaxRequests)
+		}
+	}
+	switch {
+	case rt.get != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		if hasBody(r) {
+			return newProblem(badRequest, "%s takes no body", r.Method)
+		}
+		return rt.get(w, r)
+	case rt.post != nil && r.Method == http.MethodPost:
+		return rt.post(w, r)
+	}
+	allow := "GET, HEAD"
+	if rt.get == nil {
+		allow = "POST"
+	} else if rt.post != nil {
+		allow += ", POST"
+	}
+	return newProblem(methodNotAllowed, "want one of %s", allow).set("Allow", allow)
+}

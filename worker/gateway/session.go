@@ -1,0 +1,258 @@
+package gateway
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/edgechain/edge/ack"
+)
+
+const (
+	authScheme = "Edge-Session"
+	ackType    = "application/vnd.edge.ack"
+
+	// maxHeaderAcks is how many acknowledgements a request's header carries: the last of an old epoch and the first of a new one.
+	maxHeaderAcks = 2
+	// maxBodyAcks bounds those of POST /v1/acks.
+	maxBodyAcks = 64
+	maxAckBody  = maxBodyAcks * ack.SignedSize
+)
+
+// creditDoc is the credit of an account. Amounts are decimal strings, because they can exceed what a JSON number holds.
+type creditDoc struct {
+	Limit               string `json:"limit"`
+	Claim               string `json:"claim"`
+	UnacknowledgedBytes uint64 `json:"unacknowledged_bytes"`
+}
+
+func creditJSON(c Credit) creditDoc {
+	return creditDoc{Limit: c.Limit.String(), Claim: c.Claim.String(), UnacknowledgedBytes: c.UnacknowledgedBytes}
+}
+
+type infoDoc struct {
+	ChainID            string `json:"chain_id"`
+	WorkerID           uint64 `json:"worker_id"`
+	PeerKey            string `json:"peer_key"`
+	Epoch              uint64 `json:"epoch"`
+	Height             int64  `json:"height"`
+	SettlementDenom    string `json:"settlement_denom"`
+	PricePerGiB        string `json:"price_per_gib"`
+	PricePerGFuel      string `json:"price_per_gfuel"`
+	FreeQuotaBytes     uint64 `json:"free_quota_bytes"`
+	FreeQuotaWindow    int64  `json:"free_quota_window_seconds"`
+	MaxUnsettled       string `json:"max_unsettled"`
+	BaseCredit         string `json:"base_credit"`
+	StallTimeoutSecond int64  `json:"stall_timeout_seconds"`
+}
+
+// serveWorker answers GET /v1/worker.
+func (s *Server) serveWorker(w http.ResponseWriter, r *http.Request) error {
+	info, err := s.info()
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, "application/json", infoDoc{
+		ChainID: info.ChainID, WorkerID: info.WorkerID, PeerKey: hex.EncodeToString(info.PeerKey), Epoch: info.Epoch, Height: info.Height,
+		SettlementDenom: info.SettlementDenom, PricePerGiB: info.Prices.PerGiB.String(), PricePerGFuel: info.Prices.PerGFuel.String(),
+		FreeQuotaBytes: s.cfg.FreeQuotaBytes, FreeQuotaWindow: int64(s.cfg.FreeQuotaWindow.Seconds()),
+		MaxUnsettled: info.MaxUnsettled.String(), BaseCredit: info.BaseCredit.String(), StallTimeoutSecond: int64(info.StallTimeout.Seconds()),
+	})
+}
+
+type challengeDoc struct {
+	Challenge string    `json:"challenge"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// serveChallenge answers POST /v1/challenges.
+func (s *Server) serveChallenge(w http.ResponseWriter, r *http.Request) error {
+	if _, err := s.readBody(w, r, 0); err != nil {
+		return err
+	}
+	c, err := s.sessions.Challenge(r.Context())
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, "application/json", challengeDoc{hex.EncodeToString(c.Bytes[:]), c.ExpiresAt.UTC()})
+}
+
+type openDoc struct {
+	KeyID     *uint64 `json:"key_id"`
+	ServiceID uint64  `json:"service_id"`
+	Lane      *uint8  `json:"lane"`
+	Challenge string  `json:"challenge"`
+	Signature string  `json:"signature"`
+}
+
+type openedDoc struct {
+	Token            string    `json:"token"`
+	WorkerID         uint64    `json:"worker_id"`
+	KeyID            uint64    `json:"key_id"`
+	ServiceID        uint64    `json:"service_id"`
+	Lane             uint8     `json:"lane"`
+	Epoch            uint64    `json:"epoch"`
+	ExpiresAt        time.Time `json:"expires_at"`
+	Acknowledgements []string  `json:"acknowledgements"`
+	NextSequence     uint64    `json:"next_sequence"`
+	Credit           creditDoc `json:"credit"`
+}
+
+// serveOpen answers POST /v1/sessions.
+func (s *Server) serveOpen(w http.ResponseWriter, r *http.Request) error {
+	body, err := s.readBody(w, r, s.cfg.MaxBodyBytes)
+	if err != nil {
+		return err
+	}
+	var doc openDoc
+	decoder := json.NewDecoder(strings.NewReader(string(body)))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&doc); err != nil {
+		return newProblem(badRequest, "body: %v", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return newProblem(badRequest, "body: more than one JSON value")
+	}
+	switch {
+	case doc.KeyID == nil || *doc.KeyID == 0:
+		return newProblem(badRequest, "key_id is missing or 0")
+	case doc.Lane == nil || *doc.Lane >= ack.MaxLanes:
+		return newProblem(badRequest, "lane is missing or not below %d", ack.MaxLanes)
+	}
+	req := OpenRequest{KeyID: *doc.KeyID, ServiceID: doc.ServiceID, Lane: *doc.Lane}
+	challenge, err := hex.DecodeString(doc.Challenge)
+	if err != nil || len(challenge) != ack.ChallengeSize {
+		return newProblem(badRequest, "challenge is not %d bytes of hex", ack.ChallengeSize)
+	}
+	copy(req.Challenge[:], challenge)
+	if req.Signature, err = hex.DecodeString(doc.Signature); err != nil || len(req.Signature) != ack.SignedSize-ack.EncodedSize {
+		return newProblem(badRequest, "signature is not %d bytes of hex", ack.SignedSize-ack.EncodedSize)
+	}
+	o, err := s.sessions.Open(r.Context(), req)
+	if err != nil {
+		return err
+	}
+	acks := make([]string, len(o.Acknowledgements))
+	for i := range acks {
+		acks[i] = hex.EncodeToString(o.Acknowledgements[i].AppendEncoded(nil))
+	}
+	return writeJSON(w, r, http.StatusCreated, "application/json", openedDoc{
+		Token: o.Token, WorkerID: o.WorkerID, KeyID: o.KeyID, ServiceID: o.ServiceID, Lane: o.Lane, Epoch: o.Epoch,
+		ExpiresAt: o.ExpiresAt.UTC(), Acknowledgements: acks, NextSequence: o.NextSequence, Credit: creditJSON(o.Credit),
+	})
+}
+
+// sessionOf returns the session that a request names, nil if it names none.
+func (s *Server) sessionOf(r *http.Request) (Session, error) {
+	header := r.Header.Get("Authorization")
+	if header == "" {
+		return nil, nil
+	}
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, authScheme) {
+		return nil, newProblem(sessionUnknown, "authorization scheme %q is unknown, want %s", scheme, authScheme)
+	}
+	return s.sessions.Lookup(strings.TrimSpace(token))
+}
+
+type acceptedDoc struct {
+	Accepted int        `json:"accepted"`
+	Credit   *creditDoc `json:"credit,omitempty"`
+}
+
+type refusedDoc struct {
+	Index  int    `json:"index"`
+	Reason string `json:"reason"`
+}
+
+// serveAcks answers POST /v1/acks. The acknowledgements prove themselves; no session is needed.
+func (s *Server) serveAcks(w http.ResponseWriter, r *http.Request) error {
+	if t := r.Header.Get("Content-Type"); t != ackType {
+		return newProblem(badRequest, "content type %q, want %s", t, ackType)
+	}
+	body, err := s.readBody(w, r, maxAckBody)
+	if err != nil {
+		return err
+	}
+	acks, err := ack.DecodeList(body, maxBodyAcks)
+	if err != nil {
+		return err
+	}
+	credit, err := s.acknowledge(r, acks)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, "application/json", acceptedDoc{len(acks), credit})
+}
+
+// storeAckHeader stores what the Edge-Ack header brings.
+func (s *Server) storeAckHeader(r *http.Request) error {
+	header := r.Header.Get("Edge-Ack")
+	if header == "" {
+		return nil
+	}
+	if len(header) > base64.StdEncoding.EncodedLen(maxHeaderAcks*ack.SignedSize) {
+		return newProblem(badRequest, "Edge-Ack has %d characters, want at most %d acknowledgements", len(header), maxHeaderAcks)
+	}
+	b, err := base64.StdEncoding.DecodeString(header)
+	if err != nil {
+		return newProblem(badRequest, "Edge-Ack: %v", err)
+	}
+	acks, err := ack.DecodeList(b, maxHeaderAcks)
+	if err != nil {
+		return err
+	}
+	_, err = s.acknowledge(r, acks)
+	return err
+}
+
+// acknowledge stores acknowledgements. If any is refused it returns bad-acknowledgement; the others are stored.
+func (s *Server) acknowledge(r *http.Request, acks []ack.Signed) (*creditDoc, error) {
+	done, err := s.sessions.Acknowledge(r.Context(), acks)
+	if err != nil {
+		return nil, err
+	}
+	var credit *creditDoc
+	if done.Credit != nil {
+		doc := creditJSON(*done.Credit)
+		credit = &doc
+	}
+	var refused []refusedDoc
+	for i, err := range done.Refused {
+		if err != nil {
+			refused = append(refused, refusedDoc{i, err.Error()})
+		}
+	}
+	if len(refused) == 0 {
+		return credit, nil
+	}
+	p := newProblem(badAcknowledgement, "%d of %d acknowledgements are refused, the others are stored", len(refused), len(acks)).
+		with("results", refused).with("accepted", len(acks)-len(refused))
+	if credit != nil {
+		p.with("credit", credit)
+	}
+	return nil, p
+}
+
+// readBody reads a request's body of at most limit bytes, in BodyTimeout.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
+	if !hasBody(r) {
+		return nil, nil
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, newProblem(badRequest, "the body is longer than %d bytes", limit)
+	case err != nil:
+		return nil, newProblem(badRequest, "read body: %v", err)
+	}
+	// The body is here: from now on a deadline would only end the watch for a client that goes away.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // writers of tests have none
+	return b, nil
+}

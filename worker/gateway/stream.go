@@ -1,0 +1,181 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/edgechain/edge/client/content"
+	"github.com/edgechain/edge/worker/store"
+)
+
+// answer is the body that is to be sent.
+type answer struct {
+	object *store.Object
+	span
+	bao     bool
+	payload uint64
+}
+
+// meter accounts for the payload of an answer before it is sent. Exactly one of finish and abort ends it.
+type meter interface {
+	reserve(ctx context.Context, n uint64) error
+	finish()
+	abort()
+}
+
+// freeMeter stands on a quota that was taken for the whole answer.
+type freeMeter struct {
+	s    *Server
+	from netip.Prefix
+	left uint64
+}
+
+func (m *freeMeter) reserve(_ context.Context, n uint64) error {
+	if n > m.left {
+		return fmt.Errorf("answer of more than its %d bytes of free quota", m.left)
+	}
+	m.left -= n
+	m.s.metrics.payload.WithLabelValues("false").Add(float64(n))
+	return nil
+}
+
+func (m *freeMeter) finish() {}
+
+func (m *freeMeter) abort() { m.s.quota.refund(m.from, m.left, m.s.now()) }
+
+// paidMeter reserves credit.
+type paidMeter struct {
+	s       *Server
+	session Session
+	request Request
+}
+
+func (m *paidMeter) reserve(ctx context.Context, n uint64) error {
+	start := time.Now()
+	err := m.request.Reserve(ctx, n)
+	m.s.metrics.waited.Observe(time.Since(start).Seconds())
+	if err != nil {
+		return withCredit(err, m.session)
+	}
+	m.s.metrics.payload.WithLabelValues("true").Add(float64(n))
+	return nil
+}
+
+func (m *paidMeter) finish() { m.request.Finish() }
+
+func (m *paidMeter) abort() { m.request.Abort() }
+
+// stream sends an answer step by step: reserve the payload of the next groups, give the connection time for them, write
+// them, and hand them over before the next reservation, which may wait. A client that waits for the rest of a group could
+// not acknowledge what it has.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, status int, a answer, m meter) (err error) {
+	finished := false
+	defer func() {
+		if !finished {
+			m.abort()
+			cause := "worker"
+			switch {
+			case isClient(err):
+				cause = "client"
+			case err != nil && problemOf(err).kind != internal:
+				cause = problemOf(err).kind.name
+			}
+			s.metrics.aborted.WithLabelValues(cause).Inc()
+		}
+	}()
+	rc := http.NewResponseController(w)
+	form := "plain"
+	write := a.writePlain
+	if a.bao {
+		form = "bao"
+		buf := s.buffers.Get().(*[]byte)
+		defer s.buffers.Put(buf)
+		slice := content.NewSliceReader(a.object.Data(), a.object.Outboard(), a.object.Size, a.offset, a.length)
+		write = func(w io.Writer, _, n uint64) (int64, error) { return writeSlice(w, slice, (*buf)[:0], n) }
+	}
+	sent := s.metrics.sent.WithLabelValues(form)
+	for done := uint64(0); ; {
+		n := min(uint64(s.cfg.StepBytes), a.payload-done)
+		if n > 0 {
+			if err := m.reserve(r.Context(), n); err != nil {
+				return err
+			}
+		}
+		if err := r.Context().Err(); err != nil {
+			return err
+		}
+		_ = rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)) // writers of tests have none
+		if done == 0 {
+			w.WriteHeader(status)
+		}
+		wrote, err := write(w, done, n)
+		sent.Add(float64(wrote))
+		if err != nil {
+			return err
+		}
+		if err := rc.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return fmt.Errorf("%w: %w", errClient, err)
+		}
+		done += n
+		if done == a.payload {
+			finished = true
+			m.finish()
+			return nil
+		}
+	}
+}
+
+// writePlain writes the part of the range that lies in the n bytes of groups from payload byte done on.
+func (a answer) writePlain(w io.Writer, done, n uint64) (int64, error) {
+	if n == 0 {
+		return 0, nil
+	}
+	groups := a.offset/content.GroupSize*content.GroupSize + done
+	from := max(a.offset, groups)
+	to := min(a.offset+a.length, groups+n)
+	f, err := a.object.File(from)
+	if err != nil {
+		return 0, err
+	}
+	wrote, err := io.CopyN(w, f, int64(to-from))
+	if errors.Is(err, io.EOF) {
+		return wrote, fmt.Errorf("%w: %s ends at byte %d", store.ErrCorrupt, a.object.Name, from+uint64(wrote))
+	}
+	var disk *fs.PathError
+	if errors.As(err, &disk) {
+		return wrote, fmt.Errorf("read content %s: %w", a.object.Name, err)
+	}
+	if err != nil {
+		return wrote, fmt.Errorf("%w: %w", errClient, err)
+	}
+	return wrote, nil
+}
+
+// writeSlice writes the next part of a slice, the one that carries n bytes of groups.
+func writeSlice(w io.Writer, slice *content.SliceReader, buf []byte, n uint64) (int64, error) {
+	part, carried, err := slice.Append(buf, n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	if carried != n {
+		return 0, fmt.Errorf("slice carries %d bytes of groups in a step of %d", carried, n)
+	}
+	wrote, err := w.Write(part)
+	if err != nil {
+		return int64(wrote), fmt.Errorf("%w: %w", errClient, err)
+	}
+	return int64(wrote), nil
+}
+
+// newBuffers returns a pool of buffers for one step of a slice: the groups, a parent for each, and the path to the first.
+func newBuffers(step int) *sync.Pool {
+	size := step + content.ParentSize*(step/content.GroupSize+64) + content.HeaderSize
+	return &sync.Pool{New: func() any { b := make([]byte, 0, size); return &b }}
+}
