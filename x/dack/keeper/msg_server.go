@@ -81,17 +81,25 @@ func (s msgServer) Deposit(goCtx context.Context, msg *types.MsgDeposit) (*types
 		return nil, err
 	}
 	account, err := s.k.AccountByOwner(ctx, owner)
-	switch {
-	case err == nil:
-	case errors.Is(err, types.ErrAccountNotFound):
-		if account, err = s.k.openAccount(ctx, owner, params, msg.Amount); err != nil {
-			return nil, err
-		}
-	default:
+	first := errors.Is(err, types.ErrAccountNotFound)
+	if err != nil && !first {
 		return nil, err
+	}
+	if first {
+		if s.k.bank.BlockedAddr(owner) {
+			return nil, errorsmod.Wrap(types.ErrInvalidOwner, "the bank blocks it, so that no withdrawal could be paid")
+		}
+		if msg.Amount.Amount.LT(params.MinDeposit) {
+			return nil, errorsmod.Wrapf(types.ErrBelowMinDeposit, "%s, want at least %s", msg.Amount.Amount, params.MinDeposit)
+		}
 	}
 	if err := s.k.bank.SendCoinsFromAccountToModule(ctx, sender, types.ModuleName, sdk.NewCoins(msg.Amount)); err != nil {
 		return nil, err
+	}
+	if first {
+		if account, err = s.k.openAccount(ctx, owner); err != nil {
+			return nil, err
+		}
 	}
 	account.Balance = account.Balance.Add(msg.Amount.Amount)
 	if err := s.k.accounts.Set(ctx, account.Id, account); err != nil {
@@ -106,13 +114,7 @@ func (s msgServer) Deposit(goCtx context.Context, msg *types.MsgDeposit) (*types
 }
 
 // openAccount returns a new account with an empty balance. It is stored by the caller.
-func (k *Keeper) openAccount(ctx context.Context, owner sdk.AccAddress, params types.Params, deposit sdk.Coin) (types.Account, error) {
-	if k.bank.BlockedAddr(owner) {
-		return types.Account{}, errorsmod.Wrap(types.ErrInvalidOwner, "the bank blocks it, so that no withdrawal could be paid")
-	}
-	if deposit.Amount.LT(params.MinDeposit) {
-		return types.Account{}, errorsmod.Wrapf(types.ErrBelowMinDeposit, "%s, want at least %s", deposit.Amount, params.MinDeposit)
-	}
+func (k *Keeper) openAccount(ctx context.Context, owner sdk.AccAddress) (types.Account, error) {
 	text, err := k.addresses.BytesToString(owner)
 	if err != nil {
 		return types.Account{}, err
