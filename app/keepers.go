@@ -44,6 +44,8 @@ import (
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
 	nodekeeper "github.com/edgechain/edge/x/node/keeper"
 	nodetypes "github.com/edgechain/edge/x/node/types"
+	rewardskeeper "github.com/edgechain/edge/x/rewards/keeper"
+	rewardstypes "github.com/edgechain/edge/x/rewards/types"
 )
 
 // keepers are the keepers of all modules.
@@ -60,9 +62,10 @@ type keepers struct {
 	GovKeeper       *govkeeper.Keeper
 	ConsensusKeeper consensuskeeper.Keeper
 
-	NodeKeeper  *nodekeeper.Keeper
-	EpochKeeper *epochkeeper.Keeper
-	DackKeeper  *dackkeeper.Keeper
+	NodeKeeper    *nodekeeper.Keeper
+	EpochKeeper   *epochkeeper.Keeper
+	DackKeeper    *dackkeeper.Keeper
+	RewardsKeeper *rewardskeeper.Keeper
 }
 
 // moduleAccounts are the accounts of modules and what they may do beyond holding and sending.
@@ -76,6 +79,7 @@ func moduleAccounts() map[string][]string {
 		govtypes.ModuleName:                 {authtypes.Burner},
 		nodetypes.ModuleName:                nil,
 		dacktypes.ModuleName:                nil,
+		rewardstypes.ModuleName:             nil,
 	}
 }
 
@@ -152,9 +156,14 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 	k.DackKeeper = dackkeeper.NewKeeper(
 		cdc, service(dacktypes.StoreKey), authority, addressCodec, k.BankKeeper, k.EpochKeeper, k.NodeKeeper,
 	)
+	k.RewardsKeeper = rewardskeeper.NewKeeper(
+		cdc, service(rewardstypes.StoreKey), authority, addressCodec, validatorCodec,
+		k.BankKeeper, k.DistrKeeper, k.DackKeeper, k.EpochKeeper, k.NodeKeeper,
+	)
 	// What the closing of an epoch does, in this order.
 	k.EpochKeeper.SetStages(
 		epochtypes.Stage{Name: epochtypes.StageSum, Closer: k.DackKeeper},
+		epochtypes.Stage{Name: epochtypes.StagePay, Closer: k.RewardsKeeper},
 	)
 	return k
 }

@@ -43,6 +43,8 @@ import (
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
 	"github.com/edgechain/edge/x/node"
 	nodetypes "github.com/edgechain/edge/x/node/types"
+	"github.com/edgechain/edge/x/rewards"
+	rewardstypes "github.com/edgechain/edge/x/rewards/types"
 )
 
 // newModules returns all modules.
@@ -66,6 +68,7 @@ func newModules(app *App) *module.Manager {
 		node.NewAppModule(cdc, app.NodeKeeper),
 		epoch.NewAppModule(cdc, app.EpochKeeper),
 		dack.NewAppModule(cdc, app.DackKeeper),
+		rewards.NewAppModule(cdc, app.RewardsKeeper),
 	)
 }
 
@@ -137,14 +140,14 @@ func setOrders(m *module.Manager) {
 	// block belongs to the epoch of the block.
 	m.SetOrderEndBlockers(
 		banktypes.ModuleName, govtypes.ModuleName, stakingtypes.ModuleName, feegrant.ModuleName,
-		nodetypes.ModuleName, dacktypes.ModuleName, epochtypes.ModuleName,
+		nodetypes.ModuleName, dacktypes.ModuleName, rewardstypes.ModuleName, epochtypes.ModuleName,
 	)
 	// Genutil comes last: its transactions need every other module.
 	order := []string{
 		authtypes.ModuleName, banktypes.ModuleName, distrtypes.ModuleName, stakingtypes.ModuleName, slashingtypes.ModuleName,
 		govtypes.ModuleName, evidencetypes.ModuleName, authz.ModuleName, feegrant.ModuleName, upgradetypes.ModuleName,
 		vestingtypes.ModuleName, consensustypes.ModuleName,
-		nodetypes.ModuleName, epochtypes.ModuleName, dacktypes.ModuleName,
+		nodetypes.ModuleName, epochtypes.ModuleName, dacktypes.ModuleName, rewardstypes.ModuleName,
 		genutiltypes.ModuleName,
 	}
 	m.SetOrderInitGenesis(order...)
@@ -156,5 +159,8 @@ func (app *App) CheckInvariants(ctx sdk.Context) error {
 	if err := app.NodeKeeper.CheckInvariants(ctx); err != nil {
 		return err
 	}
-	return app.DackKeeper.CheckInvariants(ctx)
+	if err := app.DackKeeper.CheckInvariants(ctx); err != nil {
+		return err
+	}
+	return app.RewardsKeeper.CheckInvariants(ctx)
 }

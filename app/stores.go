@@ -20,6 +20,7 @@ import (
 	dacktypes "github.com/edgechain/edge/x/dack/types"
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
 	nodetypes "github.com/edgechain/edge/x/node/types"
+	rewardstypes "github.com/edgechain/edge/x/rewards/types"
 )
 
 // newStoreKeys returns the keys of the stores that make up the state.
@@ -28,7 +29,7 @@ func newStoreKeys() map[string]*storetypes.KVStoreKey {
 		authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, distrtypes.StoreKey, slashingtypes.StoreKey,
 		govtypes.StoreKey, consensustypes.StoreKey, upgradetypes.StoreKey, evidencetypes.StoreKey, feegrant.StoreKey,
 		authzkeeper.StoreKey,
-		nodetypes.StoreKey, epochtypes.StoreKey, dacktypes.StoreKey,
+		nodetypes.StoreKey, epochtypes.StoreKey, dacktypes.StoreKey, rewardstypes.StoreKey,
 	)
 }
 
