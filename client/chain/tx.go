@@ -33,6 +33,8 @@ import (
 var (
 	// ErrExpired reports a transaction that no block took in before its timeout height.
 	ErrExpired = errors.New("transaction was not included")
+	// ErrSimulation reports a transaction that failed in a simulation and was not sent.
+	ErrSimulation = errors.New("chain would refuse the transaction")
 	// ErrKey reports a key of the keyring that cannot sign.
 	ErrKey = errors.New("cannot use key")
 )
@@ -299,7 +301,7 @@ func (c *Client) simulate(ctx context.Context, b *txBuilder, msg sdk.Msg) (uint6
 		return txtypes.NewServiceClient(conn).Simulate(ctx, &txtypes.SimulateRequest{TxBytes: raw})
 	})
 	if err != nil {
-		return 0, fmt.Errorf("chain would refuse the transaction: %w", err)
+		return 0, fmt.Errorf("%w: %w", ErrSimulation, err)
 	}
 	if r.GasInfo == nil || r.GasInfo.GasUsed == 0 {
 		return 0, errors.New("simulation says nothing about gas")

@@ -1,0 +1,281 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/edgechain/edge/client/chain"
+	"github.com/edgechain/edge/client/content"
+	"github.com/edgechain/edge/client/fetch"
+	nodetypes "github.com/edgechain/edge/x/node/types"
+)
+
+const (
+	flagWorker = "worker"
+	flagKey    = "key"
+
+	// watchEvery is how often the epoch is looked at during a transfer, and watchMaxAge how old a view may be to sign by.
+	watchEvery  = time.Second
+	watchMaxAge = 30 * time.Second
+)
+
+type getOptions struct {
+	file    string
+	workers []string
+	span    string
+	key     uint64
+	free    bool
+	quiet   bool
+	retries int
+	maxWait time.Duration
+	restart bool
+}
+
+func newGetCommand(a *app) *cobra.Command {
+	var o getOptions
+	cmd := &cobra.Command{
+		Use:   "get NAME",
+		Short: "Fetch content, verified and paid as it arrives",
+		Long: `Fetches the object with a name: the BLAKE3 hash of its bytes as 64 hex digits or as a CID. The worker is one of the
+chain's registry, or those that --worker names, tried in order. Every byte is verified before it is written.
+
+The object arrives in FILE.part and takes its name when it is whole. A download that broke off goes on where it stopped
+when the same command is given again. If a worker sends a byte that does not verify, the command ends with exit code 1,
+names the worker and the group, and FILE.part holds the groups before it.
+
+With a client key (edge account add-key) what arrives is acknowledged and paid, with the newest usable key unless --key
+names one. Without a key, or with --free, the worker's free quota is used.
+
+--output json prints a JSON object per line: start, progress, acknowledged, waiting, worker_failed, and at the end done or
+error. They go to standard output, or to standard error if that is where the content goes.`,
+		Example: `  edge get af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262 -o file.iso
+  edge get bafkr4if... --range 0-65535 -o head.bin
+  edge get bafkr4if... --worker http://localhost:8080 -o - | tar x`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, err := content.ParseName(args[0])
+			if err != nil {
+				return &usageError{err}
+			}
+			return a.get(cmd, name, &o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.file, "file", "o", "", "file to write, - for standard output (default the name's hex digits, in this folder)")
+	f.StringSliceVar(&o.workers, flagWorker, nil, "URL of a worker's gateway; can be given several times (default the chain's registry)")
+	f.StringVar(&o.span, "range", "", "range of bytes, such as 0-65535, or 65536- for the rest")
+	f.Uint64Var(&o.key, flagKey, 0, "id of the client key that pays (default the newest usable one)")
+	f.BoolVar(&o.free, "free", false, "use the worker's free quota and pay nothing")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar and no summary")
+	f.BoolVar(&o.restart, "restart", false, "begin anew even if FILE.part is there")
+	f.IntVar(&o.retries, "retries", 6, "tries with a worker that makes no progress, before it is given up")
+	f.DurationVar(&o.maxWait, "max-wait", 5*time.Minute, "longest wait for credit or a busy worker without progress")
+	return cmd
+}
+
+// parseRange reads a-b or a-. Both ends are included.
+func parseRange(s string) (offset, length uint64, err error) {
+	if s == "" {
+		return 0, content.ToEnd, nil
+	}
+	first, last, ok := strings.Cut(s, "-")
+	if offset, err = strconv.ParseUint(first, 10, 63); err != nil || !ok {
+		return 0, 0, usagef("range %q, want FIRST-LAST or FIRST-", s)
+	}
+	if last == "" {
+		return offset, content.ToEnd, nil
+	}
+	end, err := strconv.ParseUint(last, 10, 63)
+	if err != nil || end < offset {
+		return 0, 0, usagef("range %q, want FIRST-LAST with LAST not before FIRST", s)
+	}
+	return offset, end - offset + 1, nil
+}
+
+func (a *app) get(cmd *cobra.Command, name content.Name, o *getOptions) error {
+	offset, length, err := parseRange(o.span)
+	if err != nil {
+		return err
+	}
+	if o.free && o.key != 0 {
+		return usagef("--free and --key exclude each other")
+	}
+	ctx := cmd.Context()
+	plan, err := a.plan(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer plan.stop()
+	client, err := fetch.New(fetch.Config{Retries: noneIfZero(o.retries), MaxWait: o.maxWait}, plan.payer)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	t, err := openTarget(cmd, o, name, offset, length)
+	if err != nil {
+		return err
+	}
+	show := newDisplay(cmd, a.output, o, plan)
+	report, err := t.fetch(ctx, client, fetch.Request{Name: name, Offset: offset, Length: length, Workers: plan.workers, Progress: show.event})
+	show.end(t, report, err)
+	return err
+}
+
+// noneIfZero makes 0 retries mean none where the library takes 0 for its default.
+func noneIfZero(n int) int {
+	if n <= 0 {
+		return -1
+	}
+	return n
+}
+
+// plan is who to fetch from and who pays.
+type plan struct {
+	workers []fetch.Worker
+	payer   *fetch.Payer
+	denom   string
+	watch   *chain.Watch
+}
+
+func (p *plan) stop() {
+	if p.watch != nil {
+		p.watch.Stop()
+	}
+}
+
+// plan asks the chain for what it is needed for: the registry if no worker is named, and all that concerns payment. A free
+// fetch from a named worker needs no chain.
+func (a *app) plan(ctx context.Context, o *getOptions) (*plan, error) {
+	p := new(plan)
+	for _, u := range o.workers {
+		p.workers = append(p.workers, fetch.Worker{URL: u})
+	}
+	pay := !o.free && (o.key != 0 || anyClientKeys(a.home, a.chainID))
+	if !pay && len(p.workers) > 0 {
+		return p, nil
+	}
+	c, err := a.chain()
+	if err != nil {
+		return nil, err
+	}
+	st, err := a.status(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.workers) == 0 {
+		if p.workers, err = registered(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	if !pay {
+		return p, nil
+	}
+	watch, err := chain.StartWatch(ctx, c, watchEvery, watchMaxAge)
+	if err != nil {
+		return nil, err
+	}
+	p.watch = watch
+	if p.payer, err = a.payer(ctx, c, st.ChainID, o.key, watch); err != nil {
+		p.stop()
+		return nil, err
+	}
+	if p.payer != nil {
+		params, err := c.Params(ctx)
+		if err != nil {
+			p.stop()
+			return nil, err
+		}
+		p.denom = params.SettlementDenom
+	}
+	return p, nil
+}
+
+// registered returns the chain's active workers that can be reached over HTTP.
+func registered(ctx context.Context, c *chain.Client) ([]fetch.Worker, error) {
+	all, err := c.Workers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []fetch.Worker
+	for i := range all {
+		if all[i].Status != nodetypes.WORKER_STATUS_ACTIVE {
+			continue
+		}
+		if u, ok := fetch.HTTPEndpoint(&all[i]); ok {
+			out = append(out, fetch.Worker{ID: all[i].Id, URL: u})
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%w: the chain has %d workers, none active with an HTTP endpoint; name one with --worker URL", fetch.ErrNoWorker, len(all))
+	}
+	return out, nil
+}
+
+// payer chooses the client key: the one that is named, or the newest that the chain knows and that has not expired. It
+// returns nil if there is none and none was named.
+func (a *app) payer(ctx context.Context, c *chain.Client, chainID string, id uint64, view *chain.Watch) (*fetch.Payer, error) {
+	stored, err := clientKeys(a.home, chainID)
+	if err != nil {
+		return nil, err
+	}
+	epoch, err := view.Epoch()
+	if err != nil {
+		return nil, err
+	}
+	var skipped []string
+	for _, k := range stored {
+		if id != 0 && k.KeyID != id {
+			continue
+		}
+		private, err := k.private()
+		if err != nil {
+			return nil, err
+		}
+		onChain, _, err := c.Key(ctx, k.KeyID)
+		switch {
+		case err != nil && !notThere(err):
+			return nil, err
+		case err != nil || fmt.Sprintf("%x", onChain.PublicKey) != k.PublicKey:
+			skipped = append(skipped, fmt.Sprintf("key %d is not registered", k.KeyID))
+			continue
+		case onChain.LastEpoch < epoch:
+			skipped = append(skipped, fmt.Sprintf("key %d expired after epoch %d", k.KeyID, onChain.LastEpoch))
+			continue
+		}
+		return &fetch.Payer{ChainID: chainID, KeyID: k.KeyID, Key: private, LaneDir: a.laneHome, Chain: c, View: view}, nil
+	}
+	switch {
+	case id != 0 && len(skipped) == 0:
+		return nil, fmt.Errorf("there is no client key %d for chain %s on this machine; edge account keys lists them", id, chainID)
+	case len(skipped) > 0:
+		return nil, fmt.Errorf("no usable client key for chain %s: %s; register one with edge account add-key, or fetch with --free", chainID, strings.Join(skipped, ", "))
+	}
+	return nil, nil
+}
+
+// describe tells what a fetch came to, for the summary.
+func describe(r *fetch.Report, p *plan) string {
+	rate := 0.0
+	if r.Seconds > 0 {
+		rate = float64(r.Bytes) / r.Seconds / 1e6
+	}
+	text := fmt.Sprintf("%d bytes verified in %.2f s (%.1f MB/s) from %s", r.Bytes, r.Seconds, rate, fetch.Worker{ID: r.WorkerID, URL: r.WorkerURL})
+	if !r.Paid {
+		return text + ", unpaid"
+	}
+	price := r.Price
+	if _, ok := new(big.Int).SetString(price, 10); !ok {
+		price = "an unknown amount of "
+	}
+	text += fmt.Sprintf(", %d bytes acknowledged for %s%s", r.AcknowledgedBytes, price, p.denom)
+	if r.Unacknowledged > 0 {
+		text += fmt.Sprintf("; %d bytes could not be acknowledged and will be with the next fetch", r.Unacknowledged)
+	}
+	return text
+}
