@@ -134,6 +134,7 @@ func newFixtureOn(t T, db dbm.DB) *fixture {
 	require.NoError(t, auth.Params.Set(f.ctx, authtypes.DefaultParams()))
 	blocked := map[string]bool{}
 	for _, name := range []string{types.ModuleName, rewards} {
+		auth.GetModuleAccount(f.ctx, name) // opens it
 		blocked[authtypes.NewModuleAddress(name).String()] = true
 	}
 	f.bank = bankkeeper.NewBaseKeeper(f.cdc, runtime.NewKVStoreService(f.storeKeys[banktypes.StoreKey]), auth, blocked,
@@ -342,4 +343,10 @@ func (f *fixture) reopen() sdk.Context {
 		store.Delete(key)
 	}
 	return f.ctx
+}
+
+// forWorker signs an acknowledgement of another worker.
+func (k clientKey) forWorker(worker, epoch, bytes uint64) types.Acknowledgement {
+	s := ack.Sign(k.private, ack.HashChainID(chainID), &ack.Ack{Epoch: epoch, KeyID: k.id, WorkerID: worker, Bytes: bytes, Requests: bytes / 2})
+	return types.NewAcknowledgement(&s)
 }

@@ -1,0 +1,144 @@
+package keeper_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"cosmossdk.io/collections"
+	"cosmossdk.io/math"
+
+	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/x/dack/types"
+)
+
+// openLanes writes lane sets of an epoch as settlements of as many keys would have.
+func (f *fixture) openLanes(epoch uint64, n int) {
+	f.t.Helper()
+	codec := collections.TripleKeyCodec(collections.Uint64Key, collections.Uint64Key, collections.Uint64Key)
+	set := types.LaneSet{Lanes: []types.Lane{{Bytes: 1, Head: make([]byte, ack.HeadSize), Paid: math.NewInt(1)}}}
+	bz, err := set.Marshal()
+	require.NoError(f.t, err)
+	store := f.ctx.KVStore(f.storeKeys[types.StoreKey])
+	for i := range n {
+		key, err := collections.EncodeKeyWithPrefix(types.LanesPrefix.Bytes(), codec, collections.Join3(epoch, uint64(i%7+1), uint64(i+1)))
+		require.NoError(f.t, err)
+		store.Set(key, bz)
+	}
+}
+
+func (f *fixture) countLanes() (n int) {
+	f.t.Helper()
+	store := f.ctx.KVStore(f.storeKeys[types.StoreKey])
+	prefix := types.LanesPrefix.Bytes()
+	iter := store.Iterator(prefix, []byte{prefix[0] + 1})
+	for ; iter.Valid(); iter.Next() {
+		n++
+	}
+	require.NoError(f.t, iter.Close())
+	return n
+}
+
+// TestPruneLanes: 10,000 lanes die at once and go in bounded blocks; live ones stay.
+func TestPruneLanes(t *testing.T) {
+	f := newFixture(t)
+	f.setParams(func(p *types.Params) { p.PrunePerBlock = 3_000 })
+	const e, dead = firstEpoch, 10_000
+	f.openLanes(e, dead)
+	f.openLanes(e+1, 5)
+	f.openLanes(e+2, 7)
+	f.epoch.current = e + 1
+	f.endBlock()
+	require.Equal(t, dead+12, f.countLanes(), "acknowledgements of the last epoch live")
+	f.epoch.current = e + 2
+	for _, want := range []int{7_000, 4_000, 1_000, 0, 0} {
+		f.endBlock()
+		require.Equal(t, want+12, f.countLanes())
+	}
+}
+
+// TestPruneDefault: by default a block removes at least twice the lanes that a block of max_gas can open.
+func TestPruneDefault(t *testing.T) {
+	const maxGas = 100_000_000
+	p := types.DefaultParams()
+	require.GreaterOrEqual(t, uint64(p.PrunePerBlock), 2*(maxGas/p.SettleGasPerAck))
+}
+
+// TestPruneHistory: totals of collected epochs go after history_epochs, bounded; those whose money is still here stay.
+func TestPruneHistory(t *testing.T) {
+	f := newFixture(t)
+	f.setParams(func(p *types.Params) {
+		p.HistoryEpochs = types.MinHistoryEpochs
+		p.PrunePerBlock = types.MinPrunePerBlock
+	})
+	k := f.client("client", 1, bigDeposit)
+	const e = firstEpoch
+	const workers = 130
+	for i := range uint64(4) { // e+1 is never collected
+		f.earn(k, workers)
+		f.epoch.current++
+		_, done, err := f.keeper.Close(f.ctx, e+i, 1_000)
+		require.NoError(t, err)
+		require.True(t, done)
+		if i != 1 {
+			_, err = f.keeper.CollectRevenue(f.ctx, e+i, rewards)
+			require.NoError(t, err)
+		}
+		f.check()
+	}
+	exists := func(epoch uint64) bool {
+		_, err := f.query.EpochTotal(f.ctx, &types.QueryEpochTotalRequest{Epoch: epoch})
+		return err == nil
+	}
+	f.epoch.current = e + uint64(types.MinHistoryEpochs)
+	f.endBlock()
+	totals, err := f.keeper.WorkerTotals(f.ctx, e, 0, 1_000)
+	require.NoError(t, err)
+	require.Len(t, totals, workers)
+
+	f.epoch.current += 3 // e, e+1 and e+2 are past the history
+	_, err = f.keeper.WorkerTotals(f.ctx, e, 0, 1_000)
+	require.ErrorIs(t, err, types.ErrPruned)
+	_, err = f.keeper.ServiceTotals(f.ctx, e+2, 0, 1_000)
+	require.ErrorIs(t, err, types.ErrPruned)
+	f.endBlock() // 2 * 260 lanes of dead epochs come first, in blocks of 100
+	for range 10 {
+		f.endBlock()
+	}
+	require.False(t, exists(e))
+	require.True(t, exists(e+1), "its money has not been collected")
+	require.False(t, exists(e+2))
+	require.True(t, exists(e+3))
+	gs, err := f.keeper.ExportGenesis(f.ctx)
+	require.NoError(t, err)
+	require.NoError(t, gs.Validate())
+	require.Len(t, gs.WorkerTotals, 2*workers)
+	require.Zero(t, f.countLanes())
+}
+
+// TestPrunePrices: the schedule keeps what a kept epoch looks up, and no more.
+func TestPrunePrices(t *testing.T) {
+	f := newFixture(t)
+	f.setParams(func(p *types.Params) { p.HistoryEpochs = types.MinHistoryEpochs })
+	for i := range int64(20) {
+		f.setParams(func(p *types.Params) { p.Prices.PerGib = math.NewInt(i) })
+		f.epoch.current++
+		f.endBlock()
+	}
+	gs, err := f.keeper.ExportGenesis(f.ctx)
+	require.NoError(t, err)
+	current := f.epoch.current
+	require.Len(t, gs.PriceChanges, int(types.MinHistoryEpochs)+1)
+	require.Equal(t, current-uint64(types.MinHistoryEpochs), gs.PriceChanges[0].Epoch)
+	for epoch := current - uint64(types.MinHistoryEpochs); epoch <= current; epoch++ {
+		p, err := f.keeper.Prices(f.ctx, epoch)
+		require.NoError(t, err)
+		require.EqualValues(t, 19-(current-epoch), p.PerGib.Int64())
+	}
+	// A change long ago counts for ever.
+	f.epoch.current += 100
+	f.endBlock()
+	p, err := f.keeper.Prices(f.ctx, f.epoch.current)
+	require.NoError(t, err)
+	require.EqualValues(t, 19, p.PerGib.Int64())
+}
