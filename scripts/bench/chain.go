@@ -54,7 +54,6 @@ type benchClient struct {
 // benchChain is the real application on pebbledb, fed block by block.
 type benchChain struct {
 	app     *app.App
-	db      dbm.DB
 	height  int64
 	now     time.Time
 	settler *secp256k1.PrivKey
@@ -75,7 +74,7 @@ func newBenchChain(dir string, clients int) (*benchChain, error) {
 		return nil, err
 	}
 	c := &benchChain{
-		db: db, now: time.Unix(1_700_000_000, 0).UTC(),
+		now:     time.Unix(1_700_000_000, 0).UTC(),
 		settler: secp256k1.GenPrivKeyFromSecret([]byte("settler")),
 		app:     app.New(log.NewNopLogger(), db, true, simtestutil.NewAppOptionsWithFlagHome(dir), baseapp.SetChainID(benchChainID)),
 	}
@@ -96,7 +95,8 @@ func newBenchChain(dir string, clients int) (*benchChain, error) {
 	return c, nil
 }
 
-func (c *benchChain) close() error { return errors.Join(c.app.Close(), c.db.Close()) }
+// close ends the application, which closes its database.
+func (c *benchChain) close() error { return c.app.Close() }
 
 func (c *benchChain) genesis(clients int) ([]byte, error) {
 	cdc := c.app.AppCodec()

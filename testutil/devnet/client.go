@@ -16,25 +16,78 @@ import (
 	dacktypes "github.com/edgechain/edge/x/dack/types"
 )
 
-// edge runs a command of edge with the client's home.
-func (n *Network) edge(ctx context.Context, args ...string) (string, error) {
-	return run(ctx, nil, n.cfg.Binaries.Edge, append(args, "--home", n.cfg.clientHome())...)
+// clientKey is the name of a client's owner in its keyring.
+const clientKey = "owner"
+
+// Client is a client with an account of its own: a home of edge, an owner and at least one client key.
+type Client struct {
+	n *Network
+	// Home of edge, and Owner of the account.
+	Home, Owner string
+	// AccountID and KeyIDs as registered.
+	AccountID uint64
+	KeyIDs    []uint64
+}
+
+// NewClient does what a new client does: it makes a key, is given money, and opens an account with a deposit in units of
+// the settlement coin.
+func (n *Network) NewClient(ctx context.Context, name string, deposit int64) (*Client, error) {
+	c := &Client{n: n, Home: filepath.Join(n.cfg.Dir, name)}
+	var err error
+	if c.Owner, err = addKey(ctx, c.Edge, clientKey); err != nil {
+		return nil, err
+	}
+	coins := fmt.Sprintf("%d%s,%d%s", clientFees, StakeDenom, deposit, SettlementDenom)
+	if err := n.Tx(ctx, "tx", "bank", "send", faucetKey, c.Owner, coins); err != nil {
+		return nil, err
+	}
+	if _, err := c.Online(ctx, "account", "open", fmt.Sprintf("%d%s", deposit, SettlementDenom), "--from", clientKey, "--yes"); err != nil {
+		return nil, err
+	}
+	return c, c.refresh(ctx)
+}
+
+// refresh asks the chain for account and keys.
+func (c *Client) refresh(ctx context.Context) error {
+	dack := dacktypes.NewQueryClient(c.n.Chain.At(0))
+	account, err := dack.AccountByOwner(ctx, &dacktypes.QueryAccountByOwnerRequest{Owner: c.Owner})
+	if err != nil {
+		return fmt.Errorf("account of %s: %w", c.Owner, err)
+	}
+	c.AccountID = account.Account.Id
+	keys, err := dack.ClientKeys(ctx, &dacktypes.QueryClientKeysRequest{AccountId: c.AccountID})
+	if err != nil {
+		return fmt.Errorf("keys of account %d: %w", c.AccountID, err)
+	}
+	c.KeyIDs = c.KeyIDs[:0]
+	for _, k := range keys.Keys {
+		c.KeyIDs = append(c.KeyIDs, k.Id)
+	}
+	return nil
 }
 
 // Edge runs a command of edge with the client's home and returns what it printed.
-func (n *Network) Edge(ctx context.Context, args ...string) (string, error) {
-	return n.edge(ctx, args...)
+func (c *Client) Edge(ctx context.Context, args ...string) (string, error) {
+	return run(ctx, nil, c.n.cfg.Binaries.Edge, append(args, "--home", c.Home)...)
 }
 
-// online are the flags of edge that name the chain.
-func (n *Network) online() []string {
-	return []string{"--node", n.RPC(), "--chain-id", n.cfg.ChainID, "--keyring-backend", "test"}
+// Online runs a command of edge that talks to the chain.
+func (c *Client) Online(ctx context.Context, args ...string) (string, error) {
+	return c.Edge(ctx, append(args, "--node", c.n.RPC(), "--chain-id", c.n.cfg.ChainID, "--keyring-backend", "test")...)
 }
 
 // Get fetches an object into a file with edge get and returns what it printed. More flags can follow.
-func (n *Network) Get(ctx context.Context, name, file string, flags ...string) (string, error) {
-	args := append([]string{"get", name, "-o", file}, n.online()...)
-	return n.edge(ctx, append(args, flags...)...)
+func (c *Client) Get(ctx context.Context, name, file string, flags ...string) (string, error) {
+	return c.Online(ctx, append([]string{"get", name, "-o", file}, flags...)...)
+}
+
+// Balance is what the account has that is not asked back.
+func (c *Client) Balance(ctx context.Context) (math.Int, error) {
+	res, err := dacktypes.NewQueryClient(c.n.Chain.At(0)).Account(ctx, &dacktypes.QueryAccountRequest{Id: c.AccountID})
+	if err != nil {
+		return math.Int{}, fmt.Errorf("account %d: %w", c.AccountID, err)
+	}
+	return res.Account.Balance, nil
 }
 
 // Signed collects the newest acknowledgement of each lane that a client has signed.
@@ -112,23 +165,10 @@ func (s Signed) Price(ctx context.Context, c *Chain) (math.Int, error) {
 	return math.NewIntFromBigInt(sum), nil
 }
 
-// ClientHome is the home of the client.
-func (n *Network) ClientHome() string { return n.cfg.clientHome() }
-
-// openAccount does what a new client does: a deposit and a key.
-func (n *Network) openAccount(ctx context.Context) error {
-	deposit := fmt.Sprintf("%d%s", n.cfg.Deposit, SettlementDenom)
-	args := append([]string{"account", "open", deposit, "--from", clientKey, "--yes"}, n.online()...)
-	if _, err := n.edge(ctx, args...); err != nil {
-		return err
-	}
-	return nil
-}
-
 // GetLine is a command that fetches an object, for people to paste.
 func (n *Network) GetLine(name string) string {
 	return fmt.Sprintf("%s get %s -o /tmp/edge-object --home %s --node %s --chain-id %s --keyring-backend test",
-		n.cfg.Binaries.Edge, name, n.cfg.clientHome(), n.RPC(), n.cfg.ChainID)
+		n.cfg.Binaries.Edge, name, n.Client.Home, n.RPC(), n.cfg.ChainID)
 }
 
 // QueryLine is a command that asks the chain for the summaries of epochs, for people to paste.

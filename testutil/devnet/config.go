@@ -18,10 +18,10 @@ const (
 
 	operatorStake = 100_000_000_000
 	operatorFunds = 1_000_000_000_000
-	clientFees    = 1_000_000_000
-	// ClientFunds is what the client's owner has at genesis, in units of the settlement coin.
-	ClientFunds = 1_000_000_000_000
-	workerFees  = 10_000_000_000
+	faucetFunds   = 1_000_000_000_000_000
+	// clientFees is what a client is given to pay fees with.
+	clientFees = 100_000_000
+	workerFees = 10_000_000_000
 )
 
 // Config of a network. The zero value of every field but Dir and Binaries is a sensible default.
@@ -36,10 +36,8 @@ type Config struct {
 	BlockTime time.Duration
 	// PortOffset is added to every port.
 	PortOffset int
-	// Deposit is what the client's account is opened with; 100,000,000 by default.
+	// Deposit is what the client's account is opened with, in units of the settlement coin; 100,000,000 by default.
 	Deposit int64
-	// KeySpendLimit of the first client key per epoch; the deposit by default.
-	KeySpendLimit int64
 	// WorkerEnv overrides settings of the worker, such as EDGE_WORKER_CREDIT_BASE=1000.
 	WorkerEnv map[string]string
 	// Genesis edits the genesis document before the chain starts: a path of fields, joined by dots, and its value.
@@ -61,9 +59,6 @@ func (c Config) withDefaults() Config {
 	if c.Deposit == 0 {
 		c.Deposit = 100_000_000
 	}
-	if c.KeySpendLimit == 0 {
-		c.KeySpendLimit = c.Deposit
-	}
 	if c.Log == nil {
 		c.Log = io.Discard
 	}
@@ -72,7 +67,6 @@ func (c Config) withDefaults() Config {
 
 func (c Config) chainHome() string  { return filepath.Join(c.Dir, "edged") }
 func (c Config) workerHome() string { return filepath.Join(c.Dir, "edge-worker") }
-func (c Config) clientHome() string { return filepath.Join(c.Dir, "edge") }
 
 func (c Config) logf(format string, args ...any) {
 	fmt.Fprintf(c.Log, format+"\n", args...) //nolint:errcheck // progress is shown where it can be

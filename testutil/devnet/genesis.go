@@ -13,7 +13,8 @@ import (
 // Names of keys in the keyrings.
 const (
 	operatorKey = "operator"
-	clientKey   = "owner"
+	// faucetKey holds what clients are given.
+	faucetKey = "faucet"
 )
 
 // initChain makes the home of the validator with the usual commands: keys, genesis accounts, a gentx, and settings.
@@ -42,15 +43,16 @@ func (n *Network) initChain(ctx context.Context) error {
 	}
 
 	var err error
-	if n.Operator, err = n.addKey(ctx, n.edged, operatorKey); err != nil {
+	if n.Operator, err = addKey(ctx, n.edged, operatorKey); err != nil {
 		return err
 	}
-	if n.Client, err = n.addKey(ctx, n.edge, clientKey); err != nil {
+	faucet, err := addKey(ctx, n.edged, faucetKey)
+	if err != nil {
 		return err
 	}
 	accounts := []struct{ address, coins string }{
 		{n.Operator, fmt.Sprintf("%d%s", operatorFunds, StakeDenom)},
-		{n.Client, fmt.Sprintf("%d%s,%d%s", clientFees, StakeDenom, ClientFunds, SettlementDenom)},
+		{faucet, fmt.Sprintf("%d%s,%d%s", faucetFunds, StakeDenom, faucetFunds, SettlementDenom)},
 	}
 	for _, a := range accounts {
 		if _, err := n.edged(ctx, "genesis", "add-genesis-account", a.address, a.coins); err != nil {
@@ -72,7 +74,7 @@ func (n *Network) initChain(ctx context.Context) error {
 }
 
 // addKey makes a key in the test keyring of a program and returns its address.
-func (n *Network) addKey(ctx context.Context, program func(context.Context, ...string) (string, error), name string) (string, error) {
+func addKey(ctx context.Context, program func(context.Context, ...string) (string, error), name string) (string, error) {
 	if _, err := program(ctx, "keys", "add", name, "--keyring-backend", "test", "--output", "json"); err != nil {
 		return "", err
 	}

@@ -15,13 +15,13 @@ import (
 type Network struct {
 	Ports Ports
 	Chain *Chain
-	// Operator is the account address of the validator's operator, Valoper its operator address, Client the owner of the
-	// client's account, Settler the worker's hot account.
-	Operator, Valoper, Client, Settler string
+	// Operator is the account address of the validator's operator, Valoper its operator address, Settler the worker's hot
+	// account.
+	Operator, Valoper, Settler string
 	// WorkerID as registered.
 	WorkerID uint64
-	// KeyID of the client's first key.
-	KeyID uint64
+	// Client is the first client.
+	Client *Client
 
 	cfg Config
 
@@ -61,7 +61,10 @@ func Start(ctx context.Context, cfg Config) (*Network, error) {
 		{"start the chain", n.startChain},
 		{"set up the worker", n.setUpWorker},
 		{"start the worker", n.StartWorker},
-		{"open the client's account", n.openAccount},
+		{"open the client's account", func(ctx context.Context) (err error) {
+			n.Client, err = n.NewClient(ctx, "client", cfg.Deposit)
+			return err
+		}},
 	} {
 		began := time.Now()
 		if err := step.do(ctx); err != nil {

@@ -83,16 +83,16 @@ func (n *Network) Prove(ctx context.Context, objects []Object, dir string) (Outc
 	for i, o := range objects {
 		file := filepath.Join(dir, strconv.Itoa(i))
 		began := time.Now()
-		if _, err := n.Get(ctx, o.Name, file); err != nil {
+		if _, err := n.Client.Get(ctx, o.Name, file); err != nil {
 			return out, fmt.Errorf("fetch %s: %w", o.Path, err)
 		}
 		out.Fetched.Took += time.Since(began)
-		if err := sameContent(o.Path, file); err != nil {
+		if err := SameContent(o.Path, file); err != nil {
 			return out, err
 		}
 		out.Fetched.Files++
 		out.Fetched.Bytes += uint64(o.Size)
-		if err := out.Signed.Collect(n.ClientHome()); err != nil {
+		if err := out.Signed.Collect(n.Client.Home); err != nil {
 			return out, err
 		}
 	}
@@ -169,8 +169,8 @@ func plant(fault string, parties accounting.Parties, s *accounting.Snapshot) err
 	return nil
 }
 
-// sameContent returns an error unless both files hold the same bytes.
-func sameContent(want, got string) error {
+// SameContent returns an error unless both files hold the same bytes.
+func SameContent(want, got string) error {
 	a, err := os.Open(want)
 	if err != nil {
 		return err

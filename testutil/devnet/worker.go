@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"cosmossdk.io/math"
@@ -250,3 +252,27 @@ func (n *Network) WaitDrained(ctx context.Context) (Ledger, error) {
 	})
 	return l, err
 }
+
+// Add adds files to the worker's store and returns them with their names.
+func (n *Network) Add(ctx context.Context, files ...string) ([]Object, error) {
+	objects := make([]Object, 0, len(files))
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil {
+			return nil, err
+		}
+		out, err := n.workerCommand(ctx, "add", file)
+		if err != nil {
+			return nil, err
+		}
+		name := contentName.FindString(out)
+		if name == "" {
+			return nil, fmt.Errorf("edge-worker add %s printed no name: %q", file, out)
+		}
+		objects = append(objects, Object{Path: file, Name: name, Size: info.Size()})
+	}
+	return objects, nil
+}
+
+// contentName is a name as edge-worker prints it.
+var contentName = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
