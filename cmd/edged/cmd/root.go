@@ -78,8 +78,8 @@ func NewRootCmd() *cobra.Command {
 
 	autoCLI := blank.AutoCLI()
 	autoCLI.ClientCtx = clientCtx
-	node := nodeservice.NewNodeCommands()
-	autoCLI.ModuleOptions[node.Name()] = node.AutoCLIOptions()
+	// The SDK calls these commands "node", which is the name of our module.
+	autoCLI.ModuleOptions["server"] = nodeservice.NewNodeCommands().AutoCLIOptions()
 	if err := autoCLI.EnhanceRootCommand(root); err != nil {
 		panic(err)
 	}
