@@ -1,0 +1,233 @@
+// Package config is the worker's configuration file: one struct with its defaults and what each key means. A value comes
+// from the command line, else from the environment (EDGE_WORKER_<SECTION>_<KEY>), else from the file, else it is the
+// default. A key that does not exist is an error in the file and in the environment alike.
+package config
+
+import (
+	"encoding"
+	"fmt"
+	"math/big"
+	"reflect"
+	"strconv"
+	"time"
+)
+
+// Config of the worker. The doc tags are the comments of the file.
+type Config struct {
+	Chain   Chain   `toml:"chain" doc:"The chain that the worker settles on."`
+	Worker  Worker  `toml:"worker" doc:"This worker."`
+	Gateway Gateway `toml:"gateway" doc:"What the worker serves over HTTP, and its bounds."`
+	Credit  Credit  `toml:"credit" doc:"How much an account can owe before it has to pay, in units of the settlement coin."`
+	Rollup  Rollup  `toml:"rollup" doc:"How acknowledgements become settlements."`
+	Store   Store   `toml:"store" doc:"Content on disk."`
+	Pool    Pool    `toml:"pool" doc:"The durable pool of acknowledgements."`
+	Keys    Keys    `toml:"keys" doc:"The hot account that sends settlements and pays their fees."`
+	Log     Log     `toml:"log" doc:"What the worker says on standard error."`
+}
+
+// Chain section.
+type Chain struct {
+	RPC          string   `toml:"rpc" doc:"CometBFT RPC of a node that you trust, best one on this machine."`
+	ChainID      string   `toml:"chain_id" doc:"Chain id that the node must have."`
+	PollInterval Duration `toml:"poll_interval" doc:"How often the node is asked for its height."`
+	MaxLag       Duration `toml:"max_lag" doc:"For how long the height may stand still before the worker takes no new paid requests."`
+	QueryTimeout Duration `toml:"query_timeout" doc:"Bound of every query of the node."`
+	CacheSize    int      `toml:"cache_size" doc:"How many client keys and accounts are remembered, each."`
+	CacheTTL     Duration `toml:"cache_ttl" doc:"For how long they are."`
+	MaxQueries   int      `toml:"max_queries" doc:"How many queries on behalf of clients are under way at a time."`
+}
+
+// Worker section.
+type Worker struct {
+	ID          uint64   `toml:"id" doc:"Id of this worker on the chain; 0 looks it up by its peer key."`
+	StopTimeout Duration `toml:"stop_timeout" doc:"How long a stop may take to finish answers and to settle what is acknowledged."`
+}
+
+// Gateway section.
+type Gateway struct {
+	Listen             string   `toml:"listen" doc:"Public address."`
+	AdminListen        string   `toml:"admin_listen" doc:"Address of metrics, pprof, status and ledger. It must be a loopback address."`
+	FreeQuotaBytes     uint64   `toml:"free_quota_bytes" doc:"Payload that an IP address (an IPv6 /64) gets without a session in each window, in bytes. 0 serves none."`
+	FreeQuotaWindow    Duration `toml:"free_quota_window" doc:"Length of that window."`
+	FreeQuotaAddresses int      `toml:"free_quota_addresses" doc:"How many addresses are remembered; the one longest unseen is forgotten first."`
+	MaxConnections     int      `toml:"max_connections" doc:"How many connections are served at a time; beyond it the answer is 429."`
+	MaxRequests        int      `toml:"max_requests" doc:"How many requests are worked on at a time."`
+	RetryAfter         Duration `toml:"retry_after" doc:"What an answer of 402 or 429 tells the client to wait."`
+	HeaderTimeout      Duration `toml:"header_timeout" doc:"Bound of the arrival of a request's header."`
+	BodyTimeout        Duration `toml:"body_timeout" doc:"Bound of the arrival of its body."`
+	IdleTimeout        Duration `toml:"idle_timeout" doc:"Bound of the silence between two requests of a connection."`
+	WriteTimeout       Duration `toml:"write_timeout" doc:"How long a client may take for step_bytes of an answer."`
+	MaxHeaderBytes     int      `toml:"max_header_bytes" doc:"Bound of a request's header in bytes."`
+	MaxBodyBytes       int      `toml:"max_body_bytes" doc:"Bound of a request's body in bytes."`
+	StepBytes          int      `toml:"step_bytes" doc:"How much payload is reserved, read and written at a time, a multiple of 16 KiB."`
+	MaxSessions        int      `toml:"max_sessions" doc:"How many sessions are open at a time."`
+	SessionTimeout     Duration `toml:"session_timeout" doc:"A session that is idle for longer ends."`
+}
+
+// Credit section.
+type Credit struct {
+	Base         *big.Int `toml:"base" doc:"What an account may owe that has settled nothing with this worker yet."`
+	MaxUnsettled *big.Int `toml:"max_unsettled" doc:"What any account may owe at most."`
+	StallTimeout Duration `toml:"stall_timeout" doc:"How long a stream waits for an acknowledgement at the limit before it is reset."`
+}
+
+// Rollup section.
+type Rollup struct {
+	GasPrice           string   `toml:"gas_price" doc:"What a unit of gas is paid with."`
+	Interval           Duration `toml:"interval" doc:"The longest that an acknowledgement waits for a settlement, but for jitter."`
+	MinValue           *big.Int `toml:"min_value" doc:"What must be pending for an interval to settle it; the end of an epoch settles less."`
+	MaxValue           *big.Int `toml:"max_value" doc:"What settles at once when it is pending; 0 never does."`
+	Drain              Duration `toml:"drain" doc:"For how long before the end of an epoch everything is settled more often, whatever its value."`
+	Alarm              Duration `toml:"alarm" doc:"How long before acknowledgements die unsettled ones are an alarm."`
+	TimeoutBlocks      int64    `toml:"timeout_blocks" doc:"For how many blocks a settlement is valid."`
+	Rebroadcast        Duration `toml:"rebroadcast" doc:"How long a settlement may stay out of a block before it is sent once more."`
+	FirstBackoff       Duration `toml:"first_backoff" doc:"The wait after a failure, which doubles ..."`
+	LastBackoff        Duration `toml:"last_backoff" doc:"... up to this."`
+	PartialBackoff     Duration `toml:"partial_backoff" doc:"The wait for an account that could not pay, which doubles ..."`
+	LastPartialBackoff Duration `toml:"last_partial_backoff" doc:"... up to this; a top-up ends it."`
+	CallTimeout        Duration `toml:"call_timeout" doc:"Bound of every call of the node."`
+}
+
+// Store section.
+type Store struct {
+	MaxBytes       uint64 `toml:"max_bytes" doc:"Budget on disk in bytes. What does not fit is refused."`
+	MaxObjectBytes uint64 `toml:"max_object_bytes" doc:"Bound of one object in bytes."`
+}
+
+// Pool section.
+type Pool struct {
+	MaxLanes int `toml:"max_lanes" doc:"How many lanes are held at a time, about 1 KB of memory each; beyond it acknowledgements of new lanes are refused."`
+}
+
+// Keys section.
+type Keys struct {
+	Backend string `toml:"backend" doc:"Keyring: test keeps the key unencrypted in the home folder, file encrypts it and asks for a password, os uses the system's."`
+	Name    string `toml:"name" doc:"Name of the key in the keyring."`
+}
+
+// Log section.
+type Log struct {
+	Level  string `toml:"level" doc:"debug, info, warn or error."`
+	Format string `toml:"format" doc:"text or json."`
+}
+
+// Default returns the defaults.
+func Default() Config {
+	return Config{
+		Chain: Chain{
+			RPC: "http://127.0.0.1:26657", PollInterval: Duration(500 * time.Millisecond), MaxLag: Duration(30 * time.Second),
+			QueryTimeout: Duration(5 * time.Second), CacheSize: 65_536, CacheTTL: Duration(2 * time.Second), MaxQueries: 32,
+		},
+		Worker: Worker{StopTimeout: Duration(30 * time.Second)},
+		Gateway: Gateway{
+			Listen: "0.0.0.0:8080", AdminListen: "127.0.0.1:8081", FreeQuotaBytes: 16 << 20, FreeQuotaWindow: Duration(time.Hour),
+			FreeQuotaAddresses: 65_536, MaxConnections: 4_096, MaxRequests: 4_096, RetryAfter: Duration(time.Second),
+			HeaderTimeout: Duration(10 * time.Second), BodyTimeout: Duration(10 * time.Second), IdleTimeout: Duration(2 * time.Minute),
+			WriteTimeout: Duration(30 * time.Second), MaxHeaderBytes: 16 << 10, MaxBodyBytes: 64 << 10, StepBytes: 256 << 10,
+			MaxSessions: 10_000, SessionTimeout: Duration(10 * time.Minute),
+		},
+		Credit: Credit{Base: big.NewInt(1_000), MaxUnsettled: big.NewInt(1_000_000), StallTimeout: Duration(30 * time.Second)},
+		Rollup: Rollup{
+			GasPrice: "0.0025uedge", Interval: Duration(10 * time.Second), MinValue: big.NewInt(1), MaxValue: big.NewInt(0),
+			Drain: Duration(10 * time.Minute), Alarm: Duration(time.Hour), TimeoutBlocks: 20, Rebroadcast: Duration(10 * time.Second),
+			FirstBackoff: Duration(time.Second), LastBackoff: Duration(time.Minute), PartialBackoff: Duration(10 * time.Second),
+			LastPartialBackoff: Duration(30 * time.Minute), CallTimeout: Duration(10 * time.Second),
+		},
+		Store: Store{MaxBytes: 64 << 30, MaxObjectBytes: 16 << 30},
+		Pool:  Pool{MaxLanes: 100_000},
+		Keys:  Keys{Backend: "os", Name: "settler"},
+		Log:   Log{Level: "info", Format: "text"},
+	}
+}
+
+// Duration is a time.Duration that reads and writes texts such as 500ms or 1h30m.
+type Duration time.Duration
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil {
+		return fmt.Errorf("%q is no duration such as 500ms or 1h30m", b)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Std returns the duration as the standard library has it.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+// Field is one key of the configuration.
+type Field struct {
+	Section, Key, Doc string
+	value             reflect.Value
+}
+
+// Name is section.key.
+func (f Field) Name() string { return f.Section + "." + f.Key }
+
+// String returns the value as it is written on the command line.
+func (f Field) String() string {
+	if m, ok := f.value.Interface().(encoding.TextMarshaler); ok {
+		if b, err := m.MarshalText(); err == nil {
+			return string(b)
+		}
+	}
+	return fmt.Sprint(f.value.Interface())
+}
+
+// Set reads a value as it is written on the command line or in the environment.
+func (f Field) Set(text string) error {
+	var err error
+	switch target := f.value.Addr().Interface().(type) {
+	case encoding.TextUnmarshaler:
+		err = target.UnmarshalText([]byte(text))
+	case **big.Int:
+		v, ok := new(big.Int).SetString(text, 10)
+		if !ok {
+			return fmt.Errorf("%s: %q is no whole number", f.Name(), text)
+		}
+		*target = v
+	case *string:
+		*target = text
+	case *int:
+		*target, err = strconv.Atoi(text)
+	case *int64:
+		*target, err = strconv.ParseInt(text, 10, 64)
+	case *uint64:
+		*target, err = strconv.ParseUint(text, 10, 64)
+	default:
+		panic(fmt.Sprintf("config: no way to set %s of type %T", f.Name(), target))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return nil
+}
+
+// quoted reports whether the value is a string in the file.
+func (f Field) quoted() bool {
+	switch f.value.Interface().(type) {
+	case int, int64, uint64:
+		return false
+	default:
+		return true
+	}
+}
+
+// Fields returns every key in the order of the file. Setting one changes c.
+func (c *Config) Fields() []Field {
+	var fields []Field
+	v := reflect.ValueOf(c).Elem()
+	for i := range v.NumField() {
+		section := v.Type().Field(i).Tag.Get("toml")
+		s := v.Field(i)
+		for j := range s.NumField() {
+			tag := s.Type().Field(j).Tag
+			fields = append(fields, Field{Section: section, Key: tag.Get("toml"), Doc: tag.Get("doc"), value: s.Field(j)})
+		}
+	}
+	return fields
+}
