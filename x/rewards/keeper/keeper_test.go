@@ -1,0 +1,335 @@
+package keeper_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"cosmossdk.io/collections"
+	"cosmossdk.io/log/v2"
+	"cosmossdk.io/math"
+
+	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
+	addresscodec "github.com/cosmos/cosmos-sdk/codec/address"
+	"github.com/cosmos/cosmos-sdk/runtime"
+	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
+	"github.com/cosmos/cosmos-sdk/testutil/integration"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	moduletestutil "github.com/cosmos/cosmos-sdk/types/module/testutil"
+	"github.com/cosmos/cosmos-sdk/x/auth"
+	authkeeper "github.com/cosmos/cosmos-sdk/x/auth/keeper"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	"github.com/cosmos/cosmos-sdk/x/bank"
+	bankkeeper "github.com/cosmos/cosmos-sdk/x/bank/keeper"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	distrkeeper "github.com/cosmos/cosmos-sdk/x/distribution/keeper"
+	distrtypes "github.com/cosmos/cosmos-sdk/x/distribution/types"
+
+	dacktypes "github.com/edgechain/edge/x/dack/types"
+	"github.com/edgechain/edge/x/epoch"
+	epochkeeper "github.com/edgechain/edge/x/epoch/keeper"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
+	nodetypes "github.com/edgechain/edge/x/node/types"
+	"github.com/edgechain/edge/x/rewards"
+	"github.com/edgechain/edge/x/rewards/keeper"
+	"github.com/edgechain/edge/x/rewards/types"
+)
+
+const (
+	denom  = "uusd"
+	prefix = "cosmos"
+	faucet = "faucet"
+)
+
+var (
+	genesisTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	authority   = authtypes.NewModuleAddress("gov").String()
+	somebody    = sdk.AccAddress("somebody____________").String()
+	account     = authtypes.NewModuleAddress(types.ModuleName)
+	errBoom     = errors.New("boom")
+
+	encoding = moduletestutil.MakeTestEncodingConfig(
+		auth.AppModuleBasic{}, bank.AppModuleBasic{}, epoch.AppModuleBasic{}, rewards.AppModuleBasic{})
+)
+
+// record is what a worker earned with a service.
+type record struct {
+	worker, service uint64
+	amount          int64
+}
+
+// dack is x/dack as far as x/rewards sees it: summed records of each epoch, and their money in the module account.
+type dack struct {
+	bank      bankkeeper.BaseKeeper
+	records   map[uint64][]record
+	owners    map[uint64]string // services that are not there are unknown
+	collected collections.KeySet[uint64]
+	err       error
+	// spoil changes what the totals say.
+	spoil func([]dacktypes.RevenueRecord) []dacktypes.RevenueRecord
+}
+
+func (d *dack) SettlementDenom(context.Context) (string, error) { return denom, nil }
+
+func (d *dack) Service(_ context.Context, id uint64) (dacktypes.Service, error) {
+	owner, ok := d.owners[id]
+	if !ok {
+		return dacktypes.Service{}, errors.New("unknown service")
+	}
+	return dacktypes.Service{Id: id, Owner: owner}, nil
+}
+
+func (d *dack) CollectRevenue(ctx context.Context, epoch uint64, module string) (math.Int, error) {
+	if d.err != nil {
+		return math.Int{}, d.err
+	}
+	if has, err := d.collected.Has(ctx, epoch); err != nil || has {
+		return math.Int{}, errors.Join(err, errors.New("collected already"))
+	}
+	sum := math.ZeroInt()
+	for _, r := range d.records[epoch] {
+		sum = sum.AddRaw(r.amount)
+	}
+	if sum.IsPositive() {
+		if err := d.bank.SendCoinsFromModuleToModule(ctx, dacktypes.ModuleName, module, coins(sum)); err != nil {
+			return math.Int{}, err
+		}
+	}
+	return sum, d.collected.Set(ctx, epoch)
+}
+
+func (d *dack) WorkerTotals(_ context.Context, epoch, from uint64, limit uint32) ([]dacktypes.RevenueRecord, error) {
+	return d.totals(epoch, from, limit, func(r record) uint64 { return r.worker }, func(id uint64) dacktypes.RevenueRecord {
+		return dacktypes.RevenueRecord{Epoch: epoch, WorkerId: id}
+	})
+}
+
+func (d *dack) ServiceTotals(_ context.Context, epoch, from uint64, limit uint32) ([]dacktypes.RevenueRecord, error) {
+	return d.totals(epoch, from, limit, func(r record) uint64 { return r.service }, func(id uint64) dacktypes.RevenueRecord {
+		return dacktypes.RevenueRecord{Epoch: epoch, ServiceId: id}
+	})
+}
+
+func (d *dack) totals(epoch, from uint64, limit uint32, id func(record) uint64, build func(uint64) dacktypes.RevenueRecord) ([]dacktypes.RevenueRecord, error) {
+	if d.err != nil {
+		return nil, d.err
+	}
+	var ids []uint64
+	sums := map[uint64]int64{}
+	for _, r := range d.records[epoch] {
+		if _, ok := sums[id(r)]; !ok {
+			ids = append(ids, id(r))
+		}
+		sums[id(r)] += r.amount
+	}
+	slices.Sort(ids)
+	var out []dacktypes.RevenueRecord
+	for _, i := range ids {
+		if i >= from && len(out) < int(limit) {
+			r := build(i)
+			r.Revenue.Amount = math.NewInt(sums[i])
+			out = append(out, r)
+		}
+	}
+	if d.spoil != nil {
+		out = d.spoil(out)
+	}
+	return out, nil
+}
+
+// nodes is x/node as far as x/rewards sees it: worker i belongs to operator(i), unless it is missing.
+type nodes struct{ missing map[uint64]bool }
+
+func (n *nodes) OpenEpoch(context.Context, uint64) error { return nil }
+
+func (n *nodes) Worker(_ context.Context, id uint64) (nodetypes.Worker, error) {
+	if n.missing[id] {
+		return nodetypes.Worker{}, errors.New("worker not found")
+	}
+	return nodetypes.Worker{Id: id, Operator: sdk.ValAddress(operator(id)).String()}, nil
+}
+
+// operator of a worker: every two workers share one.
+func operator(worker uint64) sdk.AccAddress {
+	return sdk.AccAddress(slices.Concat([]byte("operator___________"), []byte{byte(worker / 2)}))
+}
+
+func owner(service uint64) sdk.AccAddress {
+	return sdk.AccAddress(slices.Concat([]byte("owner______________"), []byte{byte(service)}))
+}
+
+// failingBank is x/bank with recipients that cannot be paid for now.
+type failingBank struct {
+	bankkeeper.BaseKeeper
+	fail func(sdk.AccAddress) error
+}
+
+func (b *failingBank) SendCoinsFromModuleToAccount(ctx context.Context, module string, to sdk.AccAddress, amt sdk.Coins) error {
+	if err := b.BaseKeeper.SendCoinsFromModuleToAccount(ctx, module, to, amt); err != nil {
+		return err
+	}
+	if b.fail != nil {
+		return b.fail(to) // after the coins have moved: the branch must be thrown away
+	}
+	return nil
+}
+
+// failingDistribution is x/distribution with a community pool that can fail.
+type failingDistribution struct {
+	distrkeeper.Keeper
+	err error
+}
+
+func (d *failingDistribution) FundCommunityPool(ctx context.Context, amt sdk.Coins, from sdk.AccAddress) error {
+	if err := d.Keeper.FundCommunityPool(ctx, amt, from); err != nil {
+		return err
+	}
+	return d.err
+}
+
+// fixture is x/rewards on real stores with the real x/auth, x/bank, x/distribution and x/epoch.
+type fixture struct {
+	t      testing.TB
+	ctx    sdk.Context
+	k      *keeper.Keeper
+	epochs *epochkeeper.Keeper
+	bank   *failingBank
+	distr  *failingDistribution
+	dack   *dack
+	nodes  *nodes
+	msgs   types.MsgServer
+	epoch  epochtypes.MsgServer
+	query  types.QueryServer
+	module rewards.AppModule
+	supply math.Int
+}
+
+func newFixture(t testing.TB) *fixture {
+	t.Helper()
+	keys := storetypes.NewKVStoreKeys(authtypes.StoreKey, banktypes.StoreKey, distrtypes.StoreKey, epochtypes.StoreKey, types.StoreKey, dacktypes.ModuleName)
+	cdc, ac, vc := encoding.Codec, addresscodec.NewBech32Codec(prefix), addresscodec.NewBech32Codec(prefix+"valoper")
+	accounts := authkeeper.NewAccountKeeper(cdc, runtime.NewKVStoreService(keys[authtypes.StoreKey]), authtypes.ProtoBaseAccount, map[string][]string{
+		types.ModuleName: nil, dacktypes.ModuleName: nil, distrtypes.ModuleName: nil, faucet: {authtypes.Minter},
+	}, ac, prefix, authority)
+	blocked := map[string]bool{authtypes.NewModuleAddress(distrtypes.ModuleName).String(): true}
+	base := bankkeeper.NewBaseKeeper(cdc, runtime.NewKVStoreService(keys[banktypes.StoreKey]), accounts, blocked, authority, log.NewNopLogger())
+
+	f := &fixture{t: t, bank: &failingBank{BaseKeeper: base}, nodes: &nodes{missing: map[uint64]bool{}}, supply: math.ZeroInt()}
+	f.distr = &failingDistribution{Keeper: distrkeeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[distrtypes.StoreKey]), accounts, base, nil, authtypes.FeeCollectorName, authority)}
+	sb := collections.NewSchemaBuilder(runtime.NewKVStoreService(keys[dacktypes.ModuleName]))
+	f.dack = &dack{
+		bank: base, records: map[uint64][]record{}, owners: map[uint64]string{0: ""},
+		collected: collections.NewKeySet(sb, collections.NewPrefix(0), "collected", collections.Uint64Key),
+	}
+	_, err := sb.Build()
+	require.NoError(t, err)
+	f.epochs = epochkeeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[epochtypes.StoreKey]), authority, f.nodes)
+	f.k = keeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[types.StoreKey]), authority, ac, vc, f.bank, f.distr, f.dack, f.epochs, f.nodes)
+	f.epochs.SetStages(epochtypes.Stage{Name: epochtypes.StagePay, Closer: f.k})
+	f.msgs, f.query, f.epoch = keeper.NewMsgServerImpl(f.k), keeper.NewQueryServerImpl(f.k), epochkeeper.NewMsgServerImpl(f.epochs)
+	f.module = rewards.NewAppModule(cdc, f.k)
+
+	f.ctx = sdk.NewContext(integration.CreateMultiStore(keys, log.NewNopLogger()),
+		cmtproto.Header{ChainID: "edge-test", Time: genesisTime}, false, log.NewNopLogger())
+	require.NoError(t, base.SetParams(f.ctx, banktypes.DefaultParams()))
+	require.NoError(t, f.distr.FeePool.Set(f.ctx, distrtypes.InitialFeePool()))
+	return f
+}
+
+// start runs the genesis with epochs of a minute, the budget and the parameters.
+func (f *fixture) start(budget uint32, params types.Params) *fixture {
+	f.t.Helper()
+	require.NoError(f.t, f.epochs.InitGenesis(f.ctx, epochtypes.GenesisState{
+		Params: epochtypes.Params{Duration: time.Minute, CloseBudget: budget}, Development: true,
+	}))
+	require.NoError(f.t, f.k.InitGenesis(f.ctx, types.GenesisState{Params: params}))
+	return f
+}
+
+// earn makes the records of an epoch and gives x/dack the money that they stand for.
+func (f *fixture) earn(epoch uint64, records ...record) {
+	f.t.Helper()
+	f.dack.records[epoch] = records
+	sum := math.ZeroInt()
+	for _, r := range records {
+		sum = sum.AddRaw(r.amount)
+	}
+	if sum.IsPositive() {
+		require.NoError(f.t, f.bank.MintCoins(f.ctx, faucet, coins(sum)))
+		require.NoError(f.t, f.bank.SendCoinsFromModuleToModule(f.ctx, faucet, dacktypes.ModuleName, coins(sum)))
+	}
+	f.supply = f.supply.Add(sum)
+}
+
+// block ends one block and checks the books after it.
+func (f *fixture) block(later time.Duration) {
+	f.t.Helper()
+	f.ctx = f.ctx.WithBlockHeight(f.ctx.BlockHeight() + 1).WithBlockTime(f.ctx.BlockTime().Add(later)).
+		WithEventManager(sdk.NewEventManager())
+	require.NoError(f.t, f.module.EndBlock(f.ctx))
+	require.NoError(f.t, f.epochs.EndBlock(f.ctx))
+	f.check()
+}
+
+// check asserts the books: the invariants of the module and that no coin appeared or vanished.
+func (f *fixture) check() {
+	f.t.Helper()
+	require.NoError(f.t, f.k.CheckInvariants(f.ctx))
+	require.Equal(f.t, f.supply.String(), f.bank.GetSupply(f.ctx, denom).Amount.String())
+}
+
+// close ends the open epoch and runs blocks until it is closed; it returns how many.
+func (f *fixture) close() (blocks int) {
+	f.t.Helper()
+	f.block(time.Minute)
+	for ; blocks < 1000; blocks++ {
+		if c, err := f.epochs.Closing(f.ctx); err == nil && c.Epoch == 0 {
+			return blocks
+		}
+		f.block(time.Second)
+	}
+	f.t.Fatal("the epoch is never closed")
+	return 0
+}
+
+func (f *fixture) summary(epoch uint64) types.EpochSummary {
+	f.t.Helper()
+	s, err := f.k.Summary(f.ctx, epoch)
+	require.NoError(f.t, err)
+	return s
+}
+
+func (f *fixture) payouts(epoch uint64) []types.Payout {
+	f.t.Helper()
+	resp, err := f.query.Payouts(f.ctx, &types.QueryPayoutsRequest{Epoch: epoch})
+	require.NoError(f.t, err)
+	return resp.Payouts
+}
+
+func (f *fixture) setAside() []types.Payout {
+	f.t.Helper()
+	resp, err := f.query.SetAside(f.ctx, &types.QuerySetAsideRequest{})
+	require.NoError(f.t, err)
+	return resp.Payouts
+}
+
+func (f *fixture) balance(addr sdk.AccAddress) int64 {
+	return f.bank.GetBalance(f.ctx, addr, denom).Amount.Int64()
+}
+
+// pool is what the community pool holds, by x/distribution's own records.
+func (f *fixture) pool() int64 {
+	f.t.Helper()
+	pool, err := f.distr.FeePool.Get(f.ctx)
+	require.NoError(f.t, err)
+	amount := pool.CommunityPool.AmountOf(denom)
+	require.True(f.t, amount.IsInteger())
+	require.Equal(f.t, amount.TruncateInt64(), f.balance(authtypes.NewModuleAddress(distrtypes.ModuleName)))
+	return amount.TruncateInt64()
+}
+
+func coins(amount math.Int) sdk.Coins { return sdk.NewCoins(sdk.NewCoin(denom, amount)) }
