@@ -2,6 +2,7 @@ package devnet
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"cosmossdk.io/math"
 
@@ -29,10 +31,17 @@ type Client struct {
 	KeyIDs    []uint64
 }
 
-// NewClient does what a new client does: it makes a key, is given money, and opens an account with a deposit in units of
-// the settlement coin.
+// NewClient does what a new client does: it writes its settings, makes a key, is given money, opens an account with a
+// deposit in units of the settlement coin, and registers a client key.
 func (n *Network) NewClient(ctx context.Context, name string, deposit int64) (*Client, error) {
 	c := &Client{n: n, Home: filepath.Join(n.cfg.Dir, name)}
+	if err := os.MkdirAll(c.Home, 0o700); err != nil {
+		return nil, err
+	}
+	settings := fmt.Sprintf("node = %q\nchain_id = %q\nkeyring_backend = \"test\"\nfrom = %q\n", n.RPC(), n.cfg.ChainID, clientKey)
+	if err := os.WriteFile(filepath.Join(c.Home, "config.toml"), []byte(settings), 0o600); err != nil {
+		return nil, err
+	}
 	var err error
 	if c.Owner, err = addKey(ctx, c.Edge, clientKey); err != nil {
 		return nil, err
@@ -41,10 +50,36 @@ func (n *Network) NewClient(ctx context.Context, name string, deposit int64) (*C
 	if err := n.Tx(ctx, "tx", "bank", "send", faucetKey, c.Owner, coins); err != nil {
 		return nil, err
 	}
-	if _, err := c.Online(ctx, "account", "open", fmt.Sprintf("%d%s", deposit, SettlementDenom), "--from", clientKey, "--yes"); err != nil {
+	if _, err := c.Edge(ctx, "account", "open", "--deposit", fmt.Sprintf("%d%s", deposit, SettlementDenom)); err != nil {
 		return nil, err
 	}
-	return c, c.refresh(ctx)
+	return c, c.AddKey(ctx)
+}
+
+// AddKey registers one more client key.
+func (c *Client) AddKey(ctx context.Context) error {
+	if _, err := c.Edge(ctx, "account", "add-key"); err != nil {
+		return err
+	}
+	return c.refresh(ctx)
+}
+
+// PrivateKey reads a client key from the client's home.
+func (c *Client) PrivateKey(id uint64) (ed25519.PrivateKey, error) {
+	path := filepath.Join(c.Home, "client-keys", c.n.cfg.ChainID, strconv.FormatUint(id, 10)+".json")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var key struct{ Seed string }
+	if err := json.Unmarshal(b, &key); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	seed, err := hex.DecodeString(key.Seed)
+	if err != nil || len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("%s holds no key", path)
+	}
+	return ed25519.NewKeyFromSeed(seed), nil
 }
 
 // refresh asks the chain for account and keys.
@@ -71,14 +106,9 @@ func (c *Client) Edge(ctx context.Context, args ...string) (string, error) {
 	return run(ctx, nil, c.n.cfg.Binaries.Edge, append(args, "--home", c.Home)...)
 }
 
-// Online runs a command of edge that talks to the chain.
-func (c *Client) Online(ctx context.Context, args ...string) (string, error) {
-	return c.Edge(ctx, append(args, "--node", c.n.RPC(), "--chain-id", c.n.cfg.ChainID, "--keyring-backend", "test")...)
-}
-
 // Get fetches an object into a file with edge get and returns what it printed. More flags can follow.
 func (c *Client) Get(ctx context.Context, name, file string, flags ...string) (string, error) {
-	return c.Online(ctx, append([]string{"get", name, "-o", file}, flags...)...)
+	return c.Edge(ctx, append([]string{"get", name, "-o", file}, flags...)...)
 }
 
 // Balance is what the account has that is not asked back.
@@ -167,8 +197,7 @@ func (s Signed) Price(ctx context.Context, c *Chain) (math.Int, error) {
 
 // GetLine is a command that fetches an object, for people to paste.
 func (n *Network) GetLine(name string) string {
-	return fmt.Sprintf("%s get %s -o /tmp/edge-object --home %s --node %s --chain-id %s --keyring-backend test",
-		n.cfg.Binaries.Edge, name, n.Client.Home, n.RPC(), n.cfg.ChainID)
+	return fmt.Sprintf("%s get %s -o /tmp/edge-object --home %s", n.cfg.Binaries.Edge, name, n.Client.Home)
 }
 
 // QueryLine is a command that asks the chain for the summaries of epochs, for people to paste.

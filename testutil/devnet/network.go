@@ -50,7 +50,7 @@ func Start(ctx context.Context, cfg Config) (*Network, error) {
 		return nil, fmt.Errorf("%s holds a network already: choose another folder or remove it", cfg.Dir)
 	}
 	var err error
-	if n.Chain, err = newChain("http://" + loopback(n.Ports.RPC)); err != nil {
+	if n.Chain, err = newChain(n.RPC()); err != nil {
 		return nil, err
 	}
 	for _, step := range []struct {
@@ -151,7 +151,7 @@ func (n *Network) Edged(ctx context.Context, args ...string) (string, error) {
 }
 
 // RPC is the address of the chain's RPC.
-func (n *Network) RPC() string { return "tcp://" + loopback(n.Ports.RPC) }
+func (n *Network) RPC() string { return "http://" + loopback(n.Ports.RPC) }
 
 // WorkerURL is the address of the worker's gateway.
 func (n *Network) WorkerURL() string { return "http://" + loopback(n.Ports.Worker) }
