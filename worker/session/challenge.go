@@ -1,0 +1,88 @@
+package session
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/edgechain/edge/ack"
+)
+
+// challenges hands out challenges without remembering them: expiry u64 (Unix milliseconds) || 8 random bytes || the first 16
+// bytes of an HMAC-SHA256 over both. Only those that have opened a session are remembered, until they expire. The secret
+// is new with every process, so a challenge from before a restart opens nothing.
+type challenges struct {
+	secret [32]byte
+	rand   io.Reader
+	ttl    time.Duration
+	limit  int
+
+	mu   sync.Mutex
+	used map[[ack.ChallengeSize]byte]time.Time
+}
+
+func newChallenges(rand io.Reader, ttl time.Duration, limit int) (*challenges, error) {
+	c := &challenges{rand: rand, ttl: ttl, limit: limit, used: map[[ack.ChallengeSize]byte]time.Time{}}
+	if _, err := io.ReadFull(rand, c.secret[:]); err != nil {
+		return nil, fmt.Errorf("make challenge secret: %w", err)
+	}
+	return c, nil
+}
+
+func (c *challenges) mac(challenge *[ack.ChallengeSize]byte) []byte {
+	h := hmac.New(sha256.New, c.secret[:])
+	h.Write(challenge[:16])
+	return h.Sum(nil)[:16]
+}
+
+func (c *challenges) make(now time.Time) (challenge [ack.ChallengeSize]byte, expires time.Time, err error) {
+	expires = now.Add(c.ttl).Truncate(time.Millisecond)
+	binary.BigEndian.PutUint64(challenge[:], uint64(expires.UnixMilli()))
+	if _, err := io.ReadFull(c.rand, challenge[8:16]); err != nil {
+		return challenge, expires, fmt.Errorf("make challenge: %w", err)
+	}
+	copy(challenge[16:], c.mac(&challenge))
+	return challenge, expires, nil
+}
+
+// check returns ErrBadProof if the challenge is not one of ours, has expired or was used.
+func (c *challenges) check(challenge *[ack.ChallengeSize]byte, now time.Time) error {
+	if !hmac.Equal(challenge[16:], c.mac(challenge)) {
+		return fmt.Errorf("%w: the challenge is not from this worker", ErrBadProof)
+	}
+	if now.UnixMilli() >= int64(binary.BigEndian.Uint64(challenge[:])) {
+		return fmt.Errorf("%w: the challenge has expired", ErrBadProof)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, used := c.used[*challenge]; used {
+		return fmt.Errorf("%w: the challenge has been used", ErrBadProof)
+	}
+	return nil
+}
+
+// use marks a challenge, after everything else about the proof has been verified, so that nobody without a key can fill
+// the set. It returns ErrBadProof if it was used, ErrOverloaded if the set is full.
+func (c *challenges) use(challenge *[ack.ChallengeSize]byte, now time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, used := c.used[*challenge]; used {
+		return fmt.Errorf("%w: the challenge has been used", ErrBadProof)
+	}
+	if len(c.used) >= c.limit {
+		for k, expires := range c.used {
+			if !now.Before(expires) {
+				delete(c.used, k)
+			}
+		}
+	}
+	if len(c.used) >= c.limit {
+		return fmt.Errorf("%w: %d challenges in use", ErrOverloaded, len(c.used))
+	}
+	c.used[*challenge] = time.UnixMilli(int64(binary.BigEndian.Uint64(challenge[:])))
+	return nil
+}

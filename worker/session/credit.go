@@ -1,0 +1,373 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/worker/ackpool"
+	"github.com/edgechain/edge/worker/chain"
+)
+
+const (
+	// creditShare and settledShare are the divisors of what is spendable and of what has been settled so far.
+	creditShare  = 64
+	settledShare = 8
+	// A watermark is raised in steps of 1/stepShare of the limit, within these bounds in bytes: small enough that a crash
+	// costs little credit, large enough that a fast stream does not wait for the disk.
+	stepShare = 128
+	minStep   = 64 << 10
+	maxStep   = 4 << 20
+)
+
+var settleHintShare = big.NewInt(2)
+
+// account is what the worker has open with one client account.
+type account struct {
+	id uint64
+	// refs counts sessions and calls that use the account. The manager's lock guards it.
+	refs int
+
+	mu sync.Mutex
+	// bytes sent and covered by no acknowledgement, by the epoch in which they were sent.
+	bytes map[uint64]uint64
+	// granted is the watermark on disk, by epoch: never below what has been sent.
+	granted map[uint64]uint64
+	// moving is closed when the watermark that is being raised is on disk; nil if none is.
+	moving chan struct{}
+	// restored is set while bytes may be left that were sent before this process.
+	restored bool
+	// running counts requests that may still send.
+	running int
+
+	spendable   *big.Int
+	spendableAt time.Time
+	// queue of streams that wait for credit; the first is served first.
+	queue []*waiter
+
+	lanes map[laneKey]*lane
+	tick  uint64
+	// hintedAt is what was settled when the last settle hint was given, nil if none is due to be repeated.
+	hintedAt *big.Int
+}
+
+type waiter struct{ wake chan struct{} }
+
+func newAccount(id uint64) *account {
+	return &account{
+		id: id, bytes: map[uint64]uint64{}, granted: map[uint64]uint64{}, lanes: map[laneKey]*lane{}, spendable: new(big.Int),
+	}
+}
+
+// priceUp is the price of bytes, rounded up: a claim must not be too low.
+func priceUp(p ack.Prices, bytes uint64) *big.Int {
+	price := new(big.Int).SetUint64(bytes)
+	price.Mul(price, p.PerGiB)
+	price.Add(price, big.NewInt(1<<30-1))
+	return price.Rsh(price, 30)
+}
+
+// bytesFor is the most bytes whose rounded up price is at most amount, at most ack.MaxBytes.
+func bytesFor(p ack.Prices, amount *big.Int) uint64 {
+	if amount.Sign() < 0 {
+		return 0
+	}
+	if p.PerGiB.Sign() == 0 {
+		return ack.MaxBytes
+	}
+	n := new(big.Int).Lsh(amount, 30)
+	n.Quo(n, p.PerGiB)
+	if !n.IsUint64() {
+		return ack.MaxBytes
+	}
+	return min(n.Uint64(), ack.MaxBytes)
+}
+
+// position is an account's credit at one moment, in the parts that a decision needs.
+type position struct {
+	Credit
+	settled, unsettled *big.Int
+	epoch              uint64
+	prices             ack.Prices
+	// others is the claim without the unacknowledged bytes of the current epoch.
+	others *big.Int
+}
+
+// fits reports whether n more bytes stay within the limit.
+func (p *position) fits(sent, n uint64) bool {
+	claim := priceUp(p.prices, sent+n)
+	return claim.Add(claim, p.others).Cmp(p.Limit) <= 0
+}
+
+// step by which a watermark is raised, in bytes.
+func (p *position) step() uint64 {
+	return min(max(bytesFor(p.prices, p.Limit)/stepShare, minStep), maxStep)
+}
+
+// cover is the watermark for bytes that are sent: a step above, unless that is over the limit.
+func (p *position) cover(sent uint64) uint64 {
+	room := bytesFor(p.prices, new(big.Int).Sub(p.Limit, p.others))
+	return max(sent, min(sent+p.step(), room))
+}
+
+// creditLimit is min(max unsettled, base + settled / 8, spendable / 64).
+//
+// Example: base 1,000, settled 4,000, spendable 128,000 -> min(1,500, 2,000) = 1,500.
+func creditLimit(base, maxUnsettled, settled, spendable *big.Int) *big.Int {
+	limit := new(big.Int).Quo(settled, big.NewInt(settledShare))
+	limit.Add(limit, base)
+	for _, bound := range []*big.Int{maxUnsettled, new(big.Int).Quo(spendable, big.NewInt(creditShare))} {
+		if limit.Cmp(bound) > 0 {
+			limit = new(big.Int).Set(bound)
+		}
+	}
+	return limit
+}
+
+// position computes where the account stands. The caller holds a.mu.
+func (m *Manager) position(a *account, view *chain.View) (*position, error) {
+	a.expire(view.OldestLive)
+	claim, err := m.pool.Claim(a.id)
+	if err != nil {
+		return nil, fmt.Errorf("claim on account %d: %w", a.id, err)
+	}
+	prices, ok := view.Prices[view.Epoch]
+	if !ok {
+		return nil, fmt.Errorf("%w: no prices of epoch %d", ErrChainStale, view.Epoch)
+	}
+	p := &position{
+		Credit:  Credit{Limit: creditLimit(m.cfg.Base, m.cfg.MaxUnsettled, claim.Settled, a.spendable)},
+		settled: claim.Settled, unsettled: claim.Unsettled, epoch: view.Epoch, prices: prices,
+		others: new(big.Int).Set(claim.Unsettled),
+	}
+	for epoch, n := range a.bytes {
+		p.UnacknowledgedBytes += n
+		if epoch == view.Epoch {
+			continue
+		}
+		at, ok := view.Prices[epoch]
+		if !ok {
+			// Sent before this view of the chain: the current price is the best there is.
+			at = prices
+		}
+		p.others.Add(p.others, priceUp(at, n))
+	}
+	p.Claim = new(big.Int).Add(p.others, priceUp(prices, a.bytes[view.Epoch]))
+	m.hint(a, p)
+	return p, nil
+}
+
+// hint asks for a settlement when the claim has passed half of the limit and there is something to settle: once, and
+// again when a settlement was not enough.
+func (m *Manager) hint(a *account, p *position) {
+	twice := new(big.Int).Mul(p.Claim, settleHintShare)
+	if twice.Cmp(p.Limit) < 0 || p.unsettled.Sign() == 0 {
+		a.hintedAt = nil
+		return
+	}
+	if a.hintedAt != nil && a.hintedAt.Cmp(p.settled) == 0 {
+		return
+	}
+	select {
+	case m.hints <- a.id:
+		a.hintedAt = p.settled
+	default: // The rollup has more hints than it can take; it settles everything in turn anyway.
+	}
+}
+
+// expire forgets bytes of dead epochs. The caller holds a.mu.
+func (a *account) expire(oldestLive uint64) {
+	for epoch := range a.bytes {
+		if epoch < oldestLive {
+			delete(a.bytes, epoch)
+		}
+	}
+	for epoch := range a.granted {
+		if epoch < oldestLive {
+			delete(a.granted, epoch)
+		}
+	}
+	for _, l := range a.lanes {
+		for epoch := range l.epochs {
+			if epoch < oldestLive {
+				delete(l.epochs, epoch)
+			}
+		}
+	}
+	if len(a.bytes) == 0 {
+		a.restored = false
+	}
+}
+
+// cover takes acknowledged bytes off, the oldest epoch first, and wakes who waits. The caller holds a.mu.
+func (a *account) cover(n uint64) {
+	epochs := make([]uint64, 0, len(a.bytes))
+	for epoch := range a.bytes {
+		epochs = append(epochs, epoch)
+	}
+	slices.Sort(epochs)
+	for _, epoch := range epochs {
+		take := min(n, a.bytes[epoch])
+		n -= take
+		if a.bytes[epoch] -= take; a.bytes[epoch] == 0 {
+			delete(a.bytes, epoch)
+		}
+	}
+	if len(a.bytes) == 0 {
+		a.restored = false
+	}
+	a.wakeFirst()
+}
+
+func (a *account) wakeFirst() {
+	if len(a.queue) == 0 {
+		return
+	}
+	select {
+	case a.queue[0].wake <- struct{}{}:
+	default:
+	}
+}
+
+func (a *account) leaveQueue(w *waiter) {
+	if i := slices.Index(a.queue, w); i >= 0 {
+		a.queue = slices.Delete(a.queue, i, i+1)
+	}
+	a.wakeFirst()
+}
+
+// lowerWatermarks brings watermarks down to what is sent: to a step above while requests run, exactly when none does.
+// It does not wait for the disk. The caller holds a.mu.
+func (m *Manager) lowerWatermarks(a *account, p *position) {
+	if a.moving != nil {
+		return
+	}
+	for epoch, granted := range a.granted {
+		sent, target := a.bytes[epoch], a.bytes[epoch]
+		if a.running > 0 && epoch == p.epoch {
+			if granted-sent <= 2*p.step() {
+				continue
+			}
+			target = p.cover(sent)
+		}
+		if target >= granted {
+			continue
+		}
+		if err := m.pool.SetExposure(context.Background(), a.id, epoch, target); err != nil {
+			// The higher one stays, which is the safe side.
+			m.log.Warn("lower watermark", "account", a.id, "epoch", epoch, "error", err)
+			return
+		}
+		if target == 0 {
+			delete(a.granted, epoch)
+		} else {
+			a.granted[epoch] = target
+		}
+	}
+}
+
+// raise brings the watermark of an epoch at least to the bytes sent in it. The caller holds a.mu, which is released while
+// the disk is waited for.
+func (m *Manager) raise(a *account, p *position) error {
+	for a.bytes[p.epoch] > a.granted[p.epoch] {
+		if a.moving != nil {
+			moving := a.moving
+			a.mu.Unlock()
+			<-moving
+			a.mu.Lock()
+			continue
+		}
+		if err := m.move(a, p.epoch, p.cover(a.bytes[p.epoch])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// move sets a watermark. The caller holds a.mu, which is released meanwhile; a.moving is nil.
+func (m *Manager) move(a *account, epoch, target uint64) error {
+	moving := make(chan struct{})
+	a.moving = moving
+	a.mu.Unlock()
+	err := m.pool.SetExposure(context.Background(), a.id, epoch, target)
+	a.mu.Lock()
+	a.moving = nil
+	close(moving)
+	if err != nil {
+		if errors.Is(err, ackpool.ErrFull) {
+			err = fmt.Errorf("%w: %w", ErrOverloaded, err)
+		}
+		return fmt.Errorf("watermark of account %d: %w", a.id, err)
+	}
+	a.granted[epoch] = target
+	return nil
+}
+
+// raiseAhead raises the watermark in the background when a stream comes near to it. The caller holds a.mu.
+func (m *Manager) raiseAhead(a *account, p *position) {
+	sent, granted := a.bytes[p.epoch], a.granted[p.epoch]
+	target := p.cover(sent)
+	if a.moving != nil || granted-sent > p.step()/2 || target <= granted || !m.begin() {
+		return
+	}
+	// The mark is set here, so that nothing else moves the watermark before the goroutine runs.
+	moving := make(chan struct{})
+	a.moving = moving
+	go func() {
+		defer m.work.Done()
+		err := m.pool.SetExposure(context.Background(), a.id, p.epoch, target)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.moving = nil
+		close(moving)
+		if err != nil {
+			// The stream meets the error itself when it has used up what is granted.
+			m.log.Warn("raise watermark", "account", a.id, "epoch", p.epoch, "error", err)
+			return
+		}
+		a.granted[p.epoch] = target
+	}()
+}
+
+// refresh asks for the account's balance if it is older than ttl. Without an answer the last one counts, if there is any.
+func (m *Manager) refresh(ctx context.Context, a *account, ttl time.Duration) error {
+	a.mu.Lock()
+	at := a.spendableAt
+	a.mu.Unlock()
+	now := time.Now()
+	if !at.IsZero() && now.Sub(at) < ttl {
+		return nil
+	}
+	info, err := m.chain.Account(ctx, a.id)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err != nil {
+		if a.spendableAt.IsZero() || ctx.Err() != nil {
+			return chainError(err)
+		}
+		m.log.Debug("account balance is old", "account", a.id, "error", err)
+		return nil
+	}
+	a.spendable, a.spendableAt = info.Spendable, now
+	return nil
+}
+
+// chainError maps an error of the chain to one of this package.
+func chainError(err error) error {
+	switch {
+	case errors.Is(err, chain.ErrUnknownKey):
+		return fmt.Errorf("%w: %w", ErrBadProof, err)
+	case errors.Is(err, chain.ErrUnknownAccount):
+		return fmt.Errorf("%w: %w", ErrAccountEmpty, err)
+	case errors.Is(err, chain.ErrBusy):
+		return fmt.Errorf("%w: %w", ErrOverloaded, err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrChainStale, err)
+}

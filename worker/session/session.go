@@ -1,0 +1,330 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/worker/chain"
+)
+
+// Session is a client's right to send requests on one lane. It is safe for concurrent use.
+type Session struct {
+	m       *Manager
+	token   string
+	account *account
+	key     chain.Key
+	lane    laneKey
+	// ended is closed when the session is no longer valid.
+	ended chan struct{}
+
+	// The account's lock guards the rest.
+	lastUsed time.Time
+	sequence uint64
+	running  int
+}
+
+// Info describes a session to its client.
+type Info struct {
+	Token                                 string
+	WorkerID, KeyID, AccountID, ServiceID uint64
+	Lane                                  uint8
+	Epoch                                 uint64
+	ExpiresAt                             time.Time
+	// Acknowledgements are the newest held of the lane in the live epochs, oldest first.
+	Acknowledgements []ack.Signed
+	// NextSequence is the sequence number of the next request.
+	NextSequence uint64
+	Credit       Credit
+}
+
+// Token is what requests of the session carry.
+func (s *Session) Token() string { return s.token }
+
+// AccountID is the account that pays.
+func (s *Session) AccountID() uint64 { return s.account.id }
+
+// Info returns what a client is told of the session.
+func (s *Session) Info() (Info, error) {
+	view, ok := s.m.chain.View()
+	if !ok {
+		return Info{}, fmt.Errorf("%w: nothing seen yet", ErrChainStale)
+	}
+	info := Info{
+		Token: s.token, WorkerID: view.Worker.Id, KeyID: s.lane.key, AccountID: s.account.id, ServiceID: s.lane.service,
+		Lane: s.lane.lane, Epoch: view.Epoch,
+	}
+	for _, epoch := range liveEpochs(&view) {
+		if e, ok := s.m.pool.Newest(s.lane.id(epoch)); ok {
+			info.Acknowledgements = append(info.Acknowledgements, e.Signed)
+		}
+	}
+	a := s.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p, err := s.m.position(a, &view)
+	if err != nil {
+		return Info{}, err
+	}
+	info.Credit, info.NextSequence, info.ExpiresAt = p.Credit, s.sequence+1, s.lastUsed.Add(s.m.cfg.IdleTimeout)
+	return info, nil
+}
+
+// Credit returns where the session's account stands.
+func (s *Session) Credit() (Credit, error) {
+	info, err := s.Info()
+	return info.Credit, err
+}
+
+// idle reports whether the session has not been used for too long. The caller holds the account's lock.
+func (s *Session) idle(now time.Time) bool {
+	return s.running == 0 && now.Sub(s.lastUsed) >= s.m.cfg.IdleTimeout
+}
+
+func (s *Session) over() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Meta says what a request is about, as its receipt commits to it.
+type Meta struct {
+	RequestDigest  ack.Digest
+	ResponseDigest ack.Digest
+	// Bytes is the payload billed for the whole request.
+	Bytes uint64
+}
+
+// Request is one request under way. Call Reserve before every part that is sent, and Finish or Abort at the end.
+type Request struct {
+	s        *Session
+	receipt  *receipt
+	sequence uint64
+	epoch    uint64
+	over     bool
+}
+
+// Begin accepts a request. It returns ErrSessionUnknown, ErrLaneClosed, ErrCreditExhausted (a *CreditError),
+// ErrAccountEmpty, ErrOverloaded, ErrChainStale or ErrNotServing.
+func (s *Session) Begin(ctx context.Context, meta Meta) (*Request, error) {
+	m, a := s.m, s.account
+	if !m.begin() {
+		return nil, ErrStopped
+	}
+	defer m.work.Done()
+	if s.over() {
+		return nil, ErrSessionUnknown
+	}
+	view, err := m.current()
+	if err != nil {
+		return nil, err
+	}
+	key, err := m.chain.Key(ctx, s.key.ID)
+	if err != nil {
+		return nil, chainError(err)
+	}
+	if key.LastEpoch < view.Epoch {
+		return nil, fmt.Errorf("%w: key %d expired with epoch %d", ErrBadProof, key.ID, key.LastEpoch)
+	}
+	if key.Left != nil && key.Left.Sign() <= 0 {
+		return nil, fmt.Errorf("%w: key %d has spent its limit of epoch %d", ErrAccountEmpty, key.ID, view.Epoch)
+	}
+	if err := m.refresh(ctx, a, m.cfg.AccountTTL); err != nil {
+		return nil, err
+	}
+	receipt := &receipt{digest: ack.Receipt(meta.RequestDigest, meta.ResponseDigest, meta.Bytes, 0)}
+	// Lanes that the open sessions may still come to need must fit into the pool: one in this epoch and one in the next.
+	_, held := m.pool.Newest(s.lane.id(view.Epoch))
+	if !held && m.pool.Room() < 2*m.Sessions() {
+		return nil, fmt.Errorf("%w: no room for acknowledgements", ErrOverloaded)
+	}
+	if !held && m.pool.Lanes(view.Epoch, s.lane.key) >= ack.MaxLanes {
+		return nil, fmt.Errorf("%w: key %d has %d lanes in epoch %d", ErrLaneClosed, s.lane.key, ack.MaxLanes, view.Epoch)
+	}
+
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s.over() {
+		return nil, ErrSessionUnknown
+	}
+	l, err := m.laneOf(a, s.lane, &view)
+	if err != nil {
+		return nil, err
+	}
+	if l.epochs[view.Epoch].closed {
+		return nil, fmt.Errorf("%w: lane %d of key %d in epoch %d", ErrLaneClosed, s.lane.lane, s.lane.key, view.Epoch)
+	}
+	p, err := m.position(a, &view)
+	if err != nil {
+		return nil, err
+	}
+	if p.Limit.Sign() <= 0 {
+		return nil, fmt.Errorf("%w: account %d has %s", ErrAccountEmpty, a.id, a.spendable)
+	}
+	if p.Claim.Cmp(p.Limit) >= 0 || len(l.receipts) >= m.cfg.MaxReceipts {
+		return nil, &CreditError{Cause: ErrCreditExhausted, Credit: p.Credit, RetryAfter: m.cfg.RetryAfter}
+	}
+	s.sequence++
+	s.lastUsed = time.Now()
+	s.running++
+	a.running++
+	l.receipts = append(l.receipts, receipt)
+	return &Request{s: s, receipt: receipt, sequence: s.sequence, epoch: view.Epoch}, nil
+}
+
+// Sequence is the request's place in the receipt chain, from 1 in each session.
+func (r *Request) Sequence() uint64 { return r.sequence }
+
+// Epoch in which the request was accepted.
+func (r *Request) Epoch() uint64 { return r.epoch }
+
+// Finish says that the whole answer has been sent. Only the first of Finish and Abort counts.
+func (r *Request) Finish() { r.close(receiptFinished) }
+
+// Abort says that the answer was not sent whole. What was reserved stays claimed, but for what Release gives back.
+func (r *Request) Abort() { r.close(receiptAborted) }
+
+func (r *Request) close(state receiptState) {
+	a := r.s.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if r.over {
+		return
+	}
+	r.over = true
+	r.receipt.state = state
+	r.s.running--
+	a.running--
+	r.s.lastUsed = time.Now()
+	if a.running > 0 {
+		return
+	}
+	if view, ok := r.s.m.chain.View(); ok {
+		if p, err := r.s.m.position(a, &view); err == nil {
+			r.s.m.lowerWatermarks(a, p)
+		}
+	}
+}
+
+// Release gives back bytes that were reserved and never handed to the network.
+func (r *Request) Release(n uint64) {
+	a := r.s.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if r.over {
+		return
+	}
+	// They are the newest bytes of the account.
+	epochs := make([]uint64, 0, len(a.bytes))
+	for epoch := range a.bytes {
+		epochs = append(epochs, epoch)
+	}
+	slices.Sort(epochs)
+	for _, epoch := range slices.Backward(epochs) {
+		take := min(n, a.bytes[epoch])
+		n -= take
+		if a.bytes[epoch] -= take; a.bytes[epoch] == 0 {
+			delete(a.bytes, epoch)
+		}
+	}
+	a.wakeFirst()
+}
+
+// Reserve returns when n more bytes may be sent. At the credit limit it waits, in the order of the account's streams,
+// until an acknowledgement, a settlement or a deposit makes room. It returns ErrStalled (a *CreditError) after the stall
+// timeout, ErrSessionUnknown when the session has ended, ErrStopped, or the context's error. Ask for a few groups at a
+// time: what is more than the whole limit never fits.
+func (r *Request) Reserve(ctx context.Context, n uint64) error {
+	m, a := r.s.m, r.s.account
+	if n > ack.MaxBytes {
+		return fmt.Errorf("%w: %d bytes at once", ErrInvalid, n)
+	}
+	if !m.begin() {
+		return ErrStopped
+	}
+	defer m.work.Done()
+	var self *waiter
+	var stall *time.Timer
+	for {
+		// Taken before the position is looked at, so that no change in between is missed.
+		settled, advanced := m.pool.Changed(), m.chain.Changed()
+		if err := m.refresh(ctx, a, m.cfg.AccountTTL); err != nil && ctx.Err() != nil {
+			return r.giveUp(self, err)
+		}
+		view, ok := m.chain.View()
+		if !ok {
+			return r.giveUp(self, fmt.Errorf("%w: nothing seen yet", ErrChainStale))
+		}
+		a.mu.Lock()
+		p, done, err := r.take(&view, self, n)
+		if done || err != nil {
+			a.mu.Unlock()
+			return r.giveUp(self, err)
+		}
+		if self == nil {
+			self = &waiter{wake: make(chan struct{}, 1)}
+			a.queue = append(a.queue, self)
+			stall = time.NewTimer(m.cfg.StallTimeout)
+			defer stall.Stop()
+		}
+		if a.queue[0] != self {
+			// Only the first looks at what changes; it wakes the next when it leaves.
+			settled, advanced = nil, nil
+		}
+		a.mu.Unlock()
+		select {
+		case <-self.wake:
+		case <-settled:
+		case <-advanced:
+		case <-stall.C:
+			return r.giveUp(self, &CreditError{Cause: ErrStalled, Credit: p.Credit, RetryAfter: m.cfg.RetryAfter})
+		case <-ctx.Done():
+			return r.giveUp(self, ctx.Err())
+		case <-r.s.ended:
+			return r.giveUp(self, ErrSessionUnknown)
+		case <-m.stopped:
+			return r.giveUp(self, ErrStopped)
+		}
+	}
+}
+
+// giveUp takes a waiter out of the queue, if it is in it, and returns err.
+func (r *Request) giveUp(w *waiter, err error) error {
+	if w != nil {
+		r.s.account.mu.Lock()
+		r.s.account.leaveQueue(w)
+		r.s.account.mu.Unlock()
+	}
+	return err
+}
+
+// take counts n bytes as sent if it is the stream's turn and they fit, and puts the watermark over them. The caller holds
+// the account's lock.
+func (r *Request) take(view *chain.View, self *waiter, n uint64) (p *position, done bool, err error) {
+	m, a := r.s.m, r.s.account
+	if r.over || r.s.over() {
+		return nil, false, ErrSessionUnknown
+	}
+	if p, err = m.position(a, view); err != nil {
+		return nil, false, err
+	}
+	if turn := len(a.queue) == 0 || a.queue[0] == self; !turn || !p.fits(a.bytes[p.epoch], n) {
+		return p, false, nil
+	}
+	if n == 0 {
+		return p, true, nil
+	}
+	a.bytes[p.epoch] += n
+	r.s.lastUsed = time.Now()
+	if err := m.raise(a, p); err != nil {
+		a.bytes[p.epoch] -= min(n, a.bytes[p.epoch])
+		return nil, false, err
+	}
+	m.raiseAhead(a, p)
+	return p, true, nil
+}
