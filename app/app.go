@@ -4,6 +4,7 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	abci "github.com/cometbft/cometbft/abci/types"
 	dbm "github.com/cosmos/cosmos-db"
@@ -47,6 +48,9 @@ type App struct {
 	modules *module.Manager
 	basics  module.BasicManager
 	sims    *module.SimulationManager
+
+	closeOnce sync.Once
+	closeErr  error
 }
 
 // New returns the application on a database. It panics on faults of the wiring and if the database cannot be loaded, as
@@ -157,6 +161,12 @@ func (app *App) BeginBlocker(ctx sdk.Context) (sdk.BeginBlock, error) {
 
 // EndBlocker runs after the transactions of a block.
 func (app *App) EndBlocker(ctx sdk.Context) (sdk.EndBlock, error) { return app.modules.EndBlock(ctx) }
+
+// Close closes the databases. The SDK's server closes the application twice when it stops, and pebble panics on the second.
+func (app *App) Close() error {
+	app.closeOnce.Do(func() { app.closeErr = app.BaseApp.Close() })
+	return app.closeErr
+}
 
 // LoadHeight loads the state of a height that was not pruned.
 func (app *App) LoadHeight(height int64) error { return app.LoadVersion(height) }
