@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
+	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	"github.com/stretchr/testify/require"
 
 	"cosmossdk.io/collections"
 	"cosmossdk.io/log/v2"
 
-	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	"github.com/cosmos/cosmos-sdk/runtime"
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 	"github.com/cosmos/cosmos-sdk/testutil/integration"
@@ -128,7 +128,7 @@ func (s *stage) mark(ctx context.Context, epoch, item uint64) error {
 }
 
 // marked returns how often each item of an epoch was marked.
-func (s *stage) marked(t *testing.T, ctx context.Context, epoch uint64) []uint64 {
+func (s *stage) marked(ctx context.Context, t *testing.T, epoch uint64) []uint64 {
 	t.Helper()
 	out := make([]uint64, s.items)
 	err := s.marks.Walk(ctx, collections.NewPrefixedPairRange[uint64, uint64](epoch), func(k collections.Pair[uint64, uint64], n uint64) (bool, error) {
@@ -197,7 +197,7 @@ func (f *fixture) block(later time.Duration) sdk.Events {
 // finish runs blocks of a second until the closing machine is idle, and returns how many.
 func (f *fixture) finish() int {
 	f.t.Helper()
-	for n := 0; n < 1000; n++ {
+	for n := range 1000 {
 		if closing, err := f.k.Closing(f.ctx); err == nil && closing.Epoch == 0 {
 			return n
 		}

@@ -86,7 +86,7 @@ func TestRetryOneItem(t *testing.T) {
 	f.block(time.Minute)
 	f.finish()
 	require.EqualValues(t, 2, f.epoch(1).SetAside)
-	require.Equal(t, []uint64{0, 1, 0}, f.stages[0].marked(t, f.ctx, 1))
+	require.Equal(t, []uint64{0, 1, 0}, f.stages[0].marked(f.ctx, t, 1))
 
 	f.stages[0].bad = nil
 	retry := &types.MsgRetryItem{Sender: somebody, Epoch: 1, Stage: "sum", Key: itemKey(2)}
@@ -94,12 +94,12 @@ func TestRetryOneItem(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, resp.Done)
 	require.Equal(t, 1, count(f.ctx.EventManager().Events(), "EventItemRetried"))
-	require.Equal(t, []uint64{0, 1, 1}, f.stages[0].marked(t, f.ctx, 1))
+	require.Equal(t, []uint64{0, 1, 1}, f.stages[0].marked(f.ctx, t, 1))
 	require.EqualValues(t, 1, f.epoch(1).SetAside)
 
 	_, err = f.msgs.RetryItem(f.ctx, retry)
 	require.ErrorIs(t, err, types.ErrItemNotFound, "once only")
-	require.Equal(t, []uint64{0, 1, 1}, f.stages[0].marked(t, f.ctx, 1))
+	require.Equal(t, []uint64{0, 1, 1}, f.stages[0].marked(f.ctx, t, 1))
 }
 
 // Stages that were set aside as a whole are retried in their order, in as many transactions as it takes.
@@ -139,7 +139,7 @@ func TestRetryWholeStages(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, done)
 
-	for _, n := range f.stages[0].marked(t, f.ctx, 1) {
+	for _, n := range f.stages[0].marked(f.ctx, t, 1) {
 		require.EqualValues(t, 1, n)
 	}
 	require.Empty(t, f.setAside())

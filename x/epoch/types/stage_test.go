@@ -73,7 +73,7 @@ func TestPanicError(t *testing.T) {
 			require.ErrorIs(t, types.PanicError(r), types.ErrPanic)
 			require.Contains(t, types.PanicError(r).Error(), "index out of range")
 		}()
-		var empty []int
-		_ = empty[len(empty)]
+		i := 3
+		_ = []int{1, 2}[i]
 	}()
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/edgechain/edge/x/rewards/types"
 )
 
-// InitGenesis writes the state of a genesis document. x/bank and x/dack must be initialised before. It refuses a document
+// InitGenesis writes the state of a genesis document. x/bank and x/dack come before it. It refuses a document
 // whose module account holds less than its books promise.
 func (k *Keeper) InitGenesis(ctx sdk.Context, g types.GenesisState) error {
 	if err := g.Validate(); err != nil {

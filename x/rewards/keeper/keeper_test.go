@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
+	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	"github.com/stretchr/testify/require"
 
 	"cosmossdk.io/collections"
 	"cosmossdk.io/log/v2"
 	"cosmossdk.io/math"
 
-	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	addresscodec "github.com/cosmos/cosmos-sdk/codec/address"
 	"github.com/cosmos/cosmos-sdk/runtime"
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
@@ -193,7 +193,7 @@ func (d *failingDistribution) FundCommunityPool(ctx context.Context, amt sdk.Coi
 
 // fixture is x/rewards on real stores with the real x/auth, x/bank, x/distribution and x/epoch.
 type fixture struct {
-	t      testing.TB
+	t      *testing.T
 	ctx    sdk.Context
 	k      *keeper.Keeper
 	epochs *epochkeeper.Keeper
@@ -208,7 +208,7 @@ type fixture struct {
 	supply math.Int
 }
 
-func newFixture(t testing.TB) *fixture {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	keys := storetypes.NewKVStoreKeys(authtypes.StoreKey, banktypes.StoreKey, distrtypes.StoreKey, epochtypes.StoreKey, types.StoreKey, dacktypes.ModuleName)
 	cdc, ac, vc := encoding.Codec, addresscodec.NewBech32Codec(prefix), addresscodec.NewBech32Codec(prefix+"valoper")

@@ -32,15 +32,13 @@ func TestSplitOfAnEpoch(t *testing.T) {
 	require.Zero(t, f.balance(account))
 	want := types.NewEpochSummary(1, math.NewInt(1010), types.DefaultShares())
 	want.Nodes, want.Community, want.Dust, want.Payouts, want.Done = math.NewInt(807), math.NewInt(203), math.NewInt(2), 3, true
-	require.Equal(t, want.String(), ptr(f.summary(1)).String())
+	require.Equal(t, want.String(), new(f.summary(1)).String())
 	require.Equal(t, []types.Payout{
 		{Epoch: 1, Kind: types.PAYOUT_KIND_NODE, Id: 2, Recipient: operator(2).String(), Amount: math.NewInt(802)},
 		{Epoch: 1, Kind: types.PAYOUT_KIND_NODE, Id: 4, Recipient: operator(4).String(), Amount: math.NewInt(5)},
 		{Epoch: 1, Kind: types.PAYOUT_KIND_COMMUNITY, Amount: math.NewInt(203)},
 	}, f.payouts(1))
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func TestEpochWithoutRevenueHasASummary(t *testing.T) {
 	for _, budget := range []uint32{1, 100} {
@@ -153,7 +151,7 @@ func (p plan) ids(id func(record) uint64) map[uint64]bool {
 // balances of everybody that the plan can pay.
 func (f *fixture) balances() map[string]int64 {
 	out := map[string]int64{"pool": f.pool(), "rewards": f.balance(account), "dack": f.bank.GetBalance(f.ctx, dackAccount, denom).Amount.Int64()}
-	for i := uint64(0); i < 10; i++ {
+	for i := range uint64(10) {
 		out[operator(i).String()] = f.balance(operator(i))
 		out[owner(i).String()] = f.balance(owner(i))
 	}
@@ -171,7 +169,7 @@ func TestPaymentProperties(t *testing.T) {
 		at := p.run(t, 10_000)
 
 		// The same result whatever the budget.
-		require.Equal(rt, ptr(at.summary(1)).String(), ptr(f.summary(1)).String())
+		require.Equal(rt, new(at.summary(1)).String(), new(f.summary(1)).String())
 		require.Equal(rt, at.payouts(1), f.payouts(1))
 		require.Equal(rt, at.balances(), f.balances())
 
