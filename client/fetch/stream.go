@@ -133,6 +133,10 @@ func (s *source) stream(ctx context.Context, r *lane.Request) (err error) {
 		if err := s.pass(p, n); err != nil {
 			return err
 		}
+		if ctx.Err() != nil {
+			// What is buffered would go on arriving for a while.
+			return context.Cause(ctx)
+		}
 		if now := time.Now(); now.Sub(told) >= progressEvery {
 			told = now
 			s.say(Event{Kind: EventProgress, Worker: s.worker})
