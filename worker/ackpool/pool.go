@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble"
+	"github.com/cockroachdb/pebble/vfs"
 	"github.com/tidwall/btree"
 
 	"github.com/edgechain/edge/ack"
@@ -53,6 +54,9 @@ func Open(dir string, opts Options) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := makeDir(opts.FS, dir); err != nil {
+		return nil, fmt.Errorf("make folder of acknowledgement pool %s: %w", dir, err)
+	}
 	db, err := pebble.Open(dir, &pebble.Options{
 		FS:                 opts.FS,
 		Logger:             storeLogger{opts.Logger},
@@ -77,6 +81,18 @@ func Open(dir string, opts Options) (*Pool, error) {
 		return nil, errors.Join(fmt.Errorf("load acknowledgement pool %s: %w", dir, err), db.Close())
 	}
 	return p, nil
+}
+
+// makeDir makes the folder and syncs the one around it: without that a crash can lose the folder with all that is in it.
+func makeDir(fs vfs.FS, dir string) error {
+	if err := fs.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	parent, err := fs.OpenDir(fs.PathDir(dir))
+	if err != nil {
+		return err
+	}
+	return errors.Join(parent.Sync(), parent.Close())
 }
 
 // Close waits for writers and closes the store. The pool must not be used afterwards.

@@ -45,6 +45,8 @@ type AckOutcome struct {
 	Status AckStatus
 	// Reason of a refusal.
 	Reason string
+	// AccountID is the account of the key, 0 while it is not known.
+	AccountID uint64
 	// LaneClosed says that the head is not what the worker has, so that the lane takes no more requests in its epoch.
 	LaneClosed bool
 }
@@ -52,7 +54,7 @@ type AckOutcome struct {
 // Accepted reports whether the acknowledgement, or one that counts at least as much, is on disk.
 func (o AckOutcome) Accepted() bool { return o.Status == AckStored || o.Status == AckSuperseded }
 
-func refusal(reason string) AckOutcome { return AckOutcome{Status: AckRefused, Reason: reason} }
+func (o *AckOutcome) refuse(reason string) { o.Status, o.Reason = AckRefused, reason }
 
 // Acknowledge takes acknowledgements of any account. The outcomes are in the order of acks; when it returns, the accepted
 // ones are on disk. It takes them also while the chain is stale. An error is about the whole call: ErrInvalid if there are
@@ -96,6 +98,9 @@ func (m *Manager) acknowledge(ctx context.Context, accountID uint64, acks []ack.
 		reason, superseded := m.precheck(&view, accountID, s)
 		if superseded {
 			outcomes[i].Status = AckSuperseded
+			if held, ok := m.pool.Newest(s.LaneID()); ok {
+				outcomes[i].AccountID = held.AccountID
+			}
 			continue
 		}
 		var key chain.Key
@@ -106,9 +111,11 @@ func (m *Manager) acknowledge(ctx context.Context, accountID uint64, acks []ack.
 			reason = ReasonTooManyLanes
 		}
 		if reason != "" {
-			outcomes[i] = refusal(reason)
+			outcomes[i].AccountID = key.AccountID
+			outcomes[i].refuse(reason)
 			continue
 		}
+		outcomes[i].AccountID = key.AccountID
 		candidates = append(candidates, candidate{index: i, signed: s, key: key})
 	}
 	if err := ctx.Err(); err != nil {
@@ -219,7 +226,7 @@ func verify(chainHash ack.ChainHash, candidates []candidate, outcomes []AckOutco
 	good := candidates[:0]
 	for i, c := range candidates {
 		if !valid[i] {
-			outcomes[c.index] = refusal(ReasonBadSignature)
+			outcomes[c.index].refuse(ReasonBadSignature)
 			continue
 		}
 		good = append(good, c)
@@ -233,7 +240,7 @@ func (m *Manager) pin(view *chain.View, candidates []candidate, outcomes []AckOu
 	for _, c := range candidates {
 		a, err := m.acquire(c.key.AccountID, view)
 		if err != nil {
-			outcomes[c.index] = refusal(ReasonOverloaded)
+			outcomes[c.index].refuse(ReasonOverloaded)
 			continue
 		}
 		a.mu.Lock()
@@ -244,7 +251,7 @@ func (m *Manager) pin(view *chain.View, candidates []candidate, outcomes []AckOu
 		a.mu.Unlock()
 		if err != nil {
 			m.release(a)
-			outcomes[c.index] = refusal(ReasonOverloaded)
+			outcomes[c.index].refuse(ReasonOverloaded)
 			continue
 		}
 		c.account = a
@@ -287,7 +294,7 @@ func (m *Manager) store(ctx context.Context, view *chain.View, candidates []cand
 	for i, c := range candidates {
 		err := m.pool.Put(ctx, items[i:i+1])
 		if reason := poolRefusal(err); reason != "" {
-			outcomes[c.index] = refusal(reason)
+			outcomes[c.index].refuse(reason)
 			continue
 		}
 		if err != nil {
@@ -295,7 +302,8 @@ func (m *Manager) store(ctx context.Context, view *chain.View, candidates []cand
 		}
 		outcomes[c.index].Status = AckStored
 	}
-	return nil
+	// What is held already may have been on its way to the disk still.
+	return m.pool.Sync(ctx)
 }
 
 // poolRefusal is the reason for a refusal of the pool that is about what it was given, else empty.

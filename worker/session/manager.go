@@ -36,8 +36,10 @@ type Manager struct {
 	sessions map[string]*Session
 	accounts map[uint64]*account
 	// keys of open sessions, for acknowledgements that come while the chain cannot be asked.
-	keys    map[uint64]*heldKey
-	swept   time.Time
+	keys  map[uint64]*heldKey
+	swept time.Time
+	// gate orders begin and Stop; nothing is locked while it is held.
+	gate    sync.Mutex
 	stopped chan struct{}
 	// work counts what Stop waits for.
 	work sync.WaitGroup
@@ -79,6 +81,8 @@ func New(cfg Config, deps Deps) (*Manager, error) {
 
 // begin counts work that Stop waits for; false when the manager is stopped.
 func (m *Manager) begin() bool {
+	m.gate.Lock()
+	defer m.gate.Unlock()
 	select {
 	case <-m.stopped:
 		return false
@@ -91,14 +95,16 @@ func (m *Manager) begin() bool {
 // Stop ends all sessions and writes what each account has not acknowledged exactly. Stop the gateway first: nothing is
 // granted afterwards.
 func (m *Manager) Stop(ctx context.Context) error {
-	m.mu.Lock()
+	m.gate.Lock()
 	select {
 	case <-m.stopped:
-		m.mu.Unlock()
+		m.gate.Unlock()
 		return nil
 	default:
 	}
 	close(m.stopped)
+	m.gate.Unlock()
+	m.mu.Lock()
 	for _, s := range m.sessions {
 		m.end(s)
 	}
@@ -145,6 +151,29 @@ func (m *Manager) Sessions() int {
 	return len(m.sessions)
 }
 
+// Credit returns where an account stands. It returns ErrChainStale, ErrAccountEmpty or ErrOverloaded.
+func (m *Manager) Credit(ctx context.Context, accountID uint64) (Credit, error) {
+	view, ok := m.chain.View()
+	if !ok {
+		return Credit{}, fmt.Errorf("%w: nothing seen yet", ErrChainStale)
+	}
+	a, err := m.acquire(accountID, &view)
+	if err != nil {
+		return Credit{}, err
+	}
+	defer m.release(a)
+	if err := m.refresh(ctx, a, m.cfg.AccountTTL); err != nil {
+		return Credit{}, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p, err := m.position(a, &view)
+	if err != nil {
+		return Credit{}, err
+	}
+	return p.Credit, nil
+}
+
 // Challenge returns a challenge that opens one session until it expires.
 func (m *Manager) Challenge() (challenge [ack.ChallengeSize]byte, expires time.Time, err error) {
 	return m.challenges.make(time.Now())
@@ -167,6 +196,9 @@ func (m *Manager) current() (chain.View, error) {
 	view, ok := m.chain.View()
 	if !ok {
 		return chain.View{}, fmt.Errorf("%w: nothing seen yet", ErrChainStale)
+	}
+	if _, ok := view.Prices[view.Epoch]; !ok {
+		return chain.View{}, fmt.Errorf("%w: no prices of epoch %d", ErrChainStale, view.Epoch)
 	}
 	if !view.Active() {
 		return chain.View{}, fmt.Errorf("%w: it is not registered or is being retired", ErrNotServing)
@@ -395,7 +427,7 @@ func (m *Manager) laneOf(a *account, key laneKey, view *chain.View) (*lane, erro
 			return nil, fmt.Errorf("%w: %d lanes of account %d", ErrOverloaded, len(a.lanes), a.id)
 		}
 		l = &lane{epochs: map[uint64]*laneEpoch{}, unknown: a.restored}
-		for epoch := view.OldestLive; epoch <= view.Epoch; epoch++ {
+		for _, epoch := range liveEpochs(view) {
 			if m.fillEpoch(l, key, epoch) {
 				// It is held from before: receipts may be missing.
 				l.unknown = true
@@ -403,7 +435,7 @@ func (m *Manager) laneOf(a *account, key laneKey, view *chain.View) (*lane, erro
 		}
 		a.lanes[key] = l
 	}
-	for epoch := view.OldestLive; epoch <= view.Epoch; epoch++ {
+	for _, epoch := range liveEpochs(view) {
 		m.fillEpoch(l, key, epoch)
 	}
 	l.used = a.tick
