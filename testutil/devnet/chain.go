@@ -162,16 +162,24 @@ func (n *Network) Tx(ctx context.Context, args ...string) error {
 	if err != nil {
 		return err
 	}
+	if err := n.included(ctx, out); err != nil {
+		return fmt.Errorf("%s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+// included waits until the transaction that a command says it has sent is in a block.
+func (n *Network) included(ctx context.Context, printed string) error {
 	var sent struct {
 		TxHash string `json:"txhash"`
 		Code   uint32 `json:"code"`
 		RawLog string `json:"raw_log"`
 	}
-	if err := json.Unmarshal([]byte(lastLine(out)), &sent); err != nil {
-		return fmt.Errorf("answer of %s: %w: %q", strings.Join(args, " "), err, out)
+	if err := json.Unmarshal([]byte(lastLine(printed)), &sent); err != nil {
+		return fmt.Errorf("answer: %w: %q", err, printed)
 	}
 	if sent.Code != 0 {
-		return fmt.Errorf("%s: code %d: %s", strings.Join(args, " "), sent.Code, sent.RawLog)
+		return fmt.Errorf("code %d: %s", sent.Code, sent.RawLog)
 	}
 	return n.WaitTx(ctx, sent.TxHash)
 }

@@ -1,7 +1,6 @@
 package devnet
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,34 +17,33 @@ import (
 	nodetypes "github.com/edgechain/edge/x/node/types"
 )
 
-// setUpWorker does what an operator does: init, settings, the identity's proof, the registration that identity prints, and
-// fees for the hot account.
+// setUpWorker does what an operator does: init, the identity's proof, the registration that identity prints, and fees for
+// the hot account.
 func (n *Network) setUpWorker(ctx context.Context) error {
-	if _, err := n.workerCommand(ctx, "init", "--chain-id", n.cfg.ChainID, "--rpc", n.RPC(), "--keyring-backend", "test"); err != nil {
+	if _, err := n.workerCommand(ctx, "init", "--chain-id", n.cfg.ChainID, "--rpc", n.RPC(), "--keyring-backend", "test",
+		"--gateway.listen", loopback(n.Ports.Worker), "--gateway.admin_listen", loopback(n.Ports.WorkerAdmin),
+		// The defaults are for epochs of a day.
+		"--rollup.interval", "2s", "--rollup.drain", (n.cfg.EpochDuration / 4).String()); err != nil {
 		return err
 	}
-	file := filepath.Join(n.cfg.workerHome(), "config.toml")
-	for _, e := range []struct{ section, key, value string }{
-		{"gateway", "listen", quoted(loopback(n.Ports.Worker))},
-		{"gateway", "admin_listen", quoted(loopback(n.Ports.WorkerAdmin))},
-	} {
-		if err := setTOML(file, e.section, e.key, e.value); err != nil {
-			return err
-		}
-	}
-	out, err := n.workerCommand(ctx, "identity", "--operator", n.Valoper, "--endpoint", n.WorkerURL())
+	out, err := n.workerCommand(ctx, "identity", "--operator", n.Valoper, "--endpoint", n.WorkerURL(), "--output", "json")
 	if err != nil {
 		return err
 	}
-	args, err := registration(out)
+	var identity struct{ Account, Command string }
+	if err := json.Unmarshal([]byte(out), &identity); err != nil {
+		return fmt.Errorf("edge-worker identity: %w: %q", err, out)
+	}
+	n.Settler = identity.Account
+	// The command runs as it is printed, in a shell; only where the keys lie and that nobody is asked is added.
+	path := "PATH=" + filepath.Dir(n.cfg.Binaries.Edged) + string(os.PathListSeparator) + os.Getenv("PATH")
+	out, err = run(ctx, []string{path}, "/bin/sh", "-c", identity.Command+` "$@"`, "register",
+		"--home", n.cfg.chainHome(), "--keyring-backend", "test", "--yes", "--output", "json")
 	if err != nil {
 		return err
 	}
-	if n.Settler, err = settler(args); err != nil {
-		return err
-	}
-	if err := n.Tx(ctx, append(args, "--from", operatorKey)...); err != nil {
-		return err
+	if err := n.included(ctx, out); err != nil {
+		return fmt.Errorf("%s: %w", identity.Command, err)
 	}
 	res, err := nodetypes.NewQueryClient(n.Chain.At(0)).WorkersByOperator(ctx, &nodetypes.QueryWorkersByOperatorRequest{Operator: n.Valoper})
 	if err != nil {
@@ -56,43 +54,6 @@ func (n *Network) setUpWorker(ctx context.Context) error {
 	}
 	n.WorkerID = res.Workers[0].Id
 	return n.Tx(ctx, "tx", "bank", "send", operatorKey, n.Settler, fmt.Sprintf("%d%s", workerFees, StakeDenom))
-}
-
-// registration finds the command that identity prints for the operator, and returns its arguments. Flags that say where
-// and as whom to send it are left out: they are the devnet's.
-func registration(printed string) ([]string, error) {
-	joined := strings.ReplaceAll(printed, "\\\n", " ")
-	scanner := bufio.NewScanner(strings.NewReader(joined))
-	for scanner.Scan() {
-		words := strings.Fields(scanner.Text())
-		if len(words) < 3 || words[0] != "edged" || words[1] != "tx" || words[2] != "node" {
-			continue
-		}
-		var args []string
-		for i := 1; i < len(words); i++ {
-			switch name, _, joined := strings.Cut(words[i], "="); name {
-			case "--from", "--node", "--chain-id", "--keyring-backend", "--gas", "--gas-adjustment", "--gas-prices", "--fees", "--home":
-				if !joined {
-					i++
-				}
-			case "--yes", "-y":
-			default:
-				args = append(args, strings.Trim(words[i], `'"`))
-			}
-		}
-		return args, nil
-	}
-	return nil, fmt.Errorf("edge-worker identity printed no 'edged tx node' command: %q", printed)
-}
-
-// settler finds the hot account in the arguments of the registration.
-func settler(args []string) (string, error) {
-	for _, a := range args {
-		if strings.HasPrefix(a, "edge1") {
-			return a, nil
-		}
-	}
-	return "", fmt.Errorf("the registration names no hot account: %q", args)
 }
 
 // StartWorker starts the worker and waits until it is ready.
@@ -185,31 +146,20 @@ func get(ctx context.Context, url string) (int, string, error) {
 	return res.StatusCode, strings.TrimSpace(string(body)), err
 }
 
-// getJSON fetches a document and decodes it.
-func getJSON(ctx context.Context, url string, into any) error {
-	status, body, err := get(ctx, url)
-	if err != nil {
-		return err
-	}
-	if status != http.StatusOK {
-		return fmt.Errorf("%s: status %d: %s", url, status, body)
-	}
-	if err := json.Unmarshal([]byte(body), into); err != nil {
-		return fmt.Errorf("%s: %w", url, err)
-	}
-	return nil
-}
-
 // Ledger asks the running worker.
 func (n *Network) Ledger(ctx context.Context) (Ledger, error) {
+	out, err := n.workerCommand(ctx, "ledger", "--output", "json")
+	if err != nil {
+		return Ledger{}, err
+	}
 	var doc struct {
 		Total struct {
 			Acknowledged, Pending, Submitted, Settled amount
 			Refused                                   map[string]amount
 		}
 	}
-	if err := getJSON(ctx, n.AdminURL()+"/v1/admin/ledger", &doc); err != nil {
-		return Ledger{}, err
+	if err := json.Unmarshal([]byte(out), &doc); err != nil {
+		return Ledger{}, fmt.Errorf("edge-worker ledger: %w: %q", err, out)
 	}
 	l := Ledger{Refused: math.ZeroInt()}
 	for _, p := range []struct {
