@@ -101,7 +101,7 @@ type Pool struct {
 
 // Keys section.
 type Keys struct {
-	Backend string `toml:"backend" doc:"Keyring: test keeps the key unencrypted in the home folder, file encrypts it and asks for a password, os uses the system's."`
+	Backend string `toml:"backend" doc:"Keyring: test keeps the key unencrypted in the home folder, so that the worker starts unattended; file encrypts it and asks for a password; os uses the system's."`
 	Name    string `toml:"name" doc:"Name of the key in the keyring."`
 }
 
@@ -135,7 +135,7 @@ func Default() Config {
 		},
 		Store: Store{MaxBytes: 64 << 30, MaxObjectBytes: 16 << 30},
 		Pool:  Pool{MaxLanes: 100_000},
-		Keys:  Keys{Backend: "os", Name: "settler"},
+		Keys:  Keys{Backend: "test", Name: "settler"},
 		Log:   Log{Level: "info", Format: "text"},
 	}
 }

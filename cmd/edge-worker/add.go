@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/edgechain/edge/worker/store"
+)
+
+// addedDoc is one added file.
+type addedDoc struct {
+	Name string `json:"name"`
+	CID  string `json:"cid"`
+	// Size in bytes.
+	Size uint64 `json:"size"`
+	Path string `json:"path,omitempty"`
+	// Existed says that the store had it already.
+	Existed bool `json:"existed"`
+}
+
+func addedDocOf(a store.Added) addedDoc {
+	return addedDoc{Name: a.Name.String(), CID: a.Name.CID(), Size: a.Size, Path: a.Path, Existed: a.Existed}
+}
+
+func (a *app) addCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "add PATH...", Short: "Add files to the content store", Args: args(cobra.MinimumNArgs(1)),
+		Long: `add stores files, or the regular files under folders, and prints name, CID, size and path of each; with --output json one JSON
+object a line. It works while the worker runs and while it does not. Content is public: whoever knows the name can fetch it.`,
+		Example: "  edge-worker add ./public\n  edge-worker add file.iso --output json",
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			c, err := a.load()
+			if err != nil {
+				return err
+			}
+			each := func(added addedDoc) error {
+				if a.output == "json" {
+					return json.NewEncoder(cmd.OutOrStdout()).Encode(added)
+				}
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s  %s  %d  %s\n", added.Name, added.CID, added.Size, added.Path)
+				return err
+			}
+			s, err := store.Open(store.Config{Dir: a.home.store(), MaxBytes: c.Store.MaxBytes, MaxObjectBytes: c.Store.MaxObjectBytes},
+				slog.New(slog.DiscardHandler))
+			if errors.Is(err, store.ErrLocked) {
+				client := a.adminClient(&c)
+				if client.token, err = a.home.readToken(); err != nil {
+					return err
+				}
+				return a.addRunning(cmd, client, paths, each)
+			}
+			if err != nil {
+				return err
+			}
+			for _, path := range paths {
+				if err := s.AddPath(cmd.Context(), path, func(added store.Added) error { return each(addedDocOf(added)) }); err != nil {
+					return errors.Join(err, s.Close())
+				}
+			}
+			return s.Close()
+		},
+	}
+}
+
+// addRunning streams files to the running worker: it reads them with the rights of whoever runs the command.
+func (a *app) addRunning(cmd *cobra.Command, client *adminClient, paths []string, each func(addedDoc) error) error {
+	for _, path := range paths {
+		root := path
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			root += string(filepath.Separator) // a link to a folder is followed if it is named itself
+		}
+		err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() || p != root && !d.Type().IsRegular() {
+				return nil
+			}
+			added, err := sendFile(cmd, client, p)
+			if err != nil {
+				return fmt.Errorf("add %s: %w", p, err)
+			}
+			return each(added)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sendFile(cmd *cobra.Command, client *adminClient, path string) (added addedDoc, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return addedDoc{}, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil {
+		return addedDoc{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return addedDoc{}, errors.New("not a regular file")
+	}
+	// A plain reader, so that the transport does not close the file.
+	err = client.post(cmd.Context(), pathObjects, io.NopCloser(f), &added)
+	added.Path = path
+	return added, err
+}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/edgechain/edge/worker/ackpool"
+	"github.com/edgechain/edge/worker/chain"
+	"github.com/edgechain/edge/worker/rollup"
+	"github.com/edgechain/edge/worker/store"
+)
+
+// Paths of the administration on the loopback listener.
+const (
+	pathLedger  = "/v1/admin/ledger"
+	pathStatus  = "/v1/admin/status"
+	pathObjects = "/v1/admin/objects"
+)
+
+// tokenHeader carries the secret of the home folder. Whoever can read that folder may add content; others on this machine
+// may look.
+const tokenHeader = "Edge-Admin-Token"
+
+// adminHandler answers what the commands ask the running worker.
+func (w *worker) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+pathLedger, func(rw http.ResponseWriter, r *http.Request) {
+		answer(rw, http.StatusOK, w.ledger(r.Context()))
+	})
+	mux.HandleFunc("GET "+pathStatus, func(rw http.ResponseWriter, r *http.Request) {
+		answer(rw, http.StatusOK, w.status(r.Context()))
+	})
+	mux.HandleFunc("POST "+pathObjects, w.addObject)
+	return mux
+}
+
+// addObject stores the body of a request. The bytes come from the command, which reads with the rights of its user.
+func (w *worker) addObject(rw http.ResponseWriter, r *http.Request) {
+	if !sameToken(r.Header.Get(tokenHeader), w.token) {
+		answer(rw, http.StatusForbidden, adminError{"the admin token of the home folder is needed"})
+		return
+	}
+	added, err := w.store.Add(r.Context(), r.Body)
+	switch {
+	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrTooLarge):
+		answer(rw, http.StatusInsufficientStorage, adminError{err.Error()})
+	case err != nil:
+		w.log.Warn("content was not added", "err", err)
+		answer(rw, http.StatusInternalServerError, adminError{err.Error()})
+	default:
+		answer(rw, http.StatusCreated, addedDocOf(added))
+	}
+}
+
+type adminError struct {
+	Error string `json:"error"`
+}
+
+func answer(rw http.ResponseWriter, status int, doc any) {
+	rw.Header().Set("Content-Type", "application/json")
+	rw.Header().Set("Cache-Control", "no-store")
+	rw.WriteHeader(status)
+	// A client that went away is no fault of the worker.
+	_ = json.NewEncoder(rw).Encode(doc)
+}
+
+// ledgerDoc is the ledger with what the chain says beside it.
+type ledgerDoc struct {
+	ackpool.Ledger
+	// Denom of all amounts; empty if the chain is not in sight.
+	Denom string `json:"denom,omitempty"`
+	// Chain has the live epochs.
+	Chain []chainEpoch `json:"chain"`
+	// ChainError says why the chain does not answer.
+	ChainError string `json:"chain_error,omitempty"`
+}
+
+// chainEpoch is what the chain has paid the worker for the acknowledgements of an epoch. It can be ahead of what the ledger
+// has as settled, by what is in flight, and is never behind it.
+type chainEpoch struct {
+	Epoch   uint64 `json:"epoch"`
+	Paid    string `json:"paid"`
+	Settled string `json:"settled"`
+	// Agrees is true if the chain has paid what is settled, or more by at most what is in flight.
+	Agrees bool `json:"agrees"`
+}
+
+// payer answers what the chain has paid a worker for an epoch of acknowledgements.
+type payer interface {
+	PaidTo(ctx context.Context, epoch, workerID uint64) (*big.Int, error)
+}
+
+// newLedgerDoc asks the chain first: what is settled is read afterwards, so that a settlement in between cannot look like
+// one that the chain does not know.
+func newLedgerDoc(ctx context.Context, view chain.View, known bool, chainErr error, p payer, read func() ackpool.Ledger) ledgerDoc {
+	doc := ledgerDoc{Chain: []chainEpoch{}}
+	switch {
+	case !known:
+		doc.Ledger, doc.ChainError = read(), fmt.Sprint(chainErr)
+		return doc
+	case !view.Registered():
+		doc.Ledger, doc.ChainError = read(), chain.ErrNotRegistered.Error()
+		return doc
+	}
+	doc.Denom = view.Denom
+	before := read()
+	paid := map[uint64]*big.Int{}
+	for epoch := view.OldestLive; epoch <= view.Epoch; epoch++ {
+		amount, err := p.PaidTo(ctx, epoch, view.Worker.Id)
+		if err != nil {
+			doc.ChainError = err.Error()
+			break
+		}
+		paid[epoch] = amount
+	}
+	doc.Ledger = read()
+	for epoch := view.OldestLive; epoch <= view.Epoch; epoch++ {
+		if paid[epoch] == nil {
+			continue
+		}
+		// The chain was asked between two readings of the ledger: it must lie between what was settled before and what is
+		// settled or in flight after.
+		least, most := totalsOf(&before, epoch).Settled.Value, new(big.Int)
+		after := totalsOf(&doc.Ledger, epoch)
+		most.Add(after.Settled.Value, after.Submitted.Value)
+		doc.Chain = append(doc.Chain, chainEpoch{
+			Epoch: epoch, Paid: paid[epoch].String(), Settled: after.Settled.Value.String(),
+			Agrees: paid[epoch].Cmp(least) >= 0 && paid[epoch].Cmp(most) <= 0,
+		})
+	}
+	return doc
+}
+
+// totalsOf are the sums of an epoch, zero if the ledger has none.
+func totalsOf(l *ackpool.Ledger, epoch uint64) ackpool.Totals {
+	for _, e := range l.Epochs {
+		if e.Epoch == epoch {
+			return e.Totals
+		}
+	}
+	zero := ackpool.Amount{Value: new(big.Int)}
+	return ackpool.Totals{Acknowledged: zero, Pending: zero, Submitted: zero, Settled: zero}
+}
+
+func (w *worker) ledger(ctx context.Context) ledgerDoc {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	view, ok := w.follower.View()
+	return newLedgerDoc(ctx, view, ok, w.follower.Stale(), w.follower, w.pool.Ledger)
+}
+
+// statusDoc says how the worker is.
+type statusDoc struct {
+	Version string            `json:"version"`
+	Uptime  string            `json:"uptime"`
+	PeerKey string            `json:"peer_key"`
+	Ready   bool              `json:"ready"`
+	Reasons map[string]string `json:"reasons"`
+	Listen  string            `json:"listen"`
+	Chain   struct {
+		ChainID    string  `json:"chain_id"`
+		Height     int64   `json:"height"`
+		LagSeconds float64 `json:"lag_seconds"`
+		Epoch      uint64  `json:"epoch"`
+		EpochEnd   string  `json:"epoch_end"`
+	} `json:"chain"`
+	Worker struct {
+		ID       uint64 `json:"id"`
+		Operator string `json:"operator"`
+		Account  string `json:"account"`
+		Status   string `json:"status"`
+	} `json:"worker"`
+	Settling struct {
+		rollup.Status
+		FeeBalance string `json:"fee_balance"`
+		Problem    string `json:"problem,omitempty"`
+	} `json:"settling"`
+	Sessions int `json:"sessions"`
+	Store    struct {
+		Objects  uint64 `json:"objects"`
+		Used     uint64 `json:"used_bytes"`
+		MaxBytes uint64 `json:"max_bytes"`
+	} `json:"store"`
+}
+
+func (w *worker) status(ctx context.Context) statusDoc {
+	doc := statusDoc{
+		Version: versionText(), Uptime: time.Since(w.started).Round(time.Second).String(), PeerKey: hexText(w.peerKey),
+		Ready: true, Reasons: map[string]string{}, Listen: w.gateway.Addr(), Sessions: w.manager.Sessions(),
+	}
+	for _, check := range w.checks() {
+		if err := check.Func(ctx); err != nil {
+			doc.Ready, doc.Reasons[check.Name] = false, err.Error()
+		}
+	}
+	if view, ok := w.follower.View(); ok {
+		doc.Chain.ChainID, doc.Chain.Height, doc.Chain.Epoch = view.ChainID, view.Height, view.Epoch
+		doc.Chain.EpochEnd = view.EpochEnd.UTC().Format(time.RFC3339)
+		doc.Worker.ID, doc.Worker.Operator, doc.Worker.Account = view.Worker.Id, view.Worker.Operator, view.Worker.Account
+		doc.Worker.Status = strings.ToLower(strings.TrimPrefix(view.Worker.Status.String(), "WORKER_STATUS_"))
+		doc.Settling.FeeBalance = view.FeeBalance.String() + w.settings.gasPrice.Denom
+	}
+	doc.Chain.LagSeconds = w.follower.Lag().Seconds()
+	doc.Settling.Status = w.rollup.Status()
+	if problem := w.rollup.Problem(); problem != nil {
+		doc.Settling.Problem = problem.Error()
+	}
+	stats := w.store.Stats()
+	doc.Store.Objects, doc.Store.Used, doc.Store.MaxBytes = stats.Objects, stats.Used, stats.Max
+	return doc
+}

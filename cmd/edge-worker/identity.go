@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/worker/chain"
+	"github.com/edgechain/edge/worker/config"
+	"github.com/edgechain/edge/worker/rollup"
+)
+
+func hexText(b []byte) string { return hex.EncodeToString(b) }
+
+func publicOf(key ed25519.PrivateKey) ed25519.PublicKey {
+	if len(key) != ed25519.PrivateKeySize {
+		return nil
+	}
+	return key.Public().(ed25519.PublicKey)
+}
+
+// identity is what an operator needs to register a worker.
+type identity struct {
+	ChainID  string `json:"chain_id"`
+	Operator string `json:"operator"`
+	PeerKey  string `json:"peer_key"`
+	// PeerProof is the peer key's signature over chain and operator.
+	PeerProof string `json:"peer_proof"`
+	Account   string `json:"account"`
+	// Command registers the worker.
+	Command string `json:"command"`
+}
+
+func (a *app) identityCommand() *cobra.Command {
+	var operator, region string
+	var endpoints []string
+	var capacity uint64
+	cmd := &cobra.Command{
+		Use: "identity --operator ADDR", Short: "Print the proof and the command that registers this worker", Args: args(cobra.NoArgs),
+		Long: `identity signs with the peer key that this worker belongs to an operator on this chain, and prints the command with which
+the operator registers it. The proof is of no use to anybody else.`,
+		Example: "  edge-worker identity --operator edgevaloper1... --endpoint https://worker.example --region eu-central",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if operator == "" {
+				return usagef("--operator is needed: the operator address of your validator, edgevaloper1...")
+			}
+			c, err := a.load()
+			if err != nil {
+				return err
+			}
+			id, err := a.identify(cmd, &c, operator, endpoints, region, capacity)
+			if err != nil {
+				return err
+			}
+			if a.output == "json" {
+				return writeJSON(cmd.OutOrStdout(), id)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "peer key     %s\npeer proof   %s\nhot account  %s\n\nRegister the worker with the operator's key:\n\n  %s\n",
+				id.PeerKey, id.PeerProof, id.Account, id.Command)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&operator, "operator", "", "operator address of the validator, edgevaloper1...")
+	cmd.Flags().StringSliceVar(&endpoints, "endpoint", nil, "multiaddr or http(s) URL under which clients reach this worker; may be repeated, best first")
+	cmd.Flags().StringVar(&region, "region", "", "short label such as eu-central")
+	cmd.Flags().Uint64Var(&capacity, "capacity", 0, "declared capacity in bytes per second, 0 is unknown")
+	return cmd
+}
+
+func (a *app) identify(cmd *cobra.Command, c *config.Config, operator string, endpoints []string, region string, capacity uint64) (identity, error) {
+	enc, err := chain.NewEncoding()
+	if err != nil {
+		return identity{}, err
+	}
+	raw, err := enc.Operators.StringToBytes(operator)
+	if err != nil {
+		return identity{}, usagef("--operator %q is no operator address: %w", operator, err)
+	}
+	from, err := enc.Addresses.BytesToString(raw)
+	if err != nil {
+		return identity{}, err
+	}
+	chainID := c.Chain.ChainID
+	if chainID == "" {
+		if chainID, err = askChainID(cmd.Context(), c, enc); err != nil {
+			return identity{}, fmt.Errorf("chain.chain_id is not set and the node does not answer: %w", err)
+		}
+	}
+	s, err := newSettings(c)
+	if err != nil {
+		return identity{}, err
+	}
+	keys, err := a.home.keyring(c.Keys, enc, cmd.InOrStdin())
+	if err != nil {
+		return identity{}, err
+	}
+	signer, err := rollup.NewKeyringSigner(keys, c.Keys.Name, enc, s.gasPrice)
+	if err != nil {
+		return identity{}, err
+	}
+	peerKey, err := a.home.readPeerKey()
+	if err != nil {
+		return identity{}, err
+	}
+	id := identity{
+		ChainID: chainID, Operator: operator, PeerKey: hexText(publicOf(peerKey)), Account: signer.Address(),
+		PeerProof: hexText(ed25519.Sign(peerKey, ack.AppendPeerProofSignBytes(nil, ack.HashChainID(chainID), raw))),
+	}
+	words := []string{"edged", "tx", "node", "register-worker", id.PeerKey, id.PeerProof, id.Account}
+	if len(endpoints) > 0 {
+		words = append(words, "--endpoints", strings.Join(endpoints, ","))
+	}
+	if region != "" {
+		words = append(words, "--region", region)
+	}
+	if capacity > 0 {
+		words = append(words, "--capacity", strconv.FormatUint(capacity, 10))
+	}
+	words = append(words, "--from", from, "--chain-id", chainID, "--node", c.Chain.RPC, "--gas", "auto", "--gas-adjustment", "1.5", "--gas-prices", c.Rollup.GasPrice)
+	for i, w := range words {
+		words[i] = shellWord(w)
+	}
+	id.Command = strings.Join(words, " ")
+	return id, nil
+}
+
+// shellWord quotes a word that a shell would not take as it is.
+func shellWord(w string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:,=@%+", r)
+	}
+	if w != "" && strings.IndexFunc(w, func(r rune) bool { return !plain(r) }) < 0 {
+		return w
+	}
+	return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+}
+
+func askChainID(ctx context.Context, c *config.Config, enc chain.Encoding) (string, error) {
+	node, err := chain.NewNode(c.Chain.RPC, enc)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(c.Chain.QueryTimeout))
+	defer cancel()
+	status, err := node.Status(ctx)
+	return status.ChainID, err
+}

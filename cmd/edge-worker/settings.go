@@ -1,0 +1,104 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"cosmossdk.io/math"
+
+	"github.com/cosmos/cosmos-sdk/crypto/keyring"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/edgechain/edge/worker/chain"
+	"github.com/edgechain/edge/worker/config"
+	"github.com/edgechain/edge/worker/gateway"
+	"github.com/edgechain/edge/worker/rollup"
+	"github.com/edgechain/edge/worker/session"
+	"github.com/edgechain/edge/worker/store"
+)
+
+// settings are the configurations of the parts, as the file has them.
+type settings struct {
+	chain    chain.Config
+	gateway  gateway.Config
+	session  session.Config
+	rollup   rollup.Config
+	gasPrice sdk.DecCoin
+}
+
+// newSettings turns the file into the configurations of the parts. Fee account and peer key are not known yet.
+func newSettings(c *config.Config) (settings, error) {
+	price, err := sdk.ParseDecCoin(c.Rollup.GasPrice)
+	if err != nil || !price.Amount.GT(math.LegacyZeroDec()) {
+		return settings{}, fmt.Errorf("rollup.gas_price %q, want a positive amount with a denomination such as 0.0025uedge", c.Rollup.GasPrice)
+	}
+	s := settings{gasPrice: price, session: session.DefaultConfig()}
+	s.chain = chain.Config{
+		ChainID: c.Chain.ChainID, WorkerID: c.Worker.ID, FeeDenom: price.Denom, PollInterval: c.Chain.PollInterval.Std(),
+		MaxLag: c.Chain.MaxLag.Std(), QueryTimeout: c.Chain.QueryTimeout.Std(), CacheSize: c.Chain.CacheSize,
+		CacheTTL: c.Chain.CacheTTL.Std(), MaxQueries: c.Chain.MaxQueries,
+	}
+	g := &c.Gateway
+	s.gateway = gateway.DefaultConfig()
+	s.gateway.Listen, s.gateway.AdminListen = g.Listen, g.AdminListen
+	s.gateway.FreeQuotaBytes, s.gateway.FreeQuotaWindow, s.gateway.FreeQuotaAddresses = g.FreeQuotaBytes, g.FreeQuotaWindow.Std(), g.FreeQuotaAddresses
+	s.gateway.MaxConnections, s.gateway.MaxRequests, s.gateway.RetryAfter = g.MaxConnections, g.MaxRequests, g.RetryAfter.Std()
+	s.gateway.HeaderTimeout, s.gateway.BodyTimeout, s.gateway.IdleTimeout = g.HeaderTimeout.Std(), g.BodyTimeout.Std(), g.IdleTimeout.Std()
+	s.gateway.WriteTimeout = g.WriteTimeout.Std()
+	s.gateway.MaxHeaderBytes, s.gateway.MaxBodyBytes, s.gateway.StepBytes = g.MaxHeaderBytes, g.MaxBodyBytes, g.StepBytes
+	s.session.Base, s.session.MaxUnsettled, s.session.StallTimeout = c.Credit.Base, c.Credit.MaxUnsettled, c.Credit.StallTimeout.Std()
+	s.session.MaxSessions, s.session.IdleTimeout, s.session.RetryAfter = g.MaxSessions, g.SessionTimeout.Std(), g.RetryAfter.Std()
+	r := &c.Rollup
+	s.rollup = rollup.Config{
+		Interval: r.Interval.Std(), MinValue: r.MinValue, MaxValue: r.MaxValue, Drain: r.Drain.Std(), Alarm: r.Alarm.Std(),
+		TimeoutBlocks: r.TimeoutBlocks, Rebroadcast: r.Rebroadcast.Std(), FirstBackoff: r.FirstBackoff.Std(),
+		LastBackoff: r.LastBackoff.Std(), PartialBackoff: r.PartialBackoff.Std(), LastPartialBackoff: r.LastPartialBackoff.Std(),
+		CallTimeout: r.CallTimeout.Std(),
+	}
+	return s, nil
+}
+
+// validate returns all faults of a configuration, by section.
+func validate(c *config.Config) error {
+	s, err := newSettings(c)
+	if err != nil {
+		return err
+	}
+	// Any key serves to check the rest.
+	s.chain.PeerKey = make([]byte, 32)
+	var level slog.Level
+	errs := []error{
+		within("chain", s.chain.Validate()),
+		within("gateway", s.gateway.Validate()),
+		within("credit", s.session.Validate()),
+		within("rollup", s.rollup.Validate()),
+		within("store", store.Config{Dir: "x", MaxBytes: c.Store.MaxBytes, MaxObjectBytes: c.Store.MaxObjectBytes}.Validate()),
+		within("log", level.UnmarshalText([]byte(c.Log.Level))),
+	}
+	if c.Worker.StopTimeout <= 0 {
+		errs = append(errs, errors.New("worker: stop_timeout must be positive"))
+	}
+	if c.Pool.MaxLanes <= 0 {
+		errs = append(errs, errors.New("pool: max_lanes must be positive"))
+	}
+	backends := []string{keyring.BackendTest, keyring.BackendFile, keyring.BackendOS}
+	if !slices.Contains(backends, c.Keys.Backend) {
+		errs = append(errs, fmt.Errorf("keys: backend %q, want one of %v", c.Keys.Backend, backends))
+	}
+	if c.Keys.Name == "" {
+		errs = append(errs, errors.New("keys: name is empty"))
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		errs = append(errs, fmt.Errorf("log: format %q, want text or json", c.Log.Format))
+	}
+	return errors.Join(errs...)
+}
+
+func within(section string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", section, err)
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/edgechain/edge/worker/ackpool"
+	"github.com/edgechain/edge/worker/chain"
+	"github.com/edgechain/edge/worker/config"
+	"github.com/edgechain/edge/worker/gateway"
+	"github.com/edgechain/edge/worker/rollup"
+	"github.com/edgechain/edge/worker/session"
+	"github.com/edgechain/edge/worker/store"
+)
+
+// worker is the running worker: its parts, in the order in which they start.
+type worker struct {
+	log      *slog.Logger
+	peerKey  ed25519.PublicKey
+	settings settings
+	started  time.Time
+	token    string
+
+	store    *store.Store
+	pool     *ackpool.Pool
+	follower *chain.Follower
+	manager  *session.Manager
+	rollup   *rollup.Rollup
+	gateway  *gateway.Server
+}
+
+// newWorker opens and connects the parts. What it opened is closed again if it fails.
+func newWorker(h home, c *config.Config, in io.Reader, log *slog.Logger) (_ *worker, err error) {
+	s, err := newSettings(c)
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{log: log, started: time.Now()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
+	peerKey, err := h.readPeerKey()
+	if err != nil {
+		return nil, err
+	}
+	w.peerKey = publicOf(peerKey)
+	if w.token, err = h.readToken(); err != nil {
+		return nil, err
+	}
+	enc, err := chain.NewEncoding()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := h.keyring(c.Keys, enc, in)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := rollup.NewKeyringSigner(keys, c.Keys.Name, enc, s.gasPrice)
+	if err != nil {
+		return nil, err
+	}
+	s.chain.PeerKey, s.chain.FeeAccount = w.peerKey, signer.Address()
+	w.settings = s
+	node, err := chain.NewNode(c.Chain.RPC, enc)
+	if err != nil {
+		return nil, err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	part := func(name string) *slog.Logger { return log.With("part", name) }
+	if w.store, err = store.Open(store.Config{Dir: h.store(), MaxBytes: c.Store.MaxBytes, MaxObjectBytes: c.Store.MaxObjectBytes}, part("store")); err != nil {
+		return nil, err
+	}
+	registry.MustRegister(w.store)
+	if w.pool, err = ackpool.Open(h.pool(), ackpool.Options{MaxLanes: c.Pool.MaxLanes, Logger: part("pool")}); err != nil {
+		return nil, err
+	}
+	registerLedger(registry, w.pool)
+	if w.follower, err = chain.New(s.chain, node, part("chain"), registry); err != nil {
+		return nil, err
+	}
+	if w.manager, err = session.New(s.session, session.Deps{Chain: w.follower, Pool: w.pool, Logger: part("session")}); err != nil {
+		return nil, err
+	}
+	if w.rollup, err = rollup.New(s.rollup, rollup.Deps{
+		Chain: w.follower, Node: node, Pool: w.pool, Signer: signer, Encoding: enc, Hints: w.manager.SettleHint(),
+		Jitter: rand.Float64, Log: part("rollup"), Metrics: registry,
+	}); err != nil {
+		return nil, err
+	}
+	adapter, err := newSessions(w.manager, s.session.MaxSessions)
+	if err != nil {
+		return nil, err
+	}
+	w.gateway, err = gateway.New(s.gateway, gateway.Deps{
+		Store: w.store, Sessions: adapter, Info: w.info, Checks: w.checks(), Admin: w.adminHandler(), Metrics: registry, Log: part("gateway"),
+	})
+	return w, err
+}
+
+// info is what GET /v1/worker answers.
+func (w *worker) info() (gateway.Info, error) {
+	view, ok := w.follower.View()
+	if !ok {
+		return gateway.Info{}, fmt.Errorf("%w: %w", gateway.ErrChainStale, w.follower.Stale())
+	}
+	return gateway.Info{
+		ChainID: view.ChainID, WorkerID: view.Worker.Id, PeerKey: w.peerKey, Epoch: view.Epoch, Height: view.Height,
+		SettlementDenom: view.Denom, Prices: view.Prices[view.Epoch], MaxUnsettled: w.settings.session.MaxUnsettled,
+		BaseCredit: w.settings.session.Base, StallTimeout: w.settings.session.StallTimeout,
+	}, nil
+}
+
+// checks are the conditions of readiness, each under the part that is at fault. A settlement that fails now and then is no
+// reason to take the worker out of service; an account that cannot pay for any is.
+func (w *worker) checks() []gateway.Check {
+	return []gateway.Check{
+		{Name: "chain", Func: func(context.Context) error { return w.follower.Stale() }},
+		{Name: "registration", Func: func(context.Context) error {
+			view, ok := w.follower.View()
+			switch {
+			case !ok:
+				return nil // the chain's check says so
+			case !view.Registered():
+				return fmt.Errorf("%w: the operator registers it with the command that 'edge-worker identity' prints", chain.ErrNotRegistered)
+			case !view.Active():
+				return fmt.Errorf("worker %d was removed in epoch %d", view.Worker.Id, view.Worker.RetiredEpoch)
+			}
+			return nil
+		}},
+		{Name: "signer", Func: func(context.Context) error {
+			problem := w.rollup.Problem()
+			for _, fatal := range []error{rollup.ErrNoFees, rollup.ErrFeeTooLow, rollup.ErrWrongAccount} {
+				if errors.Is(problem, fatal) {
+					return problem
+				}
+			}
+			return nil
+		}},
+		{Name: "store", Func: w.store.Check},
+		{Name: "pool", Func: func(context.Context) error { return w.pool.Err() }},
+	}
+}
+
+// start starts the parts: those that settle before the one that serves.
+func (w *worker) start(ctx context.Context) error {
+	if err := w.follower.Start(ctx); err != nil {
+		return err
+	}
+	if err := w.rollup.Start(ctx); err != nil {
+		return err
+	}
+	return w.gateway.Start(ctx)
+}
+
+// stop lets answers under way come to their end, settles what is acknowledged, and closes everything, within a time.
+func (w *worker) stop(timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	// Streams get a third of the time, so that there is some left to settle what they bring in.
+	serving, done := context.WithTimeout(ctx, timeout/3)
+	err := w.gateway.Stop(serving)
+	done()
+	err = errors.Join(err, w.manager.Stop(ctx), w.rollup.Stop(ctx), w.follower.Stop(ctx))
+	return errors.Join(err, w.close())
+}
+
+// close closes the files.
+func (w *worker) close() error {
+	var errs []error
+	if w.pool != nil {
+		errs = append(errs, w.pool.Close())
+	}
+	if w.store != nil {
+		errs = append(errs, w.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// registerLedger makes the ledger's sums metrics. A closed set of states keeps their number small; reasons are in the ledger.
+func registerLedger(reg prometheus.Registerer, pool *ackpool.Pool) {
+	desc := prometheus.NewDesc("edge_pool_acknowledged_units", "Acknowledged since the pool was made, by state, in units of the settlement coin.", []string{"state"}, nil)
+	lanes := prometheus.NewDesc("edge_pool_lanes", "Lanes that the pool holds.", nil, nil)
+	reg.MustRegister(collector(func(ch chan<- prometheus.Metric) {
+		total := pool.Ledger().Total
+		for state, amount := range map[string]ackpool.Amount{
+			"pending": total.Pending, "submitted": total.Submitted, "settled": total.Settled, "refused": total.RefusedTotal(),
+		} {
+			value, _ := amount.Value.Float64()
+			ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, state)
+		}
+		ch <- prometheus.MustNewConstMetric(lanes, prometheus.GaugeValue, float64(pool.Len()))
+	}))
+}
+
+// collector is a prometheus.Collector that describes its metrics by collecting them.
+type collector func(chan<- prometheus.Metric)
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) { c(ch) }
