@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -202,35 +203,24 @@ func (c *Client) queryError(what string, err error) error {
 	return fmt.Errorf("%w: node %s, query %s: %s", ErrUnavailable, c.cfg.RPC, what, oneLine(err.Error()))
 }
 
-// maxErrorText bounds what is shown of an error of the node, in bytes.
+// maxErrorText bounds what is shown of an error of the node, in characters.
 const maxErrorText = 400
+
+// sourcePlace is how the SDK names the place in its source where an error arose.
+var sourcePlace = regexp.MustCompile(` \[[^\] ]*\.go:\d+\]`)
 
 // oneLine makes an error of the node fit on one line: its first line, without the places in the node's source.
 func oneLine(s string) string {
 	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
-	for {
-		open := strings.Index(s, " [/")
-		if open < 0 {
-			open = strings.Index(s, " [git")
-		}
-		if open < 0 {
-			break
-		}
-		end := strings.IndexByte(s[open:], ']')
-		if end < 0 {
-			s = s[:open]
-			break
-		}
-		s = s[:open] + s[open+end+1:]
-	}
+	s = sourcePlace.ReplaceAllString(s, "")
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '
 		}
 		return r
 	}, s)
-	if len(s) > maxErrorText {
-		s = s[:maxErrorText] + "..."
+	if r := []rune(s); len(r) > maxErrorText {
+		s = string(r[:maxErrorText]) + "..."
 	}
 	return strings.TrimSpace(s)
 }

@@ -104,7 +104,7 @@ func (a *app) deposit(cmd *cobra.Command, amount, owner string, open bool) error
 	if err != nil {
 		return err
 	}
-	s, err := a.signer(cmd, c)
+	s, err := a.signer(cmd)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ more.`,
 			if err != nil {
 				return err
 			}
-			s, err := a.signer(cmd, c)
+			s, err := a.signer(cmd)
 			if err != nil {
 				return err
 			}
@@ -249,7 +249,7 @@ func (a *app) account(cmd *cobra.Command, c *chain.Client, args []string, id uin
 		if a.from == "" {
 			return chain.Account{}, "", usagef("say whose account: an address, --from KEY or --account ID")
 		}
-		s, err := a.signer(cmd, c)
+		s, err := a.signer(cmd)
 		if err != nil {
 			return chain.Account{}, "", err
 		}
@@ -295,7 +295,7 @@ now, a year at one epoch a day. The key is stored in client-keys below the home 
 
 func (a *app) addKey(cmd *cobra.Command, c *chain.Client, limit string, lastEpoch uint64) error {
 	ctx := cmd.Context()
-	s, err := a.signer(cmd, c)
+	s, err := a.signer(cmd)
 	if err != nil {
 		return err
 	}

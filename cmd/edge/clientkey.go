@@ -170,16 +170,25 @@ func readClientKey(path string) (*clientKey, error) {
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("client key %s can be read by others; make it private with chmod 600", path)
 	}
-	if info.Size() > maxKeyFile {
-		return nil, fmt.Errorf("client key %s is over %d bytes", path, maxKeyFile)
-	}
-	b, err := os.ReadFile(path)
+	b, err := readBounded(path, maxKeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("read client key: %w", err)
+		return nil, err
 	}
 	k := new(clientKey)
 	if err := json.Unmarshal(b, k); err != nil {
 		return nil, fmt.Errorf("client key %s: %w", path, err)
 	}
 	return k, nil
+}
+
+// readBounded reads a file of at most limit bytes.
+func readBounded(path string, limit int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > limit {
+		return nil, fmt.Errorf("%s is no file of at most %d bytes", path, limit)
+	}
+	return os.ReadFile(path)
 }

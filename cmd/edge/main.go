@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 )
@@ -38,13 +39,16 @@ func runContext(ctx context.Context, args []string, in io.Reader, out, errOut io
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(errOut, "edge: "+strings.Join(strings.Fields(err.Error()), " "))
+	fmt.Fprintln(errOut, "edge: "+strings.Join(strings.Fields(sourcePlace.ReplaceAllString(err.Error(), "")), " "))
 	var usage *usageError
 	if errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command ") {
 		return exitUsage
 	}
 	return exitFailure
 }
+
+// sourcePlace is how the SDK's keyring names the place in its source where an error arose.
+var sourcePlace = regexp.MustCompile(` \[[^\] ]*\.go:\d+\]`)
 
 // usageError is a command line that cannot be carried out as written.
 type usageError struct{ err error }

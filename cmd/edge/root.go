@@ -11,12 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	sdkclient "github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/client/flags"
-	"github.com/cosmos/cosmos-sdk/client/keys"
-	"github.com/cosmos/cosmos-sdk/codec"
 	"github.com/cosmos/cosmos-sdk/crypto/keyring"
-	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/version"
 
 	"github.com/edgechain/edge/client/chain"
@@ -41,7 +37,6 @@ type app struct {
 }
 
 func newRoot() *cobra.Command {
-	setPrefix()
 	a := new(app)
 	root := &cobra.Command{
 		Use:   appName,
@@ -70,22 +65,11 @@ or EDGE_CHAIN_ID), then from config.toml in the home folder, then from the defau
 	f.StringVar(&a.keyringDir, flags.FlagKeyringDir, "", "folder of the keyring; empty is the home folder")
 	f.StringVar(&a.output, flags.FlagOutput, outputText, "form of the output (text|json)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(newKeysCommand(), newAccountCommand(a), newGetCommand(a), newVersionCommand(a))
+	root.AddCommand(newKeysCommand(a), newAccountCommand(a), newGetCommand(a), newVersionCommand(a))
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newCompletionCommand())
 	checkArgs(root)
 	return root
-}
-
-// setPrefix makes the SDK's keyring commands write addresses of this chain. Nothing else reads the SDK's configuration.
-func setPrefix() {
-	cfg := sdk.GetConfig()
-	if cfg.GetBech32AccountAddrPrefix() == chain.Prefix {
-		return
-	}
-	cfg.SetBech32PrefixForAccount(chain.Prefix, chain.Prefix+"pub")
-	cfg.SetBech32PrefixForValidator(chain.Prefix+"valoper", chain.Prefix+"valoperpub")
-	cfg.SetBech32PrefixForConsensusNode(chain.Prefix+"valcons", chain.Prefix+"valconspub")
 }
 
 func defaultHome() string {
@@ -136,31 +120,7 @@ func (a *app) prepare(cmd *cobra.Command) error {
 	if a.keyringDir != "" {
 		a.keyringHome = a.keyringDir
 	}
-	if !underKeys(cmd) {
-		return nil
-	}
-	registry, err := chain.NewInterfaceRegistry()
-	if err != nil {
-		return err
-	}
-	amino := codec.NewLegacyAmino()
-	ctx := sdkclient.Context{}.
-		WithCodec(codec.NewProtoCodec(registry)).WithInterfaceRegistry(registry).WithLegacyAmino(amino).
-		WithInput(cmd.InOrStdin()).WithOutput(cmd.OutOrStdout()).
-		WithHomeDir(a.home).WithKeyringDir(a.keyringHome).WithViper("")
-	if ctx, err = sdkclient.ReadPersistentCommandFlags(ctx, cmd.Flags()); err != nil {
-		return err
-	}
-	return sdkclient.SetCmdClientContext(cmd, ctx)
-}
-
-func underKeys(cmd *cobra.Command) bool {
-	for ; cmd != nil; cmd = cmd.Parent() {
-		if cmd.Name() == "keys" && cmd.Parent() != nil && cmd.Parent().Parent() == nil {
-			return true
-		}
-	}
-	return false
+	return nil
 }
 
 // chain returns a client of the configured node.
@@ -173,13 +133,13 @@ func (a *app) chain() (*chain.Client, error) {
 }
 
 // signer opens the keyring.
-func (a *app) signer(cmd *cobra.Command, c *chain.Client) (chain.Signer, error) {
+func (a *app) signer(cmd *cobra.Command) (chain.Signer, error) {
 	if a.from == "" {
 		return chain.Signer{}, usagef("say with --from which key of the keyring signs; edge keys list shows them")
 	}
-	kr, err := keyring.New(sdk.KeyringServiceName(), a.backend, a.keyringHome, cmd.InOrStdin(), c.Codec())
+	kr, err := a.keyring(cmd)
 	if err != nil {
-		return chain.Signer{}, fmt.Errorf("open keyring: %w", err)
+		return chain.Signer{}, err
 	}
 	return chain.Signer{Keyring: kr, From: a.from, FeeGranter: a.feeGranter}, nil
 }
@@ -194,32 +154,6 @@ func (a *app) status(ctx context.Context, c *chain.Client) (chain.Status, error)
 		return chain.Status{}, fmt.Errorf("%w: node %s is at height %d and catching up", chain.ErrBehind, a.node, st.Height)
 	}
 	return st, nil
-}
-
-func newKeysCommand() *cobra.Command {
-	cmd := keys.Commands()
-	cmd.Short = "Manage the keys of account owners"
-	cmd.Example = "  edge keys add alice\n  edge keys list\n  edge keys show alice --address"
-	examples := map[string]string{
-		"mnemonic":       "  edge keys mnemonic",
-		"add":            "  edge keys add alice\n  edge keys add alice --recover",
-		"export":         "  edge keys export alice",
-		"import":         "  edge keys import alice alice.armor",
-		"import-hex":     "  edge keys import-hex alice 9f3c...",
-		"list":           "  edge keys list --output json",
-		"list-key-types": "  edge keys list-key-types",
-		"show":           "  edge keys show alice --address",
-		"delete":         "  edge keys delete alice --yes",
-		"rename":         "  edge keys rename alice bob",
-		"parse":          "  edge keys parse edge1...",
-		"migrate":        "  edge keys migrate",
-	}
-	for _, sub := range cmd.Commands() {
-		if e := examples[sub.Name()]; e != "" {
-			sub.Example = e
-		}
-	}
-	return group(cmd)
 }
 
 func newVersionCommand(a *app) *cobra.Command {

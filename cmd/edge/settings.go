@@ -100,17 +100,10 @@ func applySettings(cmd *cobra.Command) error {
 }
 
 func readSettings(path string) (map[string]string, error) {
-	info, err := os.Stat(path)
+	b, err := readBounded(path, maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
-	}
-	if info.Size() > maxConfig {
-		return nil, fmt.Errorf("%s is over %d bytes", path, maxConfig)
-	}
-	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}

@@ -115,11 +115,7 @@ func wholeGroups(offset, size uint64) uint64 {
 }
 
 func (t *target) sameNote(want partNote) bool {
-	info, err := os.Stat(t.notePath())
-	if err != nil || info.Size() > maxKeyFile {
-		return false
-	}
-	b, err := os.ReadFile(t.notePath())
+	b, err := readBounded(t.notePath(), maxKeyFile)
 	if err != nil {
 		return false
 	}
