@@ -1,0 +1,135 @@
+package keeper_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+
+	"github.com/edgechain/edge/x/node/types"
+)
+
+// Whatever operators do in whatever order: the invariants hold after every step, and the state survives an export.
+func TestRandomHistory(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		f := newFixture(t)
+		params := types.DefaultParams()
+		params.MaxWorkersPerNode, params.RetirementsPerBlock = 3, 2
+		_, err := f.msgs.UpdateParams(f.ctx, &types.MsgUpdateParams{Authority: f.authority, Params: params})
+		require.NoError(r, err)
+		operators := []sdk.ValAddress{f.operator(), f.operator()}
+		epoch := uint64(1)
+		registered := 0
+		for range rapid.IntRange(1, 40).Draw(r, "steps") {
+			operator := operators[rapid.IntRange(0, 1).Draw(r, "operator")]
+			switch rapid.IntRange(0, 3).Draw(r, "action") {
+			case 0:
+				if _, err := f.msgs.RegisterWorker(f.ctx, f.registration(operator)); err == nil {
+					registered++
+				} else {
+					require.ErrorIs(r, err, types.ErrTooManyWorkers)
+				}
+			case 1:
+				id := uint64(rapid.IntRange(0, registered+1).Draw(r, "id"))
+				_, _ = f.msgs.RemoveWorker(f.ctx, &types.MsgRemoveWorker{Operator: f.operatorText(operator), WorkerId: id})
+			case 2:
+				f.bank.refuse[string(operator)] = rapid.Bool().Draw(r, "refuse")
+			case 3:
+				epoch++
+				f.open(epoch)
+			}
+			f.check()
+			f.endBlock()
+		}
+		requireRoundTrip(t, f)
+
+		// In the end everybody gets everything back.
+		clear(f.bank.refuse)
+		gs, err := f.k.ExportGenesis(f.ctx)
+		require.NoError(r, err)
+		for _, w := range gs.Workers {
+			_, _ = f.msgs.RemoveWorker(f.ctx, &types.MsgRemoveWorker{Operator: w.Operator, WorkerId: w.Id})
+		}
+		f.open(epoch + 4)
+		for range 4 {
+			f.endBlock()
+		}
+		for _, o := range operators {
+			require.EqualValues(r, wealth, f.balance(o))
+		}
+	})
+}
+
+// requireRoundTrip loads the exported state into a new chain, which must export the same and return the same deposits.
+func requireRoundTrip(t *testing.T, f *fixture) {
+	t.Helper()
+	gs, err := f.k.ExportGenesis(f.ctx)
+	require.NoError(t, err)
+	require.NoError(t, gs.Validate())
+	g := newEmptyFixture(t)
+	account := authtypes.NewModuleAddress(types.ModuleName)
+	if held := gs.Deposits(); !held.IsZero() {
+		g.fund(account, held.AmountOf(types.StakingDenom).Int64())
+	}
+	require.NoError(t, g.k.InitGenesis(g.ctx, *gs))
+	require.Equal(t, f.state(), g.state())
+	g.open(gs.Epoch + 4)
+	for range len(gs.Workers)/2 + 1 {
+		g.endBlock()
+	}
+	after, err := g.k.ExportGenesis(g.ctx)
+	require.NoError(t, err)
+	for _, w := range after.Workers {
+		require.Equal(t, types.WORKER_STATUS_ACTIVE, w.Status, "a retiring worker is queued after an import too")
+	}
+}
+
+func TestInitGenesisRefuses(t *testing.T) {
+	f := newFixture(t)
+	operator := f.operator()
+	f.register(operator)
+	gone := f.register(operator)
+	f.open(3)
+	f.remove(operator, gone)
+	good, err := f.k.ExportGenesis(f.ctx)
+	require.NoError(t, err)
+	for name, tt := range map[string]struct {
+		change func(gs *types.GenesisState)
+		err    error
+	}{
+		"next id 0":              {func(gs *types.GenesisState) { gs.NextWorkerId = 0 }, types.ErrGenesis},
+		"next id is taken":       {func(gs *types.GenesisState) { gs.NextWorkerId = 2 }, types.ErrGenesis},
+		"id 0":                   {func(gs *types.GenesisState) { gs.Workers[0].Id = 0 }, types.ErrGenesis},
+		"an id twice":            {func(gs *types.GenesisState) { gs.Workers[1].Id = gs.Workers[0].Id }, types.ErrGenesis},
+		"a peer key twice":       {func(gs *types.GenesisState) { gs.Workers[1].PeerKey = gs.Workers[0].PeerKey }, types.ErrGenesis},
+		"no status":              {func(gs *types.GenesisState) { gs.Workers[0].Status = 0 }, types.ErrGenesis},
+		"unknown status":         {func(gs *types.GenesisState) { gs.Workers[0].Status = 3 }, types.ErrGenesis},
+		"active but retired":     {func(gs *types.GenesisState) { gs.Workers[0].RetiredEpoch = 1 }, types.ErrGenesis},
+		"retired in the future":  {func(gs *types.GenesisState) { gs.Workers[1].RetiredEpoch = 4 }, types.ErrGenesis},
+		"retired before it was":  {func(gs *types.GenesisState) { gs.Workers[1].RetiredEpoch = 0 }, types.ErrGenesis},
+		"registered in future":   {func(gs *types.GenesisState) { gs.Workers[0].RegisteredEpoch = 4 }, types.ErrGenesis},
+		"short peer key":         {func(gs *types.GenesisState) { gs.Workers[0].PeerKey = []byte{1} }, types.ErrPeerKey},
+		"no endpoint":            {func(gs *types.GenesisState) { gs.Workers[0].Endpoints = nil }, types.ErrEndpoint},
+		"bad region":             {func(gs *types.GenesisState) { gs.Workers[0].Region = "?" }, types.ErrRegion},
+		"bad account":            {func(gs *types.GenesisState) { gs.Workers[0].Account = "edge1" }, types.ErrAddress},
+		"bad operator":           {func(gs *types.GenesisState) { gs.Workers[0].Operator = "edge1" }, types.ErrAddress},
+		"bad params":             {func(gs *types.GenesisState) { gs.Params.MaxWorkersPerNode = 0 }, types.ErrParams},
+		"negative deposit":       {func(gs *types.GenesisState) { gs.Workers[0].Deposit.Amount = gs.Workers[0].Deposit.Amount.Neg() }, types.ErrGenesis},
+		"account holds too much": {func(gs *types.GenesisState) { gs.Workers = gs.Workers[:1] }, types.ErrInvariant},
+		"account holds too little": {func(gs *types.GenesisState) {
+			gs.Workers[0].Deposit.Amount = gs.Workers[0].Deposit.Amount.AddRaw(1)
+		}, types.ErrInvariant},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var gs types.GenesisState
+			f.cdc.MustUnmarshalJSON(f.cdc.MustMarshalJSON(good), &gs)
+			tt.change(&gs)
+			g := newEmptyFixture(t)
+			g.fund(authtypes.NewModuleAddress(types.ModuleName), 2*types.DefaultWorkerDeposit)
+			require.ErrorIs(t, g.k.InitGenesis(g.ctx, gs), tt.err)
+		})
+	}
+}
