@@ -242,7 +242,7 @@ func (a *account) leaveQueue(w *waiter) {
 }
 
 // lowerWatermarks brings watermarks down to what is sent: to a step above while requests run, exactly when none does.
-// It does not wait for the disk. The caller holds a.mu.
+// It does not wait for the disk, but sees to it that they get there soon. The caller holds a.mu.
 func (m *Manager) lowerWatermarks(a *account, p *position) {
 	if a.moving != nil {
 		return
@@ -263,12 +263,31 @@ func (m *Manager) lowerWatermarks(a *account, p *position) {
 			m.log.Warn("lower watermark", "account", a.id, "epoch", epoch, "error", err)
 			return
 		}
+		m.syncSoon()
 		if target == 0 {
 			delete(a.granted, epoch)
 		} else {
 			a.granted[epoch] = target
 		}
 	}
+}
+
+// syncSoon brings lowered watermarks to the disk in the background: until they are there, a crash takes credit from a
+// client for bytes that it has acknowledged. One sync serves all who ask before it begins.
+func (m *Manager) syncSoon() {
+	if m.syncing.Swap(true) {
+		return
+	}
+	if !m.begin() {
+		return
+	}
+	go func() {
+		defer m.work.Done()
+		m.syncing.Store(false)
+		if err := m.pool.Sync(context.Background()); err != nil {
+			m.log.Warn("sync watermarks", "error", err)
+		}
+	}()
 }
 
 // raise brings the watermark of an epoch at least to the bytes sent in it. The caller holds a.mu, which is released while
@@ -331,6 +350,8 @@ func (m *Manager) raiseAhead(a *account, p *position) {
 			return
 		}
 		a.granted[p.epoch] = target
+		// Acknowledgements that came meanwhile left the watermark alone.
+		m.lowerWatermarks(a, p)
 	}()
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/edgechain/edge/ack"
@@ -43,6 +44,8 @@ type Manager struct {
 	stopped chan struct{}
 	// work counts what Stop waits for.
 	work sync.WaitGroup
+	// syncing is set while a sync of lowered watermarks is about to begin.
+	syncing atomic.Bool
 }
 
 type heldKey struct {
