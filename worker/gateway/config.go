@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/edgechain/edge/client/content"
@@ -41,8 +42,8 @@ type Config struct {
 	CheckTimeout time.Duration
 	// MaxHeaderBytes and MaxBodyBytes bound header and body of a request, in bytes.
 	MaxHeaderBytes, MaxBodyBytes int
-	// StepBytes is how much payload is reserved, read and written at a time, a multiple of 16 KiB. A client holds back at
-	// most this much unpaid beyond what it acknowledged when credit runs out.
+	// StepBytes is how much payload is reserved, read and written at a time, a multiple of 16 KiB. Accounts of
+	// little credit get smaller steps.
 	StepBytes int
 }
 
@@ -101,6 +102,6 @@ func isLoopback(host string) bool {
 	if host == "localhost" {
 		return true
 	}
-	addr, err := netip.ParseAddr(host)
+	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
 	return err == nil && addr.Unmap().IsLoopback()
 }

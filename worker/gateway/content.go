@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"math/big"
 	"mime"
 	"net/http"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/client/content"
+	"github.com/edgechain/edge/worker/session"
 )
 
 const (
@@ -45,7 +47,7 @@ func (s *Server) serveContent(w http.ResponseWriter, r *http.Request) (err error
 	if err != nil {
 		return err
 	}
-	session, err := s.sessionOf(r)
+	client, err := s.sessionOf(r)
 	if err != nil {
 		return err
 	}
@@ -64,7 +66,7 @@ func (s *Server) serveContent(w http.ResponseWriter, r *http.Request) (err error
 		h.Set("Vary", "Accept, Range")
 	}
 	h.Set("Cache-Control", immutable)
-	if session != nil {
+	if client != nil {
 		h.Set("Cache-Control", immutablePrivate)
 	}
 	if list := r.Header.Values("If-Match"); len(list) > 0 && !matches(strings.Join(list, ","), tag, false) {
@@ -104,10 +106,10 @@ func (s *Server) serveContent(w http.ResponseWriter, r *http.Request) (err error
 		return nil
 	}
 	var m meter
-	if session == nil {
+	if client == nil {
 		m, err = s.takeFree(r, payload)
 	} else {
-		m, err = s.takePaid(w, r, session, name, rng, payload)
+		m, err = s.takePaid(w, r, client, name, rng, payload)
 	}
 	if err != nil {
 		return err
@@ -165,28 +167,51 @@ func (s *Server) takeFree(r *http.Request, payload uint64) (meter, error) {
 }
 
 // takePaid begins a request of a session and announces its number.
-func (s *Server) takePaid(w http.ResponseWriter, r *http.Request, session Session, name content.Name, rng span, payload uint64) (meter, error) {
-	request, err := session.Begin(r.Context(), Meta{
+func (s *Server) takePaid(w http.ResponseWriter, r *http.Request, client Session, name content.Name, rng span, payload uint64) (meter, error) {
+	request, err := client.Begin(r.Context(), session.Meta{
 		RequestDigest:  ack.ContentRequestDigest(name.Digest(), rng.offset, rng.length),
 		ResponseDigest: name.Digest(),
 		Bytes:          payload,
 	})
 	if err != nil {
-		return nil, withCredit(err, session)
+		return nil, withCredit(err, client)
 	}
 	h := w.Header()
 	h.Set("Edge-Sequence", strconv.FormatUint(request.Sequence(), 10))
 	h.Set("Edge-Epoch", strconv.FormatUint(request.Epoch(), 10))
-	return &paidMeter{s: s, session: session, request: request}, nil
+	return &paidMeter{s: s, client: client, request: request, most: s.paidStep(client)}, nil
+}
+
+// paidStep returns how much payload of a paid answer goes in one step, in bytes: an eighth of what the account's whole
+// credit buys, a group at least. A client acknowledges every quarter of its limit, so a step must not need more than the
+// rest.
+func (s *Server) paidStep(client Session) uint64 {
+	step := uint64(s.cfg.StepBytes)
+	credit, err := client.Credit()
+	if err != nil {
+		return content.GroupSize
+	}
+	info, err := s.info()
+	if err != nil {
+		return content.GroupSize
+	}
+	if info.Prices.PerGiB.Sign() <= 0 {
+		return step
+	}
+	eighth := new(big.Int).Lsh(credit.Limit, 30-3)
+	if eighth.Quo(eighth, info.Prices.PerGiB); eighth.IsUint64() {
+		step = min(step, eighth.Uint64())
+	}
+	return max(step/content.GroupSize, 1) * content.GroupSize
 }
 
 // withCredit puts the account's credit beside a problem that is about it.
-func withCredit(err error, session Session) error {
+func withCredit(err error, client Session) error {
 	p := problemOf(err)
-	if p.kind != creditExhausted && p.kind != accountEmpty {
+	if p.kind != creditExhausted && p.kind != accountEmpty || p.members["credit"] != nil {
 		return err
 	}
-	credit, cerr := session.Credit()
+	credit, cerr := client.Credit()
 	if cerr != nil {
 		return fmt.Errorf("%w (%w)", err, cerr)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/client/content"
 	"github.com/edgechain/edge/worker/gateway"
+	"github.com/edgechain/edge/worker/session"
 	"github.com/edgechain/edge/worker/store"
 )
 
@@ -127,7 +128,7 @@ func TestHTTPSemantics(t *testing.T) {
 			last := b.sessions.last()
 			require.Equal(t, strconv.FormatUint(last.sequence, 10), r.Header.Get("Edge-Sequence"))
 			require.Equal(t, [3]uint64{uint64(c.want.payload), 1, 0}, last.state())
-			require.Equal(t, gateway.Meta{
+			require.Equal(t, session.Meta{
 				RequestDigest:  ack.ContentRequestDigest(name.Digest(), uint64(c.want.from), uint64(c.want.to-c.want.from)),
 				ResponseDigest: name.Digest(), Bytes: uint64(c.want.payload),
 			}, last.meta)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/client/content"
+	"github.com/edgechain/edge/worker/session"
 	"github.com/edgechain/edge/worker/store"
 )
 
@@ -56,10 +57,11 @@ type Info struct {
 	StallTimeout time.Duration
 }
 
-// Sessions proves who a client is and what it may still be given. Its errors are matched by the table in problem.go.
+// Sessions proves who a client is and what it may still be given. Its errors are those of worker/session, which the table
+// in problem.go names. ManagedSessions makes one of a session manager.
 type Sessions interface {
 	Challenge(ctx context.Context) (Challenge, error)
-	Open(ctx context.Context, req OpenRequest) (Opened, error)
+	Open(ctx context.Context, req session.OpenRequest) (session.Info, error)
 	Lookup(token string) (Session, error)
 	// Acknowledge stores acknowledgements durably, each that is good, and says for every one in order what became of it. An
 	// error says that none of them can be relied on to be stored.
@@ -72,65 +74,29 @@ type Challenge struct {
 	ExpiresAt time.Time
 }
 
-// OpenRequest asks for a session on a lane.
-type OpenRequest struct {
-	KeyID     uint64
-	ServiceID uint64
-	Lane      uint8
-	Challenge [ack.ChallengeSize]byte
-	Signature []byte
-}
-
-// Opened describes a new session.
-type Opened struct {
-	Token        string
-	WorkerID     uint64
-	KeyID        uint64
-	ServiceID    uint64
-	Lane         uint8
-	Epoch        uint64
-	ExpiresAt    time.Time
-	NextSequence uint64
-	// Acknowledgements are the newest that the worker holds of the lane in the previous and the current epoch.
-	Acknowledgements []ack.Signed
-	Credit           Credit
-}
-
-// Credit of an account with this worker, in units of the settlement coin.
-type Credit struct {
-	Limit, Claim        *big.Int
-	UnacknowledgedBytes uint64
-}
-
 // Acknowledged is what became of acknowledgements.
 type Acknowledged struct {
-	// Refused holds nil for every acknowledgement that is stored durably, else why it is not.
-	Refused []error
-	// Credit is that of the account of the first one that is known, or nil.
-	Credit *Credit
+	Outcomes []session.AckOutcome
+	// Credit is that of the account of the first one whose account is known, or nil.
+	Credit *session.Credit
 }
 
 // Session is an open session. It is safe for concurrent use.
 type Session interface {
 	// Begin accepts a request and gives it the session's next sequence number.
-	Begin(ctx context.Context, meta Meta) (Request, error)
-	Credit() (Credit, error)
+	Begin(ctx context.Context, meta session.Meta) (Request, error)
+	Credit() (session.Credit, error)
 }
 
-// Meta commits to a request and its answer.
-type Meta struct {
-	RequestDigest, ResponseDigest ack.Digest
-	// Bytes is the payload that the request bills in all.
-	Bytes uint64
-}
-
-// Request is a request under way. Exactly one of Finish and Abort ends it.
+// Request is a request under way. Exactly one of Finish and Abort ends it. *session.Request is one.
 type Request interface {
 	Sequence() uint64
 	Epoch() uint64
 	// Reserve takes credit for n bytes of payload before they are sent. At the limit it waits, until an acknowledgement or
 	// settlement makes room, the context ends, or the client has stalled for too long.
 	Reserve(ctx context.Context, n uint64) error
+	// Release gives back bytes that were reserved and not handed to the connection.
+	Release(n uint64)
 	// Finish says that all bytes were handed to the connection.
 	Finish()
 	// Abort says that the answer ended early.

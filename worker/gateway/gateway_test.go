@@ -23,6 +23,7 @@ import (
 	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/client/content"
 	"github.com/edgechain/edge/worker/gateway"
+	"github.com/edgechain/edge/worker/session"
 	"github.com/edgechain/edge/worker/store"
 )
 
@@ -138,7 +139,7 @@ type sessions struct {
 	limit    uint64
 	claim    uint64
 	changed  chan struct{}
-	open     map[string]*session
+	open     map[string]*fakeSession
 	requests []*request
 	// fail is what every call returns, if it is set.
 	fail error
@@ -146,12 +147,12 @@ type sessions struct {
 	refuse map[uint64]error
 	stored []ack.Signed
 	stall  time.Duration
-	asked  gateway.OpenRequest
+	asked  session.OpenRequest
 }
 
 func newSessions() *sessions {
-	s := &sessions{limit: 1 << 40, changed: make(chan struct{}), open: map[string]*session{}, refuse: map[uint64]error{}, stall: time.Hour}
-	s.open["token"] = &session{s: s}
+	s := &sessions{limit: 1 << 40, changed: make(chan struct{}), open: map[string]*fakeSession{}, refuse: map[uint64]error{}, stall: time.Hour}
+	s.open["token"] = &fakeSession{s: s}
 	return s
 }
 
@@ -161,9 +162,9 @@ func (s *sessions) Challenge(context.Context) (gateway.Challenge, error) {
 	return gateway.Challenge{Bytes: [32]byte{0xab}, ExpiresAt: time.Unix(1_700_000_000, 0)}, s.fail
 }
 
-func (s *sessions) Open(_ context.Context, req gateway.OpenRequest) (gateway.Opened, error) {
+func (s *sessions) Open(_ context.Context, req session.OpenRequest) (session.Info, error) {
 	s.asked = req
-	return gateway.Opened{
+	return session.Info{
 		Token: "t", WorkerID: 1, KeyID: req.KeyID, ServiceID: req.ServiceID, Lane: req.Lane, Epoch: 12, ExpiresAt: time.Unix(1_700_000_000, 0),
 		NextSequence: 5, Acknowledgements: []ack.Signed{signed(1)}, Credit: s.credit(),
 	}, s.fail
@@ -175,16 +176,19 @@ func (s *sessions) Lookup(token string) (gateway.Session, error) {
 	if found, ok := s.open[token]; ok {
 		return found, nil
 	}
-	return nil, fmt.Errorf("%w: %q", gateway.ErrSessionUnknown, token)
+	return nil, fmt.Errorf("%w: %q", session.ErrSessionUnknown, token)
 }
 
 func (s *sessions) Acknowledge(_ context.Context, acks []ack.Signed) (gateway.Acknowledged, error) {
 	if s.fail != nil {
 		return gateway.Acknowledged{}, s.fail
 	}
-	out := gateway.Acknowledged{Refused: make([]error, len(acks))}
+	out := gateway.Acknowledged{Outcomes: make([]session.AckOutcome, len(acks))}
 	for i, a := range acks {
-		if out.Refused[i] = s.refuse[a.Bytes]; out.Refused[i] == nil {
+		if err := s.refuse[a.Bytes]; err != nil {
+			out.Outcomes[i] = session.AckOutcome{Status: session.AckRefused, Reason: err.Error()}
+		} else {
+			out.Outcomes[i].Status = session.AckStored
 			s.mu.Lock()
 			s.stored = append(s.stored, a)
 			s.claim -= min(s.claim, a.Bytes)
@@ -198,10 +202,10 @@ func (s *sessions) Acknowledge(_ context.Context, acks []ack.Signed) (gateway.Ac
 	return out, nil
 }
 
-func (s *sessions) credit() gateway.Credit {
+func (s *sessions) credit() session.Credit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return gateway.Credit{Limit: new(big.Int).SetUint64(s.limit), Claim: new(big.Int).SetUint64(s.claim), UnacknowledgedBytes: s.claim}
+	return session.Credit{Limit: new(big.Int).SetUint64(s.limit), Claim: new(big.Int).SetUint64(s.claim), UnacknowledgedBytes: s.claim}
 }
 
 // last returns the newest request.
@@ -214,11 +218,11 @@ func (s *sessions) last() *request {
 	return s.requests[len(s.requests)-1]
 }
 
-type session struct{ s *sessions }
+type fakeSession struct{ s *sessions }
 
-func (x *session) Credit() (gateway.Credit, error) { return x.s.credit(), nil }
+func (x *fakeSession) Credit() (session.Credit, error) { return x.s.credit(), nil }
 
-func (x *session) Begin(_ context.Context, meta gateway.Meta) (gateway.Request, error) {
+func (x *fakeSession) Begin(_ context.Context, meta session.Meta) (gateway.Request, error) {
 	x.s.mu.Lock()
 	defer x.s.mu.Unlock()
 	if x.s.fail != nil {
@@ -230,10 +234,12 @@ func (x *session) Begin(_ context.Context, meta gateway.Meta) (gateway.Request, 
 }
 
 type request struct {
-	s                 *sessions
-	meta              gateway.Meta
-	sequence          uint64
-	reserved          uint64
+	s        *sessions
+	meta     session.Meta
+	sequence uint64
+	reserved uint64
+	// asked is what the first Reserve asked for.
+	asked             uint64
 	finished, aborted int
 }
 
@@ -241,6 +247,11 @@ func (r *request) Sequence() uint64 { return r.sequence }
 func (r *request) Epoch() uint64    { return 12 }
 
 func (r *request) Reserve(ctx context.Context, n uint64) error {
+	r.s.mu.Lock()
+	if r.asked == 0 {
+		r.asked = n
+	}
+	r.s.mu.Unlock()
 	for {
 		r.s.mu.Lock()
 		if r.s.claim+n <= r.s.limit {
@@ -256,9 +267,16 @@ func (r *request) Reserve(ctx context.Context, n uint64) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(stall):
-			return fmt.Errorf("%w: stalled", gateway.ErrCreditExhausted)
+			return fmt.Errorf("%w: stalled", session.ErrCreditExhausted)
 		}
 	}
+}
+
+func (r *request) Release(n uint64) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	r.reserved -= n
+	r.s.claim -= min(r.s.claim, n)
 }
 
 func (r *request) Finish() {
@@ -301,3 +319,5 @@ func (b *bench) metric(t *testing.T, name string) float64 {
 }
 
 var errDisk = errors.New("disk on fire at /secret/path")
+
+func ackList(acks ...ack.Signed) []ack.Signed { return acks }

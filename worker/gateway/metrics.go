@@ -35,7 +35,7 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 			Name: "edge_gateway_problems_total", Help: "Problem documents sent, by type.",
 		}, []string{"type"}),
 		payload: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "edge_gateway_payload_bytes_total", Help: "Payload of content that was taken from a free quota or reserved from credit, and sent.",
+			Name: "edge_gateway_payload_bytes_total", Help: "Payload of content that was taken from a free quota or reserved from credit to be sent.",
 		}, []string{"paid"}),
 		sent: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edge_gateway_sent_bytes_total", Help: "Bytes of content bodies sent, proofs included, by form.",

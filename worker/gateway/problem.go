@@ -13,6 +13,9 @@ import (
 
 	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/client/content"
+	"github.com/edgechain/edge/worker/ackpool"
+	"github.com/edgechain/edge/worker/chain"
+	"github.com/edgechain/edge/worker/session"
 	"github.com/edgechain/edge/worker/store"
 )
 
@@ -44,17 +47,6 @@ var (
 	internal           = kind{"internal", http.StatusInternalServerError, "The worker failed"}
 )
 
-// The errors by which Sessions and Info say which problem they met.
-var (
-	ErrCreditExhausted = errors.New("credit is exhausted")
-	ErrAccountEmpty    = errors.New("account has nothing spendable")
-	ErrBadProof        = errors.New("session proof is refused")
-	ErrSessionUnknown  = errors.New("session is unknown")
-	ErrLaneClosed      = errors.New("lane is closed")
-	ErrOverloaded      = errors.New("worker is overloaded")
-	ErrChainStale      = errors.New("chain is stale")
-)
-
 // table is the only place where errors of the worker's parts become problem types. The first match counts; what it does
 // not name is internal.
 var table = []struct {
@@ -65,13 +57,20 @@ var table = []struct {
 	{ack.ErrSize, badRequest},
 	{ack.ErrRange, badRequest},
 	{store.ErrNotFound, notFound},
-	{ErrCreditExhausted, creditExhausted},
-	{ErrAccountEmpty, accountEmpty},
-	{ErrBadProof, badProof},
-	{ErrSessionUnknown, sessionUnknown},
-	{ErrLaneClosed, laneClosed},
-	{ErrOverloaded, overloaded},
-	{ErrChainStale, chainStale},
+	{session.ErrInvalid, badRequest},
+	{session.ErrBadProof, badProof},
+	{session.ErrSessionUnknown, sessionUnknown},
+	{session.ErrLaneClosed, laneClosed},
+	{session.ErrCreditExhausted, creditExhausted},
+	{session.ErrStalled, creditExhausted},
+	{session.ErrAccountEmpty, accountEmpty},
+	{session.ErrOverloaded, overloaded},
+	{session.ErrStopped, overloaded},
+	{session.ErrChainStale, chainStale},
+	{session.ErrNotServing, chainStale},
+	{chain.ErrStale, chainStale},
+	{chain.ErrBusy, overloaded},
+	{ackpool.ErrFull, overloaded},
 }
 
 // problem is an error that knows its type, with members and headers of its own.
@@ -123,7 +122,12 @@ func problemOf(err error) *problem {
 	}
 	for _, row := range table {
 		if errors.Is(err, row.err) {
-			return &problem{kind: row.kind, detail: err.Error(), cause: err}
+			p := &problem{kind: row.kind, detail: err.Error(), cause: err}
+			var credit *session.CreditError
+			if errors.As(err, &credit) {
+				p.with("credit", creditJSON(credit.Credit)).set("Retry-After", seconds(credit.RetryAfter))
+			}
+			return p
 		}
 	}
 	// The text of an unforeseen error can hold paths and addresses.

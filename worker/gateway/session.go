@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/worker/session"
 )
 
 const (
@@ -31,7 +32,7 @@ type creditDoc struct {
 	UnacknowledgedBytes uint64 `json:"unacknowledged_bytes"`
 }
 
-func creditJSON(c Credit) creditDoc {
+func creditJSON(c session.Credit) creditDoc {
 	return creditDoc{Limit: c.Limit.String(), Claim: c.Claim.String(), UnacknowledgedBytes: c.UnacknowledgedBytes}
 }
 
@@ -124,7 +125,7 @@ func (s *Server) serveOpen(w http.ResponseWriter, r *http.Request) error {
 	case doc.Lane == nil || *doc.Lane >= ack.MaxLanes:
 		return newProblem(badRequest, "lane is missing or not below %d", ack.MaxLanes)
 	}
-	req := OpenRequest{KeyID: *doc.KeyID, ServiceID: doc.ServiceID, Lane: *doc.Lane}
+	req := session.OpenRequest{KeyID: *doc.KeyID, ServiceID: doc.ServiceID, Lane: *doc.Lane}
 	challenge, err := hex.DecodeString(doc.Challenge)
 	if err != nil || len(challenge) != ack.ChallengeSize {
 		return newProblem(badRequest, "challenge is not %d bytes of hex", ack.ChallengeSize)
@@ -223,9 +224,9 @@ func (s *Server) acknowledge(r *http.Request, acks []ack.Signed) (*creditDoc, er
 		credit = &doc
 	}
 	var refused []refusedDoc
-	for i, err := range done.Refused {
-		if err != nil {
-			refused = append(refused, refusedDoc{i, err.Error()})
+	for i, o := range done.Outcomes {
+		if !o.Accepted() {
+			refused = append(refused, refusedDoc{i, o.Reason})
 		}
 	}
 	if len(refused) == 0 {

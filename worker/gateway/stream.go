@@ -25,7 +25,11 @@ type answer struct {
 
 // meter accounts for the payload of an answer before it is sent. Exactly one of finish and abort ends it.
 type meter interface {
+	// step is the most payload that may be reserved at a time, whole groups.
+	step() uint64
 	reserve(ctx context.Context, n uint64) error
+	// release gives back the last part of what was reserved.
+	release(n uint64)
 	finish()
 	abort()
 }
@@ -46,6 +50,10 @@ func (m *freeMeter) reserve(_ context.Context, n uint64) error {
 	return nil
 }
 
+func (m *freeMeter) step() uint64 { return uint64(m.s.cfg.StepBytes) }
+
+func (m *freeMeter) release(n uint64) { m.left += n }
+
 func (m *freeMeter) finish() {}
 
 func (m *freeMeter) abort() { m.s.quota.refund(m.from, m.left, m.s.now()) }
@@ -53,16 +61,21 @@ func (m *freeMeter) abort() { m.s.quota.refund(m.from, m.left, m.s.now()) }
 // paidMeter reserves credit.
 type paidMeter struct {
 	s       *Server
-	session Session
+	client  Session
 	request Request
+	most    uint64
 }
+
+func (m *paidMeter) step() uint64 { return m.most }
+
+func (m *paidMeter) release(n uint64) { m.request.Release(n) }
 
 func (m *paidMeter) reserve(ctx context.Context, n uint64) error {
 	start := time.Now()
 	err := m.request.Reserve(ctx, n)
 	m.s.metrics.waited.Observe(time.Since(start).Seconds())
 	if err != nil {
-		return withCredit(err, m.session)
+		return withCredit(err, m.client)
 	}
 	m.s.metrics.payload.WithLabelValues("true").Add(float64(n))
 	return nil
@@ -102,13 +115,14 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, status int, a an
 	}
 	sent := s.metrics.sent.WithLabelValues(form)
 	for done := uint64(0); ; {
-		n := min(uint64(s.cfg.StepBytes), a.payload-done)
+		n := min(m.step(), a.payload-done)
 		if n > 0 {
 			if err := m.reserve(r.Context(), n); err != nil {
 				return err
 			}
 		}
 		if err := r.Context().Err(); err != nil {
+			m.release(n)
 			return err
 		}
 		_ = rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)) // writers of tests have none
@@ -118,6 +132,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, status int, a an
 		wrote, err := write(w, done, n)
 		sent.Add(float64(wrote))
 		if err != nil {
+			m.release(unsent(n, wrote))
 			return err
 		}
 		if err := rc.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
@@ -130,6 +145,15 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, status int, a an
 			return nil
 		}
 	}
+}
+
+// unsent returns how much of a step of n bytes of groups has surely not been handed to the connection, if only so many
+// bytes of the body were: those may begin and end within a group.
+func unsent(n uint64, wrote int64) uint64 {
+	if wrote == 0 {
+		return n
+	}
+	return n - min(n, (uint64(wrote)/content.GroupSize+2)*content.GroupSize)
 }
 
 // writePlain writes the part of the range that lies in the n bytes of groups from payload byte done on.
