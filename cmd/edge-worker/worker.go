@@ -99,12 +99,8 @@ func newWorker(h home, c *config.Config, in io.Reader, log *slog.Logger) (_ *wor
 	}); err != nil {
 		return nil, err
 	}
-	adapter, err := newSessions(w.manager, s.session.MaxSessions)
-	if err != nil {
-		return nil, err
-	}
 	w.gateway, err = gateway.New(s.gateway, gateway.Deps{
-		Store: w.store, Sessions: adapter, Info: w.info, Checks: w.checks(), Admin: w.adminHandler(), Metrics: registry, Log: part("gateway"),
+		Store: w.store, Sessions: gateway.ManagedSessions(w.manager), Info: w.info, Checks: w.checks(), Admin: w.adminHandler(), Metrics: registry, Log: part("gateway"),
 	})
 	return w, err
 }
@@ -113,7 +109,7 @@ func newWorker(h home, c *config.Config, in io.Reader, log *slog.Logger) (_ *wor
 func (w *worker) info() (gateway.Info, error) {
 	view, ok := w.follower.View()
 	if !ok {
-		return gateway.Info{}, fmt.Errorf("%w: %w", gateway.ErrChainStale, w.follower.Stale())
+		return gateway.Info{}, fmt.Errorf("%w: nothing seen yet", chain.ErrStale)
 	}
 	return gateway.Info{
 		ChainID: view.ChainID, WorkerID: view.Worker.Id, PeerKey: w.peerKey, Epoch: view.Epoch, Height: view.Height,
