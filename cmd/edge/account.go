@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -429,18 +430,18 @@ func newKeyListCommand(a *app) *cobra.Command {
 	return cmd
 }
 
+// coinText is a whole number with or without the name of a coin. Fractions have no place in it: the SDK's parser would
+// cut them off.
+var coinText = regexp.MustCompile(`^([0-9]{1,77})([a-zA-Z][a-zA-Z0-9/:._-]{2,127})?$`)
+
 // splitCoin reads an amount with or without the name of its coin.
 func splitCoin(s string) (sdkmath.Int, string, error) {
-	digits := strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ/")
-	denom := s[len(digits):]
-	if coin, err := sdk.ParseCoinNormalized(s); err == nil {
-		digits, denom = coin.Amount.String(), coin.Denom
+	if m := coinText.FindStringSubmatch(s); m != nil {
+		if n, ok := sdkmath.NewIntFromString(m[1]); ok && n.IsPositive() {
+			return n, m[2], nil
+		}
 	}
-	n, ok := sdkmath.NewIntFromString(digits)
-	if !ok || !n.IsPositive() {
-		return sdkmath.Int{}, "", usagef("%q is no positive amount of a coin, such as 5000000uusd", s)
-	}
-	return n, denom, nil
+	return sdkmath.Int{}, "", usagef("%q is no positive whole amount of a coin, such as 5000000uusd", s)
 }
 
 // settlementCoin reads an amount of the settlement coin.

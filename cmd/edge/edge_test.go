@@ -1,0 +1,427 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/blake3/bao"
+
+	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/client/content"
+)
+
+const groupSize = content.GroupSize
+
+// freeWorker serves objects out of its free quota, as docs/protocol.md, section 3, says.
+type freeWorker struct {
+	*httptest.Server
+	mu      sync.Mutex
+	objects map[content.Name][2][]byte
+	ranges  []string
+	// flip changes the byte at this place of a stream, cut ends it there; below 0 is never.
+	flip, cut int
+}
+
+func newFreeWorker(t *testing.T) *freeWorker {
+	t.Helper()
+	w := &freeWorker{objects: make(map[content.Name][2][]byte), flip: -1, cut: -1}
+	w.Server = httptest.NewServer(w)
+	t.Cleanup(w.Close)
+	return w
+}
+
+func (w *freeWorker) add(size int) ([]byte, content.Name) {
+	data := make([]byte, size)
+	r := rand.New(rand.NewPCG(uint64(size), 2))
+	for i := 0; i+8 <= size; i += 8 {
+		binary.LittleEndian.PutUint64(data[i:], r.Uint64())
+	}
+	outboard, root := bao.EncodeBuf(data, content.Group, true)
+	w.objects[content.Name(root)] = [2][]byte{data, outboard}
+	return data, content.Name(root)
+}
+
+func (w *freeWorker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r.URL.Path == "/v1/worker" {
+		_ = json.NewEncoder(rw).Encode(map[string]any{"worker_id": 42})
+		return
+	}
+	name, err := content.ParseName(strings.TrimPrefix(r.URL.Path, "/b3/"))
+	obj, ok := w.objects[name]
+	if err != nil || !ok {
+		rw.Header().Set("Content-Type", "application/problem+json")
+		rw.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(rw, `{"type":"https://edge.network/problems/not-found","detail":"no such content"}`)
+		return
+	}
+	size := uint64(len(obj[0]))
+	offset, length := uint64(0), size
+	w.ranges = append(w.ranges, r.Header.Get("Range"))
+	if h := r.Header.Get("Range"); h != "" {
+		first, last, _ := strings.Cut(strings.TrimPrefix(h, "bytes="), "-")
+		offset, _ = strconv.ParseUint(first, 10, 64)
+		length = size - offset
+		if last != "" {
+			end, _ := strconv.ParseUint(last, 10, 64)
+			length = min(length, end-offset+1)
+		}
+	}
+	b, _, err := content.NewSliceReader(bytes.NewReader(obj[0]), bytes.NewReader(obj[1]), size, offset, length).Append(nil, content.ToEnd)
+	if err != io.EOF {
+		panic(err)
+	}
+	if w.flip >= 0 {
+		b[w.flip] ^= 1
+	}
+	rw.Header().Set("Edge-Payload-Bytes", strconv.FormatUint(ack.ContentBytes(size, offset, length), 10))
+	if w.cut >= 0 {
+		_, _ = rw.Write(b[:w.cut])
+		_ = http.NewResponseController(rw).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = rw.Write(b)
+}
+
+// edge runs a command line in a home of its own.
+func edge(t *testing.T, home string, args ...string) (code int, out, errOut string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = runContext(context.Background(), append(args, "--home", home), strings.NewReader(""), &o, &e)
+	if code != 0 {
+		require.Equal(t, 1, strings.Count(e.String(), "edge: "), "one line: %q", e.String())
+		require.True(t, strings.HasSuffix(e.String(), "\n"))
+	}
+	return code, o.String(), e.String()
+}
+
+func TestGetWithoutAccount(t *testing.T) {
+	w := newFreeWorker(t)
+	data, name := w.add(20*groupSize + 9)
+	file := filepath.Join(t.TempDir(), "f")
+	for _, text := range []string{name.String(), name.CID()} {
+		code, out, errOut := edge(t, t.TempDir(), "get", text, "--worker", w.URL, "-o", file)
+		require.Zero(t, code, errOut)
+		require.Contains(t, out, "verified")
+		require.Contains(t, out, "unpaid")
+		require.Empty(t, errOut, "no bar where there is no terminal")
+		got, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(data, got))
+		require.NoFileExists(t, file+".part")
+		require.NoFileExists(t, file+".part.json")
+	}
+	code, out, _ := edge(t, t.TempDir(), "get", name.String(), "--worker", w.URL, "-o", "-")
+	require.Zero(t, code)
+	require.Equal(t, string(data), out)
+
+	code, out, _ = edge(t, t.TempDir(), "get", name.String(), "--worker", w.URL, "-o", "-", "--range", "5-16384", "-q")
+	require.Zero(t, code)
+	require.Equal(t, string(data[5:16385]), out)
+}
+
+func TestGetJSON(t *testing.T) {
+	w := newFreeWorker(t)
+	data, name := w.add(3 * groupSize)
+	file := filepath.Join(t.TempDir(), "f")
+	code, out, _ := edge(t, t.TempDir(), "get", name.String(), "--worker", w.URL, "-o", file, "--output", "json")
+	require.Zero(t, code)
+	var events []string
+	var last map[string]any
+	for l := range strings.Lines(out) {
+		last = nil
+		require.NoError(t, json.Unmarshal([]byte(l), &last))
+		events = append(events, last["event"].(string))
+	}
+	require.Equal(t, "start", events[0])
+	require.Contains(t, events, "progress")
+	require.Equal(t, "done", last["event"])
+	require.Equal(t, name.String(), last["name"])
+	require.EqualValues(t, len(data), last["bytes"])
+	require.Equal(t, true, last["verified"])
+	require.EqualValues(t, 42, last["worker_id"])
+	require.Equal(t, file, last["file"])
+
+	code, out, errOut := edge(t, t.TempDir(), "get", strings.Repeat("0", 64), "--worker", w.URL, "-o", file, "--output", "json")
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, out, `"event":"error"`)
+	require.Contains(t, errOut, "not-found")
+}
+
+func TestGetCorrupt(t *testing.T) {
+	w := newFreeWorker(t)
+	data, name := w.add(20 * groupSize)
+	const k = 7
+	w.flip = int(content.SliceSize(uint64(len(data)), 0, (k+1)*groupSize)) - 1
+	file, home := filepath.Join(t.TempDir(), "f"), t.TempDir()
+	code, out, errOut := edge(t, home, "get", name.String(), "--worker", w.URL, "-o", file, "--output", "json")
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, errOut, fmt.Sprintf("worker 42 (%s)", w.URL))
+	require.Contains(t, errOut, "group 7")
+	require.Contains(t, out, `"group":7`)
+	require.NoFileExists(t, file)
+	got, err := os.ReadFile(file + ".part")
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(data[:k*groupSize], got), "the part holds k whole groups")
+
+	w.flip = -1
+	code, _, errOut = edge(t, home, "get", name.String(), "--worker", w.URL, "-o", file)
+	require.Zero(t, code, errOut)
+	require.Equal(t, fmt.Sprintf("bytes=%d-", k*groupSize), w.ranges[len(w.ranges)-1], "it goes on behind them")
+	got, err = os.ReadFile(file)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(data, got))
+}
+
+func TestGetResumes(t *testing.T) {
+	w := newFreeWorker(t)
+	data, name := w.add(20*groupSize + 5)
+	cut := func(args ...string) (string, string) {
+		t.Helper()
+		file, home := filepath.Join(t.TempDir(), "f"), t.TempDir()
+		w.cut = int(content.SliceSize(uint64(len(data)), 0, 4*groupSize)) + 300
+		code, _, errOut := edge(t, home, append([]string{"get", name.String(), "--worker", w.URL, "-o", file, "--retries", "0"}, args...)...)
+		require.Equal(t, exitFailure, code)
+		require.Contains(t, errOut, "broke off")
+		w.cut = -1
+		return file, home
+	}
+	whole := func(file, home string, args ...string) {
+		t.Helper()
+		code, _, errOut := edge(t, home, append([]string{"get", name.String(), "--worker", w.URL, "-o", file}, args...)...)
+		require.Zero(t, code, errOut)
+		got, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(data, got))
+		require.NoFileExists(t, file+".part.json")
+	}
+	last := func() string { return w.ranges[len(w.ranges)-1] }
+
+	t.Run("from the last whole group", func(t *testing.T) {
+		file, home := cut()
+		f, err := os.OpenFile(file+".part", os.O_APPEND|os.O_WRONLY, 0)
+		require.NoError(t, err)
+		_, err = f.WriteString("torn tail")
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		whole(file, home)
+		require.Equal(t, "bytes=65536-", last())
+	})
+	t.Run("a damaged part is fetched anew", func(t *testing.T) {
+		file, home := cut()
+		b, err := os.ReadFile(file + ".part")
+		require.NoError(t, err)
+		b[100] ^= 1
+		require.NoError(t, os.WriteFile(file+".part", b, 0o600))
+		whole(file, home)
+		require.Empty(t, last())
+	})
+	t.Run("a part of something else is not kept", func(t *testing.T) {
+		file, home := cut()
+		require.NoError(t, os.WriteFile(file+".part.json", []byte(`{"name":"`+strings.Repeat("0", 64)+`"}`), 0o600))
+		whole(file, home)
+		require.Empty(t, last())
+	})
+	t.Run("a part without a note is not kept", func(t *testing.T) {
+		file, home := cut()
+		require.NoError(t, os.Remove(file+".part.json"))
+		whole(file, home)
+		require.Empty(t, last())
+	})
+	t.Run("restart", func(t *testing.T) {
+		file, home := cut()
+		whole(file, home, "--restart")
+		require.Empty(t, last())
+	})
+}
+
+func TestGetWholePartNeedsNoWorker(t *testing.T) {
+	w := newFreeWorker(t)
+	data, name := w.add(4 * groupSize)
+	file := filepath.Join(t.TempDir(), "f")
+	require.NoError(t, os.WriteFile(file+".part", data, 0o600))
+	require.NoError(t, os.WriteFile(file+".part.json", []byte(`{"name":"`+name.String()+`"}`), 0o600))
+	code, _, errOut := edge(t, t.TempDir(), "get", name.String(), "--worker", w.URL, "-o", file)
+	require.Zero(t, code, errOut)
+	require.Empty(t, w.ranges)
+	require.FileExists(t, file)
+}
+
+func TestUsage(t *testing.T) {
+	home := t.TempDir()
+	name := strings.Repeat("0", 64)
+	for _, args := range [][]string{
+		{"bogus"},
+		{"get"},
+		{"get", "nothex"},
+		{"get", name, "--bogus"},
+		{"get", name, "--range", "9-3"},
+		{"get", name, "--range", "x"},
+		{"get", name, "--free", "--key", "3"},
+		{"get", name, "--output", "xml"},
+		{"get", name, "--worker", "http://localhost:1", "-o", home},
+		{"account", "bogus"},
+		{"account", "open"},
+		{"account", "open", "--deposit", "-5uusd", "--from", "a"},
+		{"account", "open", "--deposit", "0uusd", "--from", "a"},
+		{"account", "open", "--deposit", "5uusd"},
+		{"account", "withdraw", "x"},
+		{"account", "balance"},
+		{"account", "balance", "cosmos1xyz"},
+		{"account", "add-key", "--node", "localhost"},
+		{"keys", "bogus"},
+		{"completion", "csh"},
+	} {
+		code, _, errOut := edge(t, home, args...)
+		require.Equal(t, exitUsage, code, "%v: %s", args, errOut)
+	}
+	for _, args := range [][]string{{}, {"account"}, {"keys"}, {"version"}, {"completion", "bash"}} {
+		code, _, errOut := edge(t, home, args...)
+		require.Zero(t, code, errOut)
+	}
+	code, _, errOut := edge(t, home, "account", "balance", "--account", "1", "--node", "http://127.0.0.1:1")
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, errOut, "http://127.0.0.1:1")
+}
+
+func TestEveryCommandHasAnExample(t *testing.T) {
+	var check func(*cobra.Command)
+	check = func(cmd *cobra.Command) {
+		require.NotEmpty(t, cmd.Short, cmd.CommandPath())
+		require.Contains(t, cmd.Example, "edge", cmd.CommandPath())
+		for _, sub := range cmd.Commands() {
+			check(sub)
+		}
+	}
+	check(newRoot())
+}
+
+func TestSettings(t *testing.T) {
+	home := t.TempDir()
+	node := func(args ...string) string {
+		t.Helper()
+		code, _, errOut := edge(t, home, append([]string{"account", "balance", "--account", "1"}, args...)...)
+		require.Equal(t, exitFailure, code)
+		return errOut
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(home, "config.toml"), []byte("node = \"http://127.0.0.1:2\"\n"), 0o600))
+	require.Contains(t, node(), "http://127.0.0.1:2")
+	t.Setenv("EDGE_NODE", "http://127.0.0.1:3")
+	require.Contains(t, node(), "http://127.0.0.1:3")
+	require.Contains(t, node("--node", "http://127.0.0.1:4"), "http://127.0.0.1:4")
+
+	require.NoError(t, os.WriteFile(filepath.Join(home, "config.toml"), []byte("nodes = \"x\"\n"), 0o600))
+	code, _, errOut := edge(t, home, "version")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, errOut, `unknown key "nodes"`)
+	require.NoError(t, os.WriteFile(filepath.Join(home, "config.toml"), []byte("key = \"seven\"\n"), 0o600))
+	code, _, _ = edge(t, home, "version")
+	require.Equal(t, exitUsage, code)
+}
+
+func TestKeys(t *testing.T) {
+	home := t.TempDir()
+	flags := []string{"--keyring-backend", "test"}
+	keys := func(args ...string) (int, string, string) {
+		return edge(t, home, append(append([]string{"keys"}, args...), flags...)...)
+	}
+	code, out, _ := keys("add", "alice", "--output", "json")
+	require.Zero(t, code)
+	var k keyringOutput
+	require.NoError(t, json.Unmarshal([]byte(out), &k))
+	require.True(t, strings.HasPrefix(k.Address, "edge1"))
+	require.Len(t, strings.Fields(k.Mnemonic), 24)
+	code, out, _ = keys("show", "alice", "-a")
+	require.Zero(t, code)
+	require.Equal(t, k.Address+"\n", out)
+	code, out, _ = keys("show", k.Address)
+	require.Zero(t, code)
+	require.Contains(t, out, "name: alice")
+	require.NotContains(t, out, k.Mnemonic)
+	code, _, errOut := keys("add", "alice")
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, errOut, "already")
+	code, _, _ = keys("rename", "alice", "bob")
+	require.Zero(t, code)
+	code, _, errOut = keys("show", "alice")
+	require.Equal(t, exitFailure, code)
+	require.NotContains(t, errOut, ".go:")
+	code, out, _ = keys("list", "--output", "json")
+	require.Zero(t, code)
+	require.Contains(t, out, `"bob"`)
+	code, _, _ = keys("delete", "bob", "--yes")
+	require.Zero(t, code)
+
+	var o, e bytes.Buffer
+	code = runContext(t.Context(), append([]string{"keys", "add", "carol", "--recover", "--home", home, "--output", "json"}, flags...), strings.NewReader(k.Mnemonic+"\n"), &o, &e)
+	require.Zero(t, code, e.String())
+	require.Contains(t, o.String(), k.Address)
+}
+
+func TestClientKeyFiles(t *testing.T) {
+	home := t.TempDir()
+	require.False(t, anyClientKeys(home, ""))
+	for id := uint64(9); id <= 10; id++ {
+		k, err := newClientKey("edge-1", 4, "edge1x", 50)
+		require.NoError(t, err)
+		pending, err := k.savePending(home)
+		require.NoError(t, err)
+		keys, err := clientKeys(home, "edge-1")
+		require.NoError(t, err)
+		require.Len(t, keys, int(id-9), "a pending key is not used")
+		path, err := k.register(home, pending, id)
+		require.NoError(t, err)
+		require.NoFileExists(t, pending)
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.EqualValues(t, 0o600, info.Mode().Perm())
+	}
+	require.True(t, anyClientKeys(home, ""))
+	require.True(t, anyClientKeys(home, "edge-1"))
+	require.False(t, anyClientKeys(home, "edge-2"))
+	keys, err := clientKeys(home, "edge-1")
+	require.NoError(t, err)
+	require.EqualValues(t, 10, keys[0].KeyID, "newest first")
+	_, err = keys[0].private()
+	require.NoError(t, err)
+	keys[0].PublicKey = keys[1].PublicKey
+	_, err = keys[0].private()
+	require.ErrorContains(t, err, "do not match")
+
+	path := filepath.Join(home, "client-keys", "edge-1", "9.json")
+	require.NoError(t, os.Chmod(path, 0o644))
+	_, err = clientKeys(home, "edge-1")
+	require.ErrorContains(t, err, "chmod 600")
+	require.NoError(t, os.Chmod(path, 0o600))
+	require.NoError(t, os.Rename(path, filepath.Join(home, "client-keys", "edge-1", "77.json")))
+	_, err = clientKeys(home, "edge-1")
+	require.ErrorContains(t, err, "holds key 9")
+}
+
+func TestSplitCoin(t *testing.T) {
+	for text, want := range map[string]string{"5uusd": "5/uusd", "5": "5/", "100000000uusd": "100000000/uusd", "7ibc/ABC12": "7/ibc/ABC12"} {
+		n, denom, err := splitCoin(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, n.String()+"/"+denom)
+	}
+	for _, text := range []string{"", "uusd", "0uusd", "-1uusd", "1.5uusd", "1 uusd x"} {
+		_, _, err := splitCoin(text)
+		require.Error(t, err, text)
+	}
+}
