@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	gogoproto "github.com/cosmos/gogoproto/proto"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -12,7 +13,6 @@ import (
 	"github.com/cosmos/cosmos-sdk/codec"
 	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
 	"github.com/cosmos/cosmos-sdk/types/msgservice"
-	gogoproto "github.com/cosmos/gogoproto/proto"
 
 	"github.com/edgechain/edge/x/dack"
 	"github.com/edgechain/edge/x/dack/types"

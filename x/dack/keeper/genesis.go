@@ -12,7 +12,7 @@ import (
 )
 
 // InitGenesis stores a genesis state. It returns ErrInvalidGenesis if the state contradicts itself, or if the module's
-// account holds less than what the state says it owes. x/bank must have been initialised before.
+// account holds less than what the state says it owes. The genesis of x/bank comes before it.
 func (k *Keeper) InitGenesis(ctx context.Context, gs *types.GenesisState) error {
 	if err := gs.Validate(); err != nil {
 		return err

@@ -416,11 +416,27 @@ func TestSettleLate(t *testing.T) {
 	requireResult(t, f.settle(e+1, k.ack(e+1, 0, 150))[0], types.ACK_STATUS_PAID, 300, 300)
 	require.EqualValues(t, 100, f.openRevenue(e))
 	require.EqualValues(t, 350, f.openRevenue(e+1))
+	require.Equal(t, "150", f.key(k.id).SpentIn(e).String(), "the key's limit is that of the epoch it acknowledged")
+	require.Equal(t, "300", f.key(k.id).SpentIn(e+1).String())
 	f.epoch.current++
 	f.requireRefused(types.ErrDeadEpoch, func() error {
 		_, err := f.msg.Settle(f.ctx, f.settleMsg(e, k.ack(e, 0, 200)))
 		return err
 	})
+}
+
+// TestSettleKeyEnds: what a key signed in its last epoch is paid as long as it lives, and nothing later.
+func TestSettleKeyEnds(t *testing.T) {
+	f := newFixture(t)
+	const e = firstEpoch
+	account := f.deposit("client", bigDeposit)
+	private := privateKey(1)
+	res, err := f.msg.AddClientKey(f.ctx, addKeyMsg(f.address("client"), account, private, limitOfKey, e))
+	require.NoError(t, err)
+	k := clientKey{id: res.KeyId, account: account, private: private}
+	f.epoch.current++
+	requireResult(t, f.settle(e, k.ack(e, 0, 20))[0], types.ACK_STATUS_PAID, 20, 20)
+	requireResult(t, f.settle(e+1, k.ack(e+1, 0, 20))[0], types.ACK_STATUS_KEY_EXPIRED, 0, 0)
 }
 
 // TestSettleGas pins the formula: a + b*n, exactly, whatever the acknowledgements come to.
