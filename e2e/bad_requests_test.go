@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestBadRequests asks a real worker for what it must refuse.
-func TestBadRequests(t *testing.T) {
+// testBadRequests asks a real worker for what it must refuse.
+func testBadRequests(t *testing.T) {
 	n := shared.long.get(t)
 	ctx := bounded(t, 2*time.Minute)
 	o, content := object(ctx, t, n, 1<<20, 11)

@@ -170,27 +170,30 @@ func (n *Network) Tx(ctx context.Context, args ...string) error {
 
 // included waits until the transaction that a command says it has sent is in a block.
 func (n *Network) included(ctx context.Context, printed string) error {
+	_, err := n.TxData(ctx, printed)
+	return err
+}
+
+// TxData waits until the transaction that a command says it has sent is in a block and returns the data of its result. A
+// transaction that failed, there or before, is an error.
+func (n *Network) TxData(ctx context.Context, printed string) ([]byte, error) {
 	var sent struct {
 		TxHash string `json:"txhash"`
 		Code   uint32 `json:"code"`
 		RawLog string `json:"raw_log"`
 	}
 	if err := json.Unmarshal([]byte(lastLine(printed)), &sent); err != nil {
-		return fmt.Errorf("answer: %w: %q", err, printed)
+		return nil, fmt.Errorf("answer: %w: %q", err, printed)
 	}
 	if sent.Code != 0 {
-		return fmt.Errorf("code %d: %s", sent.Code, sent.RawLog)
+		return nil, fmt.Errorf("code %d: %s", sent.Code, sent.RawLog)
 	}
-	return n.WaitTx(ctx, sent.TxHash)
-}
-
-// WaitTx waits until a transaction is in a block and returns an error if it failed there.
-func (n *Network) WaitTx(ctx context.Context, txHash string) error {
-	hash, err := hex.DecodeString(txHash)
+	hash, err := hex.DecodeString(sent.TxHash)
 	if err != nil {
-		return fmt.Errorf("transaction hash %q: %w", txHash, err)
+		return nil, fmt.Errorf("transaction hash %q: %w", sent.TxHash, err)
 	}
-	return n.poll(ctx, "transaction "+txHash, func(ctx context.Context) (bool, string, error) {
+	var data []byte
+	err = n.poll(ctx, "transaction "+sent.TxHash, func(ctx context.Context) (bool, string, error) {
 		res, err := n.Chain.RPC.Tx(ctx, hash, false)
 		if err != nil {
 			return false, err.Error(), nil
@@ -198,8 +201,10 @@ func (n *Network) WaitTx(ctx context.Context, txHash string) error {
 		if res.TxResult.Code != 0 {
 			return false, "", fmt.Errorf("code %d of %s: %s", res.TxResult.Code, res.TxResult.Codespace, res.TxResult.Log)
 		}
+		data = res.TxResult.Data
 		return true, "", nil
 	})
+	return data, err
 }
 
 func lastLine(s string) string {

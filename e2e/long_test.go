@@ -1,0 +1,12 @@
+package e2e_test
+
+import "testing"
+
+// TestLongEpoch holds the tests that share the network with one long epoch. They take turns, because some stop its worker.
+func TestLongEpoch(t *testing.T) {
+	t.Parallel()
+	t.Run("bad requests", testBadRequests)
+	t.Run("flipped byte", testFlippedByte)
+	t.Run("credit limit", testCreditLimit)
+	t.Run("killed worker", testKilledWorker)
+}
