@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"fmt"
 
 	abci "github.com/cometbft/cometbft/abci/types"
 	cmttypes "github.com/cometbft/cometbft/types"
@@ -19,7 +20,14 @@ type proposalHandler struct {
 var errNoGasLimit = errors.New("transaction has no gas limit")
 
 // gas returns the gas limit of a transaction, or why it cannot stand in a block.
-func (h proposalHandler) gas(raw []byte) (uint64, error) {
+func (h proposalHandler) gas(raw []byte) (gas uint64, err error) {
+	// The SDK decodes a transaction without a fee, and panics when it is asked for it. Left alone, BaseApp would catch the
+	// panic and propose the whole mempool unseen.
+	defer func() {
+		if r := recover(); r != nil {
+			gas, err = 0, fmt.Errorf("%w: %v", errNoGasLimit, r)
+		}
+	}()
 	tx, err := h.decode(raw)
 	if err != nil {
 		return 0, err

@@ -1,0 +1,271 @@
+package app_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+	dbm "github.com/cosmos/cosmos-db"
+	"github.com/stretchr/testify/require"
+
+	"cosmossdk.io/log/v2"
+	"cosmossdk.io/math"
+
+	"github.com/cosmos/cosmos-sdk/baseapp"
+	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
+	sdked25519 "github.com/cosmos/cosmos-sdk/crypto/keys/ed25519"
+	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
+	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
+	servertypes "github.com/cosmos/cosmos-sdk/server/types"
+	simtestutil "github.com/cosmos/cosmos-sdk/testutil/sims"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	"github.com/cosmos/cosmos-sdk/types/tx/signing"
+	authsigning "github.com/cosmos/cosmos-sdk/x/auth/signing"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
+
+	"github.com/edgechain/edge/app"
+	dacktypes "github.com/edgechain/edge/x/dack/types"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
+)
+
+const (
+	chainID    = "edge-test-1"
+	settlement = "uusd"
+	blockTime  = time.Second
+	epochTime  = 10 * time.Second
+	wealth     = 1_000_000_000_000
+	bonded     = 1_000_000_000
+)
+
+var genesisTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// chain is an application that gets blocks without a consensus.
+type chain struct {
+	t   *testing.T
+	app *app.App
+	db  dbm.DB
+	now time.Time
+	// last is the result of the last block.
+	last *abci.ResponseFinalizeBlock
+	// supply at genesis; nothing of ours may change it.
+	supply sdk.Coins
+	// validator is the operator's key, which has an account too.
+	validator *secp256k1.PrivKey
+	proposer  []byte
+	// initial is the height of the first block.
+	initial int64
+}
+
+// newKey returns a key that depends on the name alone.
+func newKey(name string) *secp256k1.PrivKey {
+	return secp256k1.GenPrivKeyFromSecret([]byte(name))
+}
+
+func addressOf(k cryptotypes.PrivKey) sdk.AccAddress { return sdk.AccAddress(k.PubKey().Address()) }
+
+func newApp(db dbm.DB, opts map[string]any) *app.App {
+	if opts == nil {
+		opts = map[string]any{}
+	}
+	return app.New(log.NewNopLogger(), db, true, simtestutil.AppOptionsMap(opts), baseapp.SetChainID(chainID))
+}
+
+// newChain starts a chain with one validator and rich accounts.
+func newChain(t *testing.T, accounts ...*secp256k1.PrivKey) *chain {
+	t.Helper()
+	return newChainWith(t, nil, accounts...)
+}
+
+func newChainWith(t *testing.T, opts map[string]any, accounts ...*secp256k1.PrivKey) *chain {
+	t.Helper()
+	app.Configure()
+	c := &chain{t: t, db: dbm.NewMemDB(), now: genesisTime, validator: newKey("validator")}
+	c.app = newApp(c.db, opts)
+	state := c.genesis(append(accounts, c.validator))
+	c.initChain(state, nil, 1)
+	c.block()
+	c.supply = c.totalSupply()
+	return c
+}
+
+// genesis returns a genesis state with a bonded validator and an epoch of ten seconds.
+func (c *chain) genesis(accounts []*secp256k1.PrivKey) app.GenesisState {
+	c.t.Helper()
+	cdc := c.app.AppCodec()
+	state := c.app.DefaultGenesis()
+
+	auth := authtypes.DefaultGenesisState()
+	bank := banktypes.DefaultGenesisState()
+	var gens []authtypes.GenesisAccount
+	for _, k := range accounts {
+		gens = append(gens, authtypes.NewBaseAccount(addressOf(k), nil, 0, 0))
+		bank.Balances = append(bank.Balances, banktypes.Balance{
+			Address: addressOf(k).String(),
+			Coins:   sdk.NewCoins(sdk.NewInt64Coin(app.BondDenom, wealth), sdk.NewInt64Coin(settlement, wealth)),
+		})
+	}
+	packed, err := authtypes.PackAccounts(gens)
+	require.NoError(c.t, err)
+	auth.Accounts = packed
+	bank.Balances = append(bank.Balances, banktypes.Balance{
+		Address: authtypes.NewModuleAddress(stakingtypes.BondedPoolName).String(),
+		Coins:   sdk.NewCoins(sdk.NewInt64Coin(app.BondDenom, bonded)),
+	})
+	state[authtypes.ModuleName] = cdc.MustMarshalJSON(auth)
+	state[banktypes.ModuleName] = cdc.MustMarshalJSON(bank)
+
+	consensus := sdked25519.GenPrivKeyFromSecret([]byte("consensus")).PubKey()
+	c.proposer = consensus.Address()
+	anyKey, err := codectypes.NewAnyWithValue(consensus)
+	require.NoError(c.t, err)
+	operator := sdk.ValAddress(addressOf(c.validator))
+	validator := stakingtypes.Validator{
+		OperatorAddress: operator.String(), ConsensusPubkey: anyKey, Status: stakingtypes.Bonded,
+		Tokens: math.NewInt(bonded), DelegatorShares: math.LegacyNewDec(bonded), Description: stakingtypes.Description{Moniker: "v"},
+		UnbondingTime: time.Unix(0, 0).UTC(), MinSelfDelegation: math.OneInt(),
+		Commission: stakingtypes.NewCommission(math.LegacyZeroDec(), math.LegacyZeroDec(), math.LegacyZeroDec()),
+	}
+	var staking stakingtypes.GenesisState
+	cdc.MustUnmarshalJSON(state[stakingtypes.ModuleName], &staking)
+	staking.Validators = []stakingtypes.Validator{validator}
+	staking.Delegations = []stakingtypes.Delegation{
+		stakingtypes.NewDelegation(addressOf(c.validator).String(), operator.String(), math.LegacyNewDec(bonded)),
+	}
+	state[stakingtypes.ModuleName] = cdc.MustMarshalJSON(&staking)
+
+	var slashing slashingtypes.GenesisState
+	cdc.MustUnmarshalJSON(state[slashingtypes.ModuleName], &slashing)
+	cons := sdk.ConsAddress(c.proposer)
+	slashing.SigningInfos = []slashingtypes.SigningInfo{{
+		Address:              cons.String(),
+		ValidatorSigningInfo: slashingtypes.NewValidatorSigningInfo(cons, 0, 0, time.Unix(0, 0).UTC(), false, 0),
+	}}
+	state[slashingtypes.ModuleName] = cdc.MustMarshalJSON(&slashing)
+
+	var epoch epochtypes.GenesisState
+	cdc.MustUnmarshalJSON(state[epochtypes.ModuleName], &epoch)
+	epoch.Development, epoch.Params.Duration = true, epochTime
+	state[epochtypes.ModuleName] = cdc.MustMarshalJSON(&epoch)
+
+	var dack dacktypes.GenesisState
+	cdc.MustUnmarshalJSON(state[dacktypes.ModuleName], &dack)
+	dack.Params.SettlementDenom = settlement
+	state[dacktypes.ModuleName] = cdc.MustMarshalJSON(&dack)
+	return state
+}
+
+func (c *chain) initChain(state app.GenesisState, validators []abci.ValidatorUpdate, height int64) {
+	c.t.Helper()
+	c.initial = height
+	raw, err := json.Marshal(state)
+	require.NoError(c.t, err)
+	params := app.DefaultConsensusParams().ToProto()
+	_, err = c.app.InitChain(&abci.RequestInitChain{
+		ChainId: chainID, Time: c.now, InitialHeight: height, ConsensusParams: &params, AppStateBytes: raw, Validators: validators,
+	})
+	require.NoError(c.t, err)
+}
+
+// block makes a block of transactions, commits it, and checks every invariant.
+func (c *chain) block(txs ...[]byte) []*abci.ExecTxResult {
+	c.t.Helper()
+	c.now = c.now.Add(blockTime)
+	height := max(c.app.LastBlockHeight()+1, c.initial)
+	res, err := c.app.FinalizeBlock(&abci.RequestFinalizeBlock{
+		Height: height, Time: c.now, Txs: txs, ProposerAddress: c.proposer,
+		DecidedLastCommit: abci.CommitInfo{Votes: []abci.VoteInfo{{
+			Validator: abci.Validator{Address: c.proposer, Power: bonded / 1_000_000}, BlockIdFlag: 2,
+		}}},
+	})
+	require.NoError(c.t, err)
+	_, err = c.app.Commit()
+	require.NoError(c.t, err)
+	c.last = res
+	require.NoError(c.t, c.app.CheckInvariants(c.ctx()))
+	if !c.supply.Empty() {
+		require.Equal(c.t, c.supply.String(), c.totalSupply().String(), "supply")
+	}
+	return res.TxResults
+}
+
+// ctx reads the last committed state.
+func (c *chain) ctx() sdk.Context {
+	return c.app.NewUncachedContext(false, c.app.NewContext(true).BlockHeader()).WithBlockTime(c.now).WithChainID(chainID)
+}
+
+func (c *chain) totalSupply() sdk.Coins {
+	c.t.Helper()
+	supply := sdk.NewCoins()
+	c.app.BankKeeper.IterateTotalSupply(c.ctx(), func(coin sdk.Coin) bool {
+		supply = supply.Add(coin)
+		return false
+	})
+	return supply
+}
+
+func (c *chain) balance(addr sdk.AccAddress, denom string) int64 {
+	return c.app.BankKeeper.GetBalance(c.ctx(), addr, denom).Amount.Int64()
+}
+
+// tx returns a signed transaction of one signer; offset counts its transactions in the same block.
+func (c *chain) tx(key cryptotypes.PrivKey, gas uint64, offset uint64, msgs ...sdk.Msg) []byte {
+	c.t.Helper()
+	acc := c.app.AccountKeeper.GetAccount(c.ctx(), addressOf(key))
+	require.NotNil(c.t, acc)
+	cfg := c.app.TxConfig()
+	b := cfg.NewTxBuilder()
+	require.NoError(c.t, b.SetMsgs(msgs...))
+	b.SetGasLimit(gas)
+	b.SetFeeAmount(sdk.NewCoins(sdk.NewInt64Coin(app.BondDenom, int64(gas/400)+1)))
+	mode := signing.SignMode_SIGN_MODE_DIRECT
+	sequence := acc.GetSequence() + offset
+	sig := signing.SignatureV2{PubKey: key.PubKey(), Data: &signing.SingleSignatureData{SignMode: mode}, Sequence: sequence}
+	require.NoError(c.t, b.SetSignatures(sig))
+	signed, err := authsigning.GetSignBytesAdapter(context.Background(), cfg.SignModeHandler(), mode, authsigning.SignerData{
+		Address: addressOf(key).String(), ChainID: chainID, AccountNumber: acc.GetAccountNumber(), Sequence: sequence, PubKey: key.PubKey(),
+	}, b.GetTx())
+	require.NoError(c.t, err)
+	raw, err := key.Sign(signed)
+	require.NoError(c.t, err)
+	sig.Data = &signing.SingleSignatureData{SignMode: mode, Signature: raw}
+	require.NoError(c.t, b.SetSignatures(sig))
+	out, err := cfg.TxEncoder()(b.GetTx())
+	require.NoError(c.t, err)
+	return out
+}
+
+// send delivers messages of one signer in a block of their own and decodes the response of the first one.
+func (c *chain) send(key cryptotypes.PrivKey, gas uint64, response codecMessage, msgs ...sdk.Msg) {
+	c.t.Helper()
+	res := c.block(c.tx(key, gas, 0, msgs...))
+	require.Len(c.t, res, 1)
+	require.Zero(c.t, res[0].Code, res[0].Log)
+	if response == nil {
+		return
+	}
+	var data sdk.TxMsgData
+	require.NoError(c.t, data.Unmarshal(res[0].Data))
+	require.NoError(c.t, response.Unmarshal(data.MsgResponses[0].Value))
+}
+
+type codecMessage interface{ Unmarshal([]byte) error }
+
+func transfer(from, to sdk.AccAddress, amount int64) sdk.Msg {
+	return banktypes.NewMsgSend(from, to, sdk.NewCoins(sdk.NewInt64Coin(app.BondDenom, amount)))
+}
+
+// ed25519Key returns a key of a client or worker that depends on the name alone.
+func ed25519Key(name string) ed25519.PrivateKey {
+	seed := make([]byte, ed25519.SeedSize)
+	copy(seed, fmt.Sprintf("%-32s", name))
+	return ed25519.NewKeyFromSeed(seed)
+}
+
+var _ servertypes.AppOptions = simtestutil.AppOptionsMap{}
