@@ -36,7 +36,7 @@ unit: ## Run the tests of the packages
 
 .PHONY: e2e
 e2e: build ## Run the end-to-end tests: real chain, worker and client on loopback
-	EDGE_BIN=$(CURDIR)/$(BIN) go test -count=1 -timeout 20m -v ./e2e
+	EDGE_BIN=$(CURDIR)/$(BIN) go test -count=1 -timeout 20m -parallel 6 -v ./e2e
 
 .PHONY: lint
 lint: ## Run the linters (installs the pinned golangci-lint into build/tools)
@@ -57,7 +57,8 @@ bench: build ## Run the benchmarks; tables on stdout, build/bench/NAME.json (ARG
 
 .PHONY: devnet
 devnet: build ## Start a local network, prove the whole path, stay up (ARGS="--once" to end after the table)
-	@EDGE_BIN=$(CURDIR)/$(BIN) go run ./scripts/devnet $(ARGS)
+	@go build -o $(BIN)/devnet ./scripts/devnet
+	@EDGE_BIN=$(CURDIR)/$(BIN) exec $(BIN)/devnet $(ARGS)
 
 .PHONY: sim
 sim: ## Run the simulations of the chain

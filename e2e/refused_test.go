@@ -32,8 +32,9 @@ func TestRefusedAlone(t *testing.T) {
 	t.Parallel()
 	n := shared.short.get(t)
 	ctx := bounded(t, 5*time.Minute)
-	alice, bob := newClient(ctx, t, n, 10_000_000), newClient(ctx, t, n, 10_000_000)
-	require.NoError(t, alice.AddKey(ctx))
+	alice := newClient(ctx, t, n, 10_000_000)
+	require.NoError(t, alice.AddKey(ctx)) // both keys of alice stand before that of bob in a message
+	bob := newClient(ctx, t, n, 10_000_000)
 	aliceKey, bobKey := privateKey(t, alice, 0), privateKey(t, bob, 0)
 	o, _ := object(ctx, t, n, 4<<20, 51)
 	require.NoError(t, n.WaitEpoch(ctx, 3)) // so that epoch 1 is dead

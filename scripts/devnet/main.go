@@ -126,7 +126,7 @@ func print(out devnet.Outcome) {
 	line("settled", unit(out.Ledger.Settled), fmt.Sprintf("pending %s, submitted %s, refused %s", unit(out.Ledger.Pending), unit(out.Ledger.Submitted), unit(out.Ledger.Refused)))
 	if len(out.Epochs) > 0 {
 		line("client paid", unit(out.Paid), fmt.Sprintf("left the client accounts between heights %d and %d", out.FromHeight, out.ToHeight))
-		line("operator received", unit(out.Operator), fmt.Sprintf("its share is %s", out.Share))
+		line("operator received", unit(out.Operator), fmt.Sprintf("its share is %g", out.Share.MustFloat64()))
 		line("community pool received", unit(out.Community), "protocol share, owner share of the protocol's service, dust")
 		for _, e := range out.Epochs {
 			line(fmt.Sprintf("  epoch %d", e.Number), fmt.Sprintf("%s = %s + %s", e.Paid, e.Operator, e.Community), "paid = operator + community pool")
