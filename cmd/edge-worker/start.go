@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +34,8 @@ is settled after the next start. A second signal ends it at once; nothing that w
 			}
 			log.Info("worker starts", "version", versionText(), "home", string(a.home), "peer_key", hexText(w.peerKey), "account", w.rollup.Status().Account)
 			if err := w.start(cmd.Context()); err != nil {
-				return errors.Join(err, w.stop(c.Worker.StopTimeout.Std()))
+				// Nothing was served: what is in the pool can wait for a start that goes well.
+				return errors.Join(err, w.stop(time.Second))
 			}
 			<-cmd.Context().Done()
 			log.Info("worker stops; a second signal ends it at once")

@@ -33,6 +33,12 @@ func (r *Rollup) adopt(view chain.View) {
 // paid, the chain says so when the same acknowledgements are settled again, and pays nothing twice.
 func (r *Rollup) follow(ctx context.Context, view chain.View) bool {
 	f := r.flight
+	if now := time.Now(); view.Height > f.looked || !now.Before(f.lookAgain) {
+		f.looked, f.lookAgain = view.Height, now.Add(r.cfg.FirstBackoff)
+	} else {
+		// Hints wake the loop more often than there is anything new.
+		return false
+	}
 	included, err := r.find(ctx, view)
 	switch {
 	case err == nil && included.Height > view.Height:

@@ -128,6 +128,9 @@ type flight struct {
 	certain bool
 	// again is when it is sent once more.
 	again time.Time
+	// looked is the height at which it was last looked for, lookAgain when that is due at the same height.
+	looked    int64
+	lookAgain time.Time
 	// scanned is the last height whose block was looked through.
 	scanned int64
 }
