@@ -296,7 +296,7 @@ func (t *transfer) from(ctx context.Context, w Worker) (err error) {
 			}
 		case errors.Is(err, errAgain):
 			// A new session or lane, at once, but not for ever.
-			if tries++; t.cfg.Retries < 0 || tries > t.cfg.Retries+ack.MaxLanes {
+			if tries++; tries > max(t.cfg.Retries, 0)+ack.MaxLanes {
 				return &WorkerError{Worker: src.worker, Err: err}
 			}
 		case retryable(err):
