@@ -1,6 +1,9 @@
 package app
 
 import (
+	"maps"
+	"slices"
+
 	"cosmossdk.io/client/v2/autocli"
 	"cosmossdk.io/core/appmodule"
 
@@ -19,8 +22,8 @@ import (
 // AutoCLI returns what the command line is generated from.
 func (app *App) AutoCLI() autocli.AppOptions {
 	modules := make(map[string]appmodule.AppModule)
-	for name, m := range app.modules.Modules {
-		if m, ok := m.(appmodule.AppModule); ok {
+	for _, name := range slices.Sorted(maps.Keys(app.modules.Modules)) {
+		if m, ok := app.modules.Modules[name].(appmodule.AppModule); ok {
 			modules[name] = m
 		}
 	}
