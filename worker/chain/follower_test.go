@@ -251,7 +251,8 @@ func TestStale(t *testing.T) {
 			follow(t, nil, func(t *testing.T, f *Follower, s *source) {
 				time.Sleep(10 * time.Second)
 				require.NoError(t, f.Stale())
-				before := s.status
+				var before Status
+				s.with(func() { before = s.status })
 				s.with(func() { tc.change(s) })
 				time.Sleep(tc.within)
 				require.ErrorIs(t, f.Stale(), ErrStale)
