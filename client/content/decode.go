@@ -39,15 +39,15 @@ type Decoder struct {
 	offset, length uint64
 	max, known     uint64
 
-	first, end    uint64 // the clipped range, once the header is read
-	size          uint64 // as claimed
-	started, done bool
-	proven        bool
-	err           error
-	payload       uint64
-	written       uint64
-	stack         []pending
-	buf           [GroupSize]byte
+	first, end uint64 // the clipped range, once the header is read
+	size       uint64 // as claimed
+	started    bool
+	proven     bool
+	err        error
+	payload    uint64
+	written    uint64
+	stack      []pending
+	buf        [GroupSize]byte
 }
 
 // pending is a subtree that is still to come, with the hash that its parent promised.

@@ -161,7 +161,7 @@ func (s *Server) takeFree(r *http.Request, payload uint64) (meter, error) {
 		set("Retry-After", seconds(wait))
 	// A worker that has never seen the chain cannot name a price, and would not take money either.
 	if info, err := s.info(); err == nil {
-		p.with("price_per_gib", info.Prices.PerGiB.String()).with("settlement_denom", info.SettlementDenom)
+		p = p.with("price_per_gib", info.Prices.PerGiB.String()).with("settlement_denom", info.SettlementDenom)
 	}
 	return nil, p
 }

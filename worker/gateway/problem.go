@@ -125,7 +125,7 @@ func problemOf(err error) *problem {
 			p := &problem{kind: row.kind, detail: err.Error(), cause: err}
 			var credit *session.CreditError
 			if errors.As(err, &credit) {
-				p.with("credit", creditJSON(credit.Credit)).set("Retry-After", seconds(credit.RetryAfter))
+				p = p.with("credit", creditJSON(credit.Credit)).set("Retry-After", seconds(credit.RetryAfter))
 			}
 			return p
 		}
@@ -139,10 +139,10 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, p *problem
 	switch {
 	case p.kind.status == http.StatusTooManyRequests || p.kind == creditExhausted || p.kind == chainStale:
 		if p.header.Get("Retry-After") == "" {
-			p.set("Retry-After", seconds(s.cfg.RetryAfter))
+			p = p.set("Retry-After", seconds(s.cfg.RetryAfter))
 		}
 	case p.kind == sessionUnknown:
-		p.set("WWW-Authenticate", authScheme)
+		p = p.set("WWW-Authenticate", authScheme)
 	}
 	body := map[string]any{}
 	maps.Copy(body, p.members)

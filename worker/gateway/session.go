@@ -235,7 +235,7 @@ func (s *Server) acknowledge(r *http.Request, acks []ack.Signed) (*creditDoc, er
 	p := newProblem(badAcknowledgement, "%d of %d acknowledgements are refused, the others are stored", len(refused), len(acks)).
 		with("results", refused).with("accepted", len(acks)-len(refused))
 	if credit != nil {
-		p.with("credit", credit)
+		p = p.with("credit", credit)
 	}
 	return nil, p
 }
