@@ -15,6 +15,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/codec"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
 	"github.com/edgechain/edge/x/node/types"
 )
@@ -116,6 +117,15 @@ func (k *Keeper) Worker(ctx context.Context, id uint64) (types.Worker, error) {
 		return types.Worker{}, errorsmod.Wrapf(types.ErrWorkerNotFound, "worker %d", id)
 	}
 	return w, err
+}
+
+// IsNode reports whether there is a validator with this operator address.
+func (k *Keeper) IsNode(ctx context.Context, operator sdk.ValAddress) (bool, error) {
+	_, err := k.stakingKeeper.GetValidator(ctx, operator)
+	if errors.Is(err, stakingtypes.ErrNoValidatorFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Epoch returns the current epoch as x/epoch last announced it, 0 before the first one.

@@ -8,7 +8,6 @@ import (
 	errorsmod "cosmossdk.io/errors"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
-	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
 	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/x/node/types"
@@ -52,10 +51,10 @@ func (s msgServer) RegisterWorker(ctx context.Context, msg *types.MsgRegisterWor
 	if err := ack.CheckPublicKey(msg.PeerKey); err != nil {
 		return nil, errorsmod.Wrap(types.ErrPeerKey, err.Error())
 	}
-	if _, err := s.k.stakingKeeper.GetValidator(ctx, operator); errors.Is(err, stakingtypes.ErrNoValidatorFound) {
-		return nil, errorsmod.Wrap(types.ErrNotValidator, operatorText)
-	} else if err != nil {
+	if known, err := s.k.IsNode(ctx, operator); err != nil {
 		return nil, err
+	} else if !known {
+		return nil, errorsmod.Wrap(types.ErrNotValidator, operatorText)
 	}
 	if _, err := s.k.Workers.Indexes.PeerKey.MatchExact(ctx, msg.PeerKey); err == nil {
 		return nil, types.ErrPeerKeyTaken
