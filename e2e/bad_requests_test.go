@@ -66,7 +66,7 @@ func overload(ctx context.Context, t *testing.T, port int) {
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("127.0.0.16")}}
 		conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		require.NoError(t, err)
-		defer conn.Close() //nolint:errcheck // nothing was sent
+		defer conn.Close()
 	}
 	w := newWire(t, shared.long.get(t), "127.0.0.17")
 	var last answer

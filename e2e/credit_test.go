@@ -144,7 +144,7 @@ func (w *wire) take(ctx context.Context, path string, header http.Header, receiv
 	if err != nil {
 		return 0, nil, nil, err
 	}
-	defer res.Body.Close() //nolint:errcheck // it was only read
+	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		b, err := io.ReadAll(res.Body)
 		return res.StatusCode, res.Header, b, err

@@ -71,7 +71,7 @@ func TestPortInUse(t *testing.T) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", ports.GRPC))
 	require.NoError(t, err)
-	defer l.Close() //nolint:errcheck // nothing was sent
+	defer l.Close()
 	dir := filepath.Join(t.TempDir(), "network")
 	out, code := runDevnet(bounded(t, time.Minute), t, nil, "--once", "--dir", dir, "--port-offset", fmt.Sprint(offsetTaken))
 	require.Equal(t, 1, code)

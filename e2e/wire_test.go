@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"testing"
@@ -59,14 +60,12 @@ func (w *wire) do(ctx context.Context, method, path string, header http.Header, 
 	if err != nil {
 		return answer{}, err
 	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	res, err := w.http.Do(req)
 	if err != nil {
 		return answer{}, err
 	}
-	defer res.Body.Close() //nolint:errcheck // it was only read
+	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	return answer{status: res.StatusCode, header: res.Header, body: b}, err
 }
@@ -148,15 +147,4 @@ func (w *wire) acks(ctx context.Context, list ...ack.Signed) (answer, error) {
 		body = list[i].AppendEncoded(body)
 	}
 	return w.do(ctx, http.MethodPost, "/v1/acks", http.Header{"Content-Type": {"application/vnd.edge.ack"}}, body)
-}
-
-// bao asks for the Bao form of a range; both ends are included.
-func bao(header http.Header, first, last int64) http.Header {
-	h := header.Clone()
-	if h == nil {
-		h = http.Header{}
-	}
-	h.Set("Accept", "application/vnd.edge.bao")
-	h.Set("Range", fmt.Sprintf("bytes=%d-%d", first, last))
-	return h
 }

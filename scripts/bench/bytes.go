@@ -73,7 +73,7 @@ func (c *benchChain) laneBytes() int {
 	from := dacktypes.LanesPrefix.Bytes()
 	to := append(append([]byte{}, from[:len(from)-1]...), from[len(from)-1]+1)
 	it := c.app.CommitMultiStore().GetKVStore(c.app.StoreKey(dacktypes.StoreKey)).Iterator(from, to)
-	defer it.Close() //nolint:errcheck // it was only read
+	defer it.Close()
 	sum := 0
 	for ; it.Valid(); it.Next() {
 		sum += len(it.Key()) + len(it.Value())

@@ -134,7 +134,9 @@ func print(out devnet.Outcome) {
 		line("sum", fmt.Sprintf("%s - %s - %s = %s", out.Paid, out.Operator, out.Community, out.Paid.Sub(out.Operator).Sub(out.Community)), "paid - received")
 		line("supply", fmt.Sprintf("%s -> %s", out.SupplyBefore, out.SupplyAfter), "nothing was minted or burnt")
 	}
-	w.Flush() //nolint:errcheck,gosec // a table that cannot be shown changes nothing
+	if err := w.Flush(); err != nil {
+		fmt.Fprintln(os.Stderr, "devnet: show the table:", err)
+	}
 	fmt.Println()
 }
 

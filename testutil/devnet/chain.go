@@ -4,12 +4,11 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
 	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"cosmossdk.io/math"
 
@@ -72,40 +71,37 @@ func (c *Chain) EpochRecord(ctx context.Context, number uint64) (epochtypes.Epoc
 
 // WaitEpoch waits until an epoch is open.
 func (n *Network) WaitEpoch(ctx context.Context, number uint64) error {
-	return n.poll(ctx, fmt.Sprintf("epoch %d to open", number), func(ctx context.Context) (bool, string, error) {
+	return n.poll(ctx, fmt.Sprintf("epoch %d to open", number), func(ctx context.Context) error {
 		e, err := n.Chain.Epoch(ctx)
-		if err != nil {
-			return false, err.Error(), nil
+		if err == nil && e.Epoch.Number < number {
+			err = fmt.Errorf("epoch %d, %s left", e.Epoch.Number, e.TimeLeft)
 		}
-		return e.Epoch.Number >= number, fmt.Sprintf("epoch %d, %s left", e.Epoch.Number, e.TimeLeft), nil
+		return err
 	})
 }
 
 // WaitEpochDone waits until the closing of an epoch has ended and returns its record.
 func (n *Network) WaitEpochDone(ctx context.Context, number uint64) (epochtypes.Epoch, error) {
 	var record epochtypes.Epoch
-	err := n.poll(ctx, fmt.Sprintf("epoch %d to be done", number), func(ctx context.Context) (bool, string, error) {
+	err := n.poll(ctx, fmt.Sprintf("epoch %d to be done", number), func(ctx context.Context) error {
 		var err error
 		record, err = n.Chain.EpochRecord(ctx, number)
-		if status.Code(err) == codes.NotFound {
-			return false, "not open yet", nil
+		if err == nil && record.Phase != epochtypes.PHASE_DONE {
+			err = errors.New(record.Phase.String())
 		}
-		if err != nil {
-			return false, err.Error(), nil
-		}
-		return record.Phase == epochtypes.PHASE_DONE, record.Phase.String(), nil
+		return err
 	})
 	return record, err
 }
 
 // WaitHeight waits for a committed height.
 func (n *Network) WaitHeight(ctx context.Context, height int64) error {
-	return n.poll(ctx, fmt.Sprintf("height %d", height), func(ctx context.Context) (bool, string, error) {
+	return n.poll(ctx, fmt.Sprintf("height %d", height), func(ctx context.Context) error {
 		h, err := n.Chain.Height(ctx)
-		if err != nil {
-			return false, err.Error(), nil
+		if err == nil && h < height {
+			err = fmt.Errorf("height %d", h)
 		}
-		return h >= height, fmt.Sprintf("height %d", h), nil
+		return err
 	})
 }
 
@@ -193,16 +189,16 @@ func (n *Network) TxData(ctx context.Context, printed string) ([]byte, error) {
 		return nil, fmt.Errorf("transaction hash %q: %w", sent.TxHash, err)
 	}
 	var data []byte
-	err = n.poll(ctx, "transaction "+sent.TxHash, func(ctx context.Context) (bool, string, error) {
+	err = n.poll(ctx, "transaction "+sent.TxHash, func(ctx context.Context) error {
 		res, err := n.Chain.RPC.Tx(ctx, hash, false)
 		if err != nil {
-			return false, err.Error(), nil
+			return err // not in a block yet, or the node is busy
 		}
 		if res.TxResult.Code != 0 {
-			return false, "", fmt.Errorf("code %d of %s: %s", res.TxResult.Code, res.TxResult.Codespace, res.TxResult.Log)
+			return final{fmt.Errorf("code %d of %s: %s", res.TxResult.Code, res.TxResult.Codespace, res.TxResult.Log)}
 		}
 		data = res.TxResult.Data
-		return true, "", nil
+		return nil
 	})
 	return data, err
 }

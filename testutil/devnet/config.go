@@ -69,7 +69,7 @@ func (c Config) chainHome() string  { return filepath.Join(c.Dir, "edged") }
 func (c Config) workerHome() string { return filepath.Join(c.Dir, "edge-worker") }
 
 func (c Config) logf(format string, args ...any) {
-	fmt.Fprintf(c.Log, format+"\n", args...) //nolint:errcheck // progress is shown where it can be
+	fmt.Fprintf(c.Log, format+"\n", args...)
 }
 
 // environment returns the settings as NAME=value, in order.

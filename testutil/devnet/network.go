@@ -112,11 +112,11 @@ func (n *Network) Failed() error {
 	return nil
 }
 
-// poll is Poll that ends as soon as a program has died.
-func (n *Network) poll(ctx context.Context, what string, f func(ctx context.Context) (bool, string, error)) error {
-	return Poll(ctx, what, func(ctx context.Context) (bool, string, error) {
+// poll is poll that ends as soon as a program has died.
+func (n *Network) poll(ctx context.Context, what string, f func(ctx context.Context) error) error {
+	return poll(ctx, what, func(ctx context.Context) error {
 		if err := n.Failed(); err != nil {
-			return false, "", err
+			return final{err}
 		}
 		return f(ctx)
 	})

@@ -175,12 +175,12 @@ func SameContent(want, got string) error {
 	if err != nil {
 		return err
 	}
-	defer a.Close() //nolint:errcheck // it was only read
+	defer a.Close()
 	b, err := os.Open(got)
 	if err != nil {
 		return err
 	}
-	defer b.Close() //nolint:errcheck // it was only read
+	defer b.Close()
 	bufA, bufB := make([]byte, 1<<20), make([]byte, 1<<20)
 	for {
 		na, errA := io.ReadFull(a, bufA)

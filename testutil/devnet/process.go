@@ -29,7 +29,7 @@ func start(name, logPath string, env []string, bin string, args ...string) (*pro
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()                 //nolint:errcheck // the child has its own copy
+	defer log.Close()
 	cmd := exec.Command(bin, args...) //nolint:noctx // the process outlives the call; stop and kill end it
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), env...)
@@ -135,26 +135,27 @@ func (e *CommandError) ExitCode() int {
 // pollInterval is how often conditions are looked at.
 const pollInterval = 100 * time.Millisecond
 
-// Poll calls f until it reports true. An error of f ends it; so does the end of ctx, with what was waited for and what f
-// last said about it.
-func Poll(ctx context.Context, what string, f func(ctx context.Context) (done bool, state string, err error)) error {
+// final is an error that no waiting can mend.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// poll calls f until it returns nil. An error says what is still missing; a final one ends the wait, and so does the end of
+// ctx, with what was waited for and what f last said.
+func poll(ctx context.Context, what string, f func(ctx context.Context) error) error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
-	last := ""
 	for {
-		done, state, err := f(ctx)
-		if err != nil {
-			return fmt.Errorf("waiting for %s: %w", what, err)
-		}
-		if done {
+		last := f(ctx)
+		if last == nil {
 			return nil
 		}
-		if state != "" {
-			last = state
+		if errors.As(last, &final{}) {
+			return fmt.Errorf("waiting for %s: %w", what, last)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w; last seen: %s", what, context.Cause(ctx), last)
+			return fmt.Errorf("waiting for %s: %w; last seen: %w", what, context.Cause(ctx), last)
 		case <-ticker.C:
 		}
 	}

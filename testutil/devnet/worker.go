@@ -73,12 +73,12 @@ func (n *Network) StartWorker(ctx context.Context) error {
 
 // WaitReady waits until the worker says that it is ready.
 func (n *Network) WaitReady(ctx context.Context) error {
-	return n.poll(ctx, "the worker to be ready", func(ctx context.Context) (bool, string, error) {
+	return n.poll(ctx, "the worker to be ready", func(ctx context.Context) error {
 		status, body, err := get(ctx, n.WorkerURL()+"/readyz")
-		if err != nil {
-			return false, err.Error(), nil
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("%d %s", status, body)
 		}
-		return status == http.StatusOK, fmt.Sprintf("%d %s", status, body), nil
+		return err
 	})
 }
 
@@ -141,7 +141,7 @@ func get(ctx context.Context, url string) (int, string, error) {
 	if err != nil {
 		return 0, "", err
 	}
-	defer res.Body.Close() //nolint:errcheck // it was only read
+	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	return res.StatusCode, strings.TrimSpace(string(body)), err
 }
@@ -192,13 +192,13 @@ type amount struct{ Amount string }
 // WaitDrained waits until nothing that was acknowledged is pending or submitted.
 func (n *Network) WaitDrained(ctx context.Context) (Ledger, error) {
 	var l Ledger
-	err := n.poll(ctx, "the worker to settle", func(ctx context.Context) (bool, string, error) {
+	err := n.poll(ctx, "the worker to settle", func(ctx context.Context) error {
 		var err error
-		if l, err = n.Ledger(ctx); err != nil {
-			return false, err.Error(), nil
+		if l, err = n.Ledger(ctx); err == nil && !l.Drained() {
+			err = fmt.Errorf("acknowledged %s, pending %s, submitted %s, settled %s, refused %s",
+				l.Acknowledged, l.Pending, l.Submitted, l.Settled, l.Refused)
 		}
-		return l.Drained(), fmt.Sprintf("acknowledged %s, pending %s, submitted %s, settled %s, refused %s",
-			l.Acknowledged, l.Pending, l.Submitted, l.Settled, l.Refused), nil
+		return err
 	})
 	return l, err
 }
