@@ -62,7 +62,7 @@ devnet: build ## Start a local network, prove the whole path, stay up (ARGS="--o
 
 .PHONY: sim
 sim: ## Run the simulations of the chain
-	go test ./app/... -run '^TestSim' -count=1 -timeout 60m -v $(ARGS)
+	go test -tags sims ./app -run "^Test.*Simulation" -NumBlocks=20 -BlockSize=30 -Commit=true -count=1 -timeout 60m -v $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (20s)

@@ -101,7 +101,7 @@ func TestKeys(t *testing.T) {
 	code, stdout, _ = keys("show", "op", "-a", "--bech=val")
 	require.Zero(t, code)
 	require.True(t, strings.HasPrefix(stdout, "edgevaloper1"))
-	code, _, _ = keys("show", "op", "--bech=cons")
+	code, _, _ = keys("show", "op", "-a", "--bech=nothing")
 	require.Equal(t, 1, code)
 
 	code, _, _ = keys("add", "op")

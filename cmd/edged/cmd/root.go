@@ -13,6 +13,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/client/debug"
 	"github.com/cosmos/cosmos-sdk/client/flags"
 	nodeservice "github.com/cosmos/cosmos-sdk/client/grpc/node"
+	"github.com/cosmos/cosmos-sdk/client/keys"
 	"github.com/cosmos/cosmos-sdk/client/pruning"
 	"github.com/cosmos/cosmos-sdk/client/rpc"
 	"github.com/cosmos/cosmos-sdk/client/snapshot"
@@ -65,7 +66,7 @@ func NewRootCmd() *cobra.Command {
 	root.AddCommand(
 		initCommand(blank.Basics()),
 		genutilcli.Commands(blank.TxConfig(), blank.Basics(), home),
-		keysCommand(),
+		keys.Commands(),
 		server.StatusCommand(),
 		queryCommand(),
 		txCommand(),
