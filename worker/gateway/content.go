@@ -22,8 +22,6 @@ const (
 	// is for one client only.
 	immutable        = "public, max-age=31536000, immutable"
 	immutablePrivate = "private, max-age=31536000, immutable"
-
-	howToPay = "edge account open --deposit AMOUNT && edge account add-key"
 )
 
 // serveContent answers GET and HEAD /b3/{name} (docs/protocol.md, section 3) in this order:
@@ -155,15 +153,25 @@ func (s *Server) takeFree(r *http.Request, payload uint64) (meter, error) {
 	if ok {
 		return &freeMeter{s: s, from: from, left: payload}, nil
 	}
+	denom := "uusd"
+	info, unseen := s.info()
+	if unseen == nil {
+		denom = info.SettlementDenom
+	}
 	p := newProblem(sessionRequired, "%d bytes are not left of the %d that an address gets in %s", payload, s.cfg.FreeQuotaBytes, s.cfg.FreeQuotaWindow).
-		with("how", howToPay).
+		with("how", howToPay(denom)).
 		with("retry_after_seconds", int64(max(1, wait.Seconds()))).
 		set("Retry-After", seconds(wait))
 	// A worker that has never seen the chain cannot name a price, and would not take money either.
-	if info, err := s.info(); err == nil {
+	if unseen == nil {
 		p = p.with("price_per_gib", info.Prices.PerGiB.String()).with("settlement_denom", info.SettlementDenom)
 	}
 	return nil, p
+}
+
+// howToPay returns the commands after which a client can pay.
+func howToPay(denom string) string {
+	return "edge account open --deposit AMOUNT" + denom + " --from NAME && edge account add-key --from NAME"
 }
 
 // takePaid begins a request of a session and announces its number.

@@ -317,11 +317,14 @@ func TestAckHeader(t *testing.T) {
 	require.Equal(t, []any{map[string]any{"index": 0.0, "reason": "signature does not verify"}}, doc["results"])
 	require.EqualValues(t, 4, b.sessions.stored[len(b.sessions.stored)-1].Bytes, "the rest is stored nevertheless")
 
+	doc = requireProblem(t, b.get(t, path, auth, encoded(ack.Signed{}, signed(5))), 422, "bad-acknowledgement")
+	require.Equal(t, []any{map[string]any{"index": 0.0, "reason": session.ReasonOutOfRange}}, doc["results"])
+	require.EqualValues(t, 5, b.sessions.stored[len(b.sessions.stored)-1].Bytes)
+
 	for what, header := range map[string]string{
 		"not base64": "Edge-Ack: !",
 		"cut":        "Edge-Ack: " + base64.StdEncoding.EncodeToString(first.AppendEncoded(nil)[:160]),
 		"three":      encoded(first, first, first),
-		"epoch 0":    encoded(ack.Signed{}),
 		"huge":       "Edge-Ack: " + strings.Repeat("A", 100_000),
 	} {
 		require.NotNil(t, requireProblem(t, b.get(t, path, auth, header), 400, "bad-request"), what)

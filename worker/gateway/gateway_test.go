@@ -145,13 +145,15 @@ type sessions struct {
 	fail error
 	// refuse says why the acknowledgement of a number of bytes is refused.
 	refuse map[uint64]error
+	// closed is the number of bytes whose acknowledgement closes its lane.
+	closed map[uint64]bool
 	stored []ack.Signed
 	stall  time.Duration
 	asked  session.OpenRequest
 }
 
 func newSessions() *sessions {
-	s := &sessions{limit: 1 << 40, changed: make(chan struct{}), open: map[string]*fakeSession{}, refuse: map[uint64]error{}, stall: time.Hour}
+	s := &sessions{limit: 1 << 40, changed: make(chan struct{}), open: map[string]*fakeSession{}, refuse: map[uint64]error{}, closed: map[uint64]bool{}, stall: time.Hour}
 	s.open["token"] = &fakeSession{s: s}
 	return s
 }
@@ -188,7 +190,7 @@ func (s *sessions) Acknowledge(_ context.Context, acks []ack.Signed) (gateway.Ac
 		if err := s.refuse[a.Bytes]; err != nil {
 			out.Outcomes[i] = session.AckOutcome{Status: session.AckRefused, Reason: err.Error()}
 		} else {
-			out.Outcomes[i].Status = session.AckStored
+			out.Outcomes[i] = session.AckOutcome{Status: session.AckStored, LaneClosed: s.closed[a.Bytes]}
 			s.mu.Lock()
 			s.stored = append(s.stored, a)
 			s.claim -= min(s.claim, a.Bytes)

@@ -338,7 +338,7 @@ func TestFreeQuota(t *testing.T) {
 	doc := requireProblem(t, r, 402, "session-required")
 	require.Equal(t, "10000", doc["price_per_gib"])
 	require.Equal(t, "uusd", doc["settlement_denom"])
-	require.Contains(t, doc["how"], "edge account open")
+	require.Equal(t, "edge account open --deposit AMOUNTuusd --from NAME && edge account add-key --from NAME", doc["how"])
 	require.InDelta(t, 3600, doc["retry_after_seconds"], 60)
 	require.NotEmpty(t, r.Header.Get("Retry-After"))
 	// What is left is left: one group.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -164,6 +165,8 @@ func (s *Server) sessionOf(r *http.Request) (Session, error) {
 type acceptedDoc struct {
 	Accepted int        `json:"accepted"`
 	Credit   *creditDoc `json:"credit,omitempty"`
+	// LaneClosed has the indices of those that were accepted and whose lane takes no more requests in its epoch.
+	LaneClosed []int `json:"lane_closed,omitempty"`
 }
 
 type refusedDoc struct {
@@ -180,15 +183,11 @@ func (s *Server) serveAcks(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	acks, err := ack.DecodeList(body, maxBodyAcks)
+	doc, err := s.acknowledge(r, body, maxBodyAcks)
 	if err != nil {
 		return err
 	}
-	credit, err := s.acknowledge(r, acks)
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, r, http.StatusOK, "application/json", acceptedDoc{len(acks), credit})
+	return writeJSON(w, r, http.StatusOK, "application/json", doc)
 }
 
 // storeAckHeader stores what the Edge-Ack header brings.
@@ -204,40 +203,61 @@ func (s *Server) storeAckHeader(r *http.Request) error {
 	if err != nil {
 		return newProblem(badRequest, "Edge-Ack: %v", err)
 	}
-	acks, err := ack.DecodeList(b, maxHeaderAcks)
-	if err != nil {
-		return err
-	}
-	_, err = s.acknowledge(r, acks)
+	_, err = s.acknowledge(r, b, maxHeaderAcks)
 	return err
 }
 
-// acknowledge stores acknowledgements. If any is refused it returns bad-acknowledgement; the others are stored.
-func (s *Server) acknowledge(r *http.Request, acks []ack.Signed) (*creditDoc, error) {
-	done, err := s.sessions.Acknowledge(r.Context(), acks)
-	if err != nil {
-		return nil, err
-	}
-	var credit *creditDoc
-	if done.Credit != nil {
-		doc := creditJSON(*done.Credit)
-		credit = &doc
+// acknowledge stores the acknowledgements that stand in b one behind the other. A list of the wrong length stores nothing.
+// If any is refused it returns bad-acknowledgement; the others are stored. Each is read by itself, because one whose fields
+// are out of bounds says nothing about its neighbours.
+func (s *Server) acknowledge(r *http.Request, b []byte, limit int) (acceptedDoc, error) {
+	n := len(b) / ack.SignedSize
+	if n == 0 || len(b)%ack.SignedSize != 0 || n > limit {
+		return acceptedDoc{}, newProblem(badRequest, "acknowledgements of %d bytes, want 1 to %d of %d bytes each", len(b), limit, ack.SignedSize)
 	}
 	var refused []refusedDoc
-	for i, o := range done.Outcomes {
-		if !o.Accepted() {
-			refused = append(refused, refusedDoc{i, o.Reason})
+	acks, indices := make([]ack.Signed, 0, n), make([]int, 0, n)
+	for i := range n {
+		var a ack.Signed
+		if err := a.Decode(b[i*ack.SignedSize : (i+1)*ack.SignedSize]); err != nil {
+			refused = append(refused, refusedDoc{i, session.ReasonOutOfRange})
+			continue
+		}
+		acks, indices = append(acks, a), append(indices, i)
+	}
+	doc := acceptedDoc{}
+	if len(acks) > 0 {
+		done, err := s.sessions.Acknowledge(r.Context(), acks)
+		if err != nil {
+			return acceptedDoc{}, err
+		}
+		if done.Credit != nil {
+			credit := creditJSON(*done.Credit)
+			doc.Credit = &credit
+		}
+		for i, o := range done.Outcomes {
+			switch {
+			case !o.Accepted():
+				refused = append(refused, refusedDoc{indices[i], o.Reason})
+			case o.LaneClosed:
+				doc.LaneClosed = append(doc.LaneClosed, indices[i])
+			}
 		}
 	}
+	doc.Accepted = n - len(refused)
 	if len(refused) == 0 {
-		return credit, nil
+		return doc, nil
 	}
-	p := newProblem(badAcknowledgement, "%d of %d acknowledgements are refused, the others are stored", len(refused), len(acks)).
-		with("results", refused).with("accepted", len(acks)-len(refused))
-	if credit != nil {
-		p = p.with("credit", credit)
+	slices.SortFunc(refused, func(a, b refusedDoc) int { return a.Index - b.Index })
+	p := newProblem(badAcknowledgement, "%d of %d acknowledgements are refused, the others are stored", len(refused), n).
+		with("results", refused).with("accepted", doc.Accepted)
+	if doc.Credit != nil {
+		p = p.with("credit", doc.Credit)
 	}
-	return nil, p
+	if len(doc.LaneClosed) > 0 {
+		p = p.with("lane_closed", doc.LaneClosed)
+	}
+	return acceptedDoc{}, p
 }
 
 // readBody reads a request's body of at most limit bytes, in BodyTimeout.

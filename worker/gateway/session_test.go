@@ -113,15 +113,48 @@ func TestAcks(t *testing.T) {
 	require.Len(t, b.sessions.stored, 66)
 
 	for what, bad := range map[string][]byte{
-		"empty":        nil,
-		"cut":          body[:ack.SignedSize-1],
-		"65":           append(bytes.Clone(body), body[:ack.SignedSize]...),
-		"out of range": make([]byte, ack.SignedSize),
+		"empty": nil,
+		"cut":   body[:ack.SignedSize-1],
+		"65":    append(bytes.Clone(body), body[:ack.SignedSize]...),
 	} {
 		require.NotNil(t, requireProblem(t, post(t, b, "/v1/acks", "application/vnd.edge.ack", bad), 400, "bad-request"), what)
 	}
 	requireProblem(t, post(t, b, "/v1/acks", "application/json", body), 400, "bad-request")
 	require.Len(t, b.sessions.stored, 66)
+}
+
+// TestAckOutOfRange: one acknowledgement whose fields are out of bounds does not cost the worker its neighbours.
+func TestAckOutOfRange(t *testing.T) {
+	b := newBench(t)
+	first, third, fourth := signed(1), signed(3), signed(4)
+	body := first.AppendEncoded(nil)
+	body = append(body, make([]byte, ack.SignedSize)...)
+	body = fourth.AppendEncoded(third.AppendEncoded(body))
+	b.sessions.refuse[3] = ack.ErrSignature
+	doc := requireProblem(t, post(t, b, "/v1/acks", "application/vnd.edge.ack", body), 422, "bad-acknowledgement")
+	require.Equal(t, []any{
+		map[string]any{"index": 1.0, "reason": "out-of-range"},
+		map[string]any{"index": 2.0, "reason": "signature does not verify"},
+	}, doc["results"])
+	require.EqualValues(t, 2, doc["accepted"])
+	require.Equal(t, []ack.Signed{first, fourth}, b.sessions.stored)
+
+	doc = requireProblem(t, post(t, b, "/v1/acks", "application/vnd.edge.ack", make([]byte, ack.SignedSize)), 422, "bad-acknowledgement")
+	require.EqualValues(t, 0, doc["accepted"])
+}
+
+// TestAckClosesLane: the answer says which lanes take no more requests, in the indices of the list that was sent.
+func TestAckClosesLane(t *testing.T) {
+	b := newBench(t)
+	b.sessions.closed[2] = true
+	first, second := signed(1), signed(2)
+	body := second.AppendEncoded(first.AppendEncoded(nil))
+	r := post(t, b, "/v1/acks", "application/vnd.edge.ack", body)
+	require.Equal(t, 200, r.StatusCode)
+	require.JSONEq(t, `{"accepted":2,"lane_closed":[1],"credit":{"limit":"1099511627776","claim":"0","unacknowledged_bytes":0}}`, string(bodyOf(t, r)))
+	body = append(make([]byte, ack.SignedSize), body...)
+	doc := requireProblem(t, post(t, b, "/v1/acks", "application/vnd.edge.ack", body), 422, "bad-acknowledgement")
+	require.Equal(t, []any{2.0}, doc["lane_closed"])
 }
 
 // TestProblemTable has every error that a session can meet on each of its ways.
@@ -209,7 +242,7 @@ func FuzzAckBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		b := newBench(t)
 		r := post(t, b, "/v1/acks", "application/vnd.edge.ack", body)
-		if r.StatusCode != 200 && r.StatusCode != 400 {
+		if r.StatusCode != 200 && r.StatusCode != 400 && r.StatusCode != 422 {
 			t.Fatalf("status %d", r.StatusCode)
 		}
 	})
