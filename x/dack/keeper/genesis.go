@@ -9,6 +9,7 @@ import (
 	"cosmossdk.io/math"
 
 	"github.com/edgechain/edge/x/dack/types"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
 )
 
 // InitGenesis stores a genesis state. It returns ErrInvalidGenesis if the state contradicts itself, or if the module's
@@ -24,14 +25,8 @@ func (k *Keeper) InitGenesis(ctx context.Context, gs *types.GenesisState) error 
 	); err != nil {
 		return err
 	}
-	changes := gs.PriceChanges
-	if len(changes) == 0 {
-		changes = []types.PriceChange{{Epoch: 1, Prices: gs.Params.Prices}}
-	}
-	for _, c := range changes {
-		if err := k.prices.Set(ctx, c.Epoch, c.Prices); err != nil {
-			return err
-		}
+	if err := k.initPrices(ctx, gs); err != nil {
+		return err
 	}
 	for _, s := range gs.Services {
 		if err := k.services.Set(ctx, s.Id, s); err != nil {
@@ -62,6 +57,27 @@ func (k *Keeper) InitGenesis(ctx context.Context, gs *types.GenesisState) error 
 	}
 	if held.LT(owed) {
 		return errorsmod.Wrapf(types.ErrInvalidGenesis, "the module's account holds %s, %s is owed", held, owed)
+	}
+	return nil
+}
+
+// initPrices stores the schedule of prices. Every live epoch must have prices.
+func (k *Keeper) initPrices(ctx context.Context, gs *types.GenesisState) error {
+	changes := gs.PriceChanges
+	if len(changes) == 0 {
+		changes = []types.PriceChange{{Epoch: 1, Prices: gs.Params.Prices}}
+	}
+	current, err := k.epoch.CurrentNumber(ctx)
+	if err != nil {
+		return err
+	}
+	if oldest := epochtypes.OldestLive(current); changes[0].Epoch > oldest {
+		return errorsmod.Wrapf(types.ErrInvalidGenesis, "prices from epoch %d on, the oldest live epoch is %d", changes[0].Epoch, oldest)
+	}
+	for _, c := range changes {
+		if err := k.prices.Set(ctx, c.Epoch, c.Prices); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -77,6 +77,8 @@ func TestInitGenesisRefuses(t *testing.T) {
 		want   error
 	}{
 		{"bad params", func(gs *types.GenesisState) { gs.Params.MaxAcks = 0 }, types.ErrInvalidParams},
+		{"params.prices beside the schedule", func(gs *types.GenesisState) { gs.Params.Prices.PerGib = math.NewInt(7) }, types.ErrInvalidGenesis},
+		{"no prices for the oldest live epoch", func(gs *types.GenesisState) { gs.PriceChanges[0].Epoch = firstEpoch + 1 }, types.ErrInvalidGenesis},
 		{"bad prices", func(gs *types.GenesisState) { gs.PriceChanges[0].Prices.PerGib = math.NewInt(-1) }, types.ErrInvalidParams},
 		{"prices of epoch 0", func(gs *types.GenesisState) { gs.PriceChanges[0].Epoch = 0 }, types.ErrInvalidGenesis},
 		{"no content service", func(gs *types.GenesisState) { gs.Services = nil }, types.ErrInvalidGenesis},
@@ -131,4 +133,21 @@ func TestInitGenesisRefuses(t *testing.T) {
 		})
 	}
 	require.NoError(t, types.DefaultGenesis().Validate())
+}
+
+// TestGenesisEditedPrices: the prices that an operator writes into params of the default genesis are those that count.
+func TestGenesisEditedPrices(t *testing.T) {
+	f := newFixture(t)
+	gs := types.DefaultGenesis()
+	require.Empty(t, gs.PriceChanges)
+	gs.Params.Prices = types.Prices{PerGib: math.NewInt(77), PerGfuel: math.NewInt(88)}
+	var edited types.GenesisState
+	f.cdc.MustUnmarshalJSON(f.cdc.MustMarshalJSON(gs), &edited)
+	require.NoError(t, edited.Validate())
+	require.NoError(t, f.keeper.InitGenesis(f.reopen(), &edited))
+	for _, epoch := range []uint64{1, firstEpoch} {
+		prices, err := f.keeper.Prices(f.ctx, epoch)
+		require.NoError(t, err)
+		require.True(t, prices.Equal(gs.Params.Prices), "epoch %d: %s", epoch, prices.String())
+	}
 }

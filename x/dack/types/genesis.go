@@ -5,12 +5,11 @@ import (
 	"cosmossdk.io/math"
 )
 
-// DefaultGenesis returns the genesis state of a new chain: the content service and no accounts.
+// DefaultGenesis returns the genesis state of a new chain: the content service and no accounts. It has no price changes, so
+// that the prices of the parameters, also edited ones, count from the first epoch on.
 func DefaultGenesis() *GenesisState {
-	params := DefaultParams()
 	return &GenesisState{
-		Params:        params,
-		PriceChanges:  []PriceChange{{Epoch: 1, Prices: params.Prices}},
+		Params:        DefaultParams(),
 		Services:      []Service{ContentService()},
 		NextAccountId: 1,
 		NextKeyId:     1,
@@ -46,6 +45,8 @@ func (gs *GenesisState) Validate() error {
 	return gs.validateRevenue()
 }
 
+// validatePrices checks that the schedule ascends and ends with the prices of the parameters. An empty one stands for
+// those.
 func (gs *GenesisState) validatePrices() error {
 	last := uint64(0)
 	for _, c := range gs.PriceChanges {
@@ -56,6 +57,9 @@ func (gs *GenesisState) validatePrices() error {
 			return err
 		}
 		last = c.Epoch
+	}
+	if n := len(gs.PriceChanges); n > 0 && !gs.PriceChanges[n-1].Prices.Equal(gs.Params.Prices) {
+		return errorsmod.Wrapf(ErrInvalidGenesis, "the last price change, of epoch %d, is not params.prices", last)
 	}
 	return nil
 }
