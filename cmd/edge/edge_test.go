@@ -16,9 +16,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+	"github.com/zeebo/blake3"
 	"lukechampine.com/blake3/bao"
 
 	"github.com/edgechain/edge/ack"
@@ -77,6 +79,13 @@ func (w *freeWorker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if h := r.Header.Get("Range"); h != "" {
 		first, last, _ := strings.Cut(strings.TrimPrefix(h, "bytes="), "-")
 		offset, _ = strconv.ParseUint(first, 10, 64)
+		if offset >= size {
+			rw.Header().Set("Content-Type", "application/problem+json")
+			rw.Header().Set("Content-Range", fmt.Sprintf("bytes */%d", size))
+			rw.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+			fmt.Fprint(rw, `{"type":"https://edge.network/problems/range-not-satisfiable"}`)
+			return
+		}
 		length = size - offset
 		if last != "" {
 			end, _ := strconv.ParseUint(last, 10, 64)
@@ -261,6 +270,107 @@ func TestGetWholePartNeedsNoWorker(t *testing.T) {
 	require.Zero(t, code, errOut)
 	require.Empty(t, w.ranges)
 	require.FileExists(t, file)
+}
+
+// leavePart writes what a run that was killed leaves: a part, and a note about its first bytes.
+func leavePart(t *testing.T, file string, part []byte, note partNote) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(file+".part", part, 0o600))
+	b, err := json.Marshal(note)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file+".part.json", b, 0o600))
+}
+
+func TestGetKeepsOnlyWhatIsKnownToBeRight(t *testing.T) {
+	w := newFreeWorker(t)
+	data, name := w.add(8 * groupSize)
+	hash := func(b []byte) content.Name { return content.Name(blake3.Sum256(b)) }
+	damaged := func(n int) []byte {
+		b := bytes.Clone(data[:n])
+		b[n/2] ^= 1
+		return b
+	}
+	part := 3 * groupSize
+	for what, c := range map[string]struct {
+		span   string
+		part   []byte
+		note   partNote
+		ranges []string
+	}{
+		"range, damaged":                           {"0-65535", damaged(part), partNote{Kept: uint64(part), Hash: hash(data[:part])}, []string{"bytes=0-65535"}},
+		"range, complete, damaged":                 {"0-65535", damaged(65536), partNote{Kept: 65536, Hash: hash(data[:65536]), Complete: true}, []string{"bytes=0-65535"}},
+		"range, whole as noted":                    {"0-65535", data[:part], partNote{Kept: uint64(part), Hash: hash(data[:part])}, []string{"bytes=49152-65535"}},
+		"range, no hash noted":                     {"0-65535", data[:part], partNote{}, []string{"bytes=0-65535"}},
+		"range, written after note":                {"0-65535", data[:part+9], partNote{Kept: groupSize, Hash: hash(data[:groupSize])}, []string{"bytes=16384-65535"}},
+		"object, damaged":                          {"", damaged(part), partNote{Kept: uint64(part), Hash: hash(data[:part])}, []string{""}},
+		"object, complete, damaged":                {"", damaged(len(data)), partNote{Kept: uint64(len(data)), Hash: name, Complete: true}, []string{""}},
+		"object, complete, damaged, nothing noted": {"", damaged(len(data)), partNote{}, []string{""}},
+		"object, complete":                         {"", data, partNote{Kept: uint64(len(data)), Hash: name}, nil},
+		"object, complete, noted before":           {"", data, partNote{Kept: groupSize, Hash: hash(data[:groupSize])}, []string{"bytes=16384-"}},
+		"object, overlong":                         {"", append(bytes.Clone(data), 1, 2), partNote{Kept: uint64(len(data)), Hash: name}, nil},
+		"object, overlong, nothing noted":          {"", append(bytes.Clone(data), 1, 2), partNote{}, []string{""}},
+		"object, note beyond the part":             {"", data[:part], partNote{Kept: 1 << 60, Hash: name}, []string{""}},
+		"rest, complete but not so noted":          {"16384-", data[groupSize:], partNote{Kept: uint64(len(data) - groupSize), Hash: hash(data[groupSize:])}, []string{"bytes=131072-", "bytes=114688-"}},
+		"rest, complete":                           {"16384-", data[groupSize:], partNote{Kept: uint64(len(data) - groupSize), Hash: hash(data[groupSize:]), Complete: true}, nil},
+		"object, wrong bytes, so noted too":        {"", damaged(len(data)), partNote{Kept: uint64(len(data)), Hash: hash(damaged(len(data)))}, []string{"bytes=131072-", "bytes=114688-", ""}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "f")
+			c.note.Name, c.note.Range = name, c.span
+			leavePart(t, file, c.part, c.note)
+			w.ranges = nil
+			args := []string{"get", name.String(), "--worker", w.URL, "-o", file, "--output", "json"}
+			if c.span != "" {
+				args = append(args, "--range", c.span)
+			}
+			code, _, errOut := edge(t, t.TempDir(), args...)
+			if code != 0 {
+				require.Contains(t, errOut, "not the object", "only a lie in the note makes it fail, and only once")
+				require.NoFileExists(t, file)
+				code, _, errOut = edge(t, t.TempDir(), args...)
+			}
+			require.Zero(t, code, errOut)
+			require.Equal(t, c.ranges, w.ranges)
+			offset, length, err := parseRange(c.span)
+			require.NoError(t, err)
+			got, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(data[offset:min(uint64(len(data)), offset+min(length, 1<<40))], got))
+		})
+	}
+}
+
+func TestGetNotesWhatIsOnDisk(t *testing.T) {
+	w := newFreeWorker(t)
+	data, name := w.add(20 * groupSize)
+	w.cut = int(content.SliceSize(uint64(len(data)), 0, 4*groupSize)) + 300
+	file := filepath.Join(t.TempDir(), "f")
+	code, _, _ := edge(t, t.TempDir(), "get", name.String(), "--worker", w.URL, "-o", file, "--retries", "0")
+	require.Equal(t, exitFailure, code)
+	b, err := os.ReadFile(file + ".part.json")
+	require.NoError(t, err)
+	var note partNote
+	require.NoError(t, json.Unmarshal(b, &note))
+	require.Equal(t, partNote{Name: name, Kept: 4 * groupSize, Hash: content.Name(blake3.Sum256(data[:4*groupSize]))}, note)
+}
+
+func TestCheckpoints(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f")
+	tg := &target{length: content.ToEnd, whole: true, path: file}
+	require.NoError(t, tg.openPart(&getOptions{}))
+	t.Cleanup(func() { require.NoError(t, tg.close()) })
+	group := bytes.Repeat([]byte{7}, 1<<20)
+	for range checkpointBytes >> 20 {
+		tg.noted = time.Now()
+		_, err := tg.Write(group)
+		require.NoError(t, err)
+	}
+	require.EqualValues(t, checkpointBytes, tg.earlierNote().Kept, "after so many bytes")
+	tg.noted = time.Now().Add(-checkpointEvery)
+	_, err := tg.Write(group)
+	require.NoError(t, err)
+	require.EqualValues(t, checkpointBytes+len(group), tg.earlierNote().Kept, "after so much time")
+	require.Equal(t, tg.sum(), tg.earlierNote().Hash)
 }
 
 func TestUsage(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
@@ -19,11 +20,23 @@ import (
 	"github.com/edgechain/edge/client/fetch"
 )
 
-// partNote says what a FILE.part is a part of. It lies beside it as FILE.part.json.
+const (
+	// checkpointBytes and checkpointEvery bound what a crash costs: after so many bytes or so much time what arrived is made
+	// durable and noted.
+	checkpointBytes = 64 << 20
+	checkpointEvery = 2 * time.Second
+)
+
+// partNote says what a FILE.part is a part of, and how much of it has verified. It lies beside it as FILE.part.json.
 type partNote struct {
 	Name content.Name `json:"name"`
 	// Range is as on the command line, empty for the whole object.
 	Range string `json:"range,omitempty"`
+	// Kept is how many bytes of the part have verified and are on disk, and Hash the BLAKE3 of those.
+	Kept uint64       `json:"kept"`
+	Hash content.Name `json:"hash"`
+	// Complete is true if these are all: the range has its length, or the end of the object was proven.
+	Complete bool `json:"complete,omitempty"`
 }
 
 // target is where the bytes go.
@@ -36,8 +49,14 @@ type target struct {
 	path string
 	part *os.File
 	lock *flock.Flock
-	// kept is how many bytes of an earlier run FILE.part began with.
+	// kept is how many bytes of an earlier run FILE.part began with, all of them verified.
 	kept uint64
+
+	note partNote
+	// hash is of the part, written bytes long.
+	hash    *blake3.Hasher
+	written uint64
+	noted   time.Time
 }
 
 func openTarget(cmd *cobra.Command, o *getOptions, name content.Name, offset, length uint64) (*target, error) {
@@ -62,8 +81,8 @@ func openTarget(cmd *cobra.Command, o *getOptions, name content.Name, offset, le
 func (t *target) partPath() string { return t.path + ".part" }
 func (t *target) notePath() string { return t.path + ".part.json" }
 
-// openPart takes up FILE.part. A part of the same object and range is kept up to its last whole group; what has been
-// verified then is on this machine's disk, and a whole object is verified again before it takes its name.
+// openPart takes up FILE.part. Of a part of the same object and range that is kept which had verified when it was noted
+// and still has the hash that was noted then; anything else is fetched anew.
 func (t *target) openPart(o *getOptions) (err error) {
 	t.lock = flock.New(t.partPath(), flock.SetPermissions(0o644), flock.SetFlag(os.O_CREATE|os.O_RDWR))
 	ok, err := t.lock.TryLock()
@@ -81,50 +100,126 @@ func (t *target) openPart(o *getOptions) (err error) {
 	if t.part, err = os.OpenFile(t.partPath(), os.O_RDWR|os.O_CREATE, 0o644); err != nil {
 		return fmt.Errorf("open part: %w", err)
 	}
-	note := partNote{Name: t.name, Range: o.span}
+	t.note = partNote{Name: t.name, Range: o.span}
+	var earlier partNote
+	if !o.restart {
+		earlier = t.earlierNote()
+	}
+	keep, err := t.usable(earlier)
+	if err != nil {
+		return err
+	}
+	t.note.Complete = keep > 0 && keep == earlier.Kept && earlier.Complete
+	return t.cut(keep)
+}
+
+// earlierNote returns the note of an earlier run for the same object and range, empty if there is none.
+func (t *target) earlierNote() partNote {
+	b, err := readBounded(t.notePath(), maxKeyFile)
+	if err != nil {
+		return partNote{}
+	}
+	var note partNote
+	if json.Unmarshal(b, &note) != nil || note.Name != t.note.Name || note.Range != t.note.Range {
+		return partNote{}
+	}
+	return note
+}
+
+// usable returns how many bytes of the part are known to be right: those that were noted if they still have their hash, or
+// all of them if they have the hash of the object.
+func (t *target) usable(note partNote) (uint64, error) {
+	if note.Name != t.name {
+		return 0, nil
+	}
 	info, err := t.part.Stat()
 	if err != nil {
-		return fmt.Errorf("open part: %w", err)
+		return 0, fmt.Errorf("open part: %w", err)
 	}
-	if size := uint64(info.Size()); size > 0 && !o.restart && t.sameNote(note) {
-		t.kept = wholeGroups(t.offset, size)
-		if t.length != content.ToEnd {
-			t.kept = min(t.kept, t.length)
+	size := uint64(info.Size())
+	if note.Kept > 0 && note.Kept <= min(size, t.length) {
+		h, err := t.hashPart(note.Kept)
+		if err != nil {
+			return 0, err
+		}
+		if content.Name(h.Sum(nil)) == note.Hash {
+			return note.Kept, nil
 		}
 	}
-	if err := t.part.Truncate(int64(t.kept)); err != nil {
-		return fmt.Errorf("open part: %w", err)
+	if t.whole && size > 0 && size != note.Kept {
+		// It may have become whole after the last note.
+		h, err := t.hashPart(size)
+		if err != nil {
+			return 0, err
+		}
+		if content.Name(h.Sum(nil)) == t.name {
+			return size, nil
+		}
 	}
-	if _, err := t.part.Seek(0, io.SeekEnd); err != nil {
-		return fmt.Errorf("open part: %w", err)
+	return 0, nil
+}
+
+// hashPart hashes the first n bytes of the part.
+func (t *target) hashPart(n uint64) (*blake3.Hasher, error) {
+	h := blake3.New()
+	r := struct{ io.Reader }{io.NewSectionReader(t.part, 0, int64(n))}
+	read, err := io.CopyBuffer(h, r, make([]byte, 1<<20))
+	if err == nil && uint64(read) != n {
+		err = io.ErrUnexpectedEOF
 	}
-	b, err := json.Marshal(note)
+	if err != nil {
+		return nil, fmt.Errorf("verify part: %w", err)
+	}
+	return h, nil
+}
+
+// cut makes the part begin with its first n bytes, all of them verified, and notes that.
+func (t *target) cut(n uint64) error {
+	h, err := t.hashPart(n)
+	if err != nil {
+		return err
+	}
+	if err := t.part.Truncate(int64(n)); err != nil {
+		return fmt.Errorf("cut part: %w", err)
+	}
+	if _, err := t.part.Seek(int64(n), io.SeekStart); err != nil {
+		return fmt.Errorf("cut part: %w", err)
+	}
+	t.kept, t.written, t.hash = n, n, h
+	return t.checkpoint()
+}
+
+// Write takes verified bytes. It implements fetch.Writer.
+func (t *target) Write(p []byte) (int, error) {
+	n, err := t.part.Write(p)
+	_, _ = t.hash.Write(p[:n])
+	t.written += uint64(n)
+	if err != nil {
+		return n, err
+	}
+	if t.written-t.note.Kept >= checkpointBytes || time.Since(t.noted) >= checkpointEvery {
+		err = t.checkpoint()
+	}
+	return n, err
+}
+
+// checkpoint makes what is written durable, and only then notes that it has verified.
+func (t *target) checkpoint() error {
+	if err := t.part.Sync(); err != nil {
+		return fmt.Errorf("write %s: %w", t.partPath(), err)
+	}
+	t.note.Kept, t.note.Hash, t.noted = t.written, t.sum(), time.Now()
+	b, err := json.Marshal(t.note)
 	if err != nil {
 		return fmt.Errorf("encode note: %w", err)
 	}
 	return writeFile(t.notePath(), append(b, '\n'), 0o644)
 }
 
-// wholeGroups is how much of a part that begins at an offset ends with a whole group.
-func wholeGroups(offset, size uint64) uint64 {
-	end := (offset + size) / content.GroupSize * content.GroupSize
-	if end <= offset {
-		return 0
-	}
-	return end - offset
-}
+// sum is the hash of the part.
+func (t *target) sum() content.Name { return content.Name(t.hash.Sum(nil)) }
 
-func (t *target) sameNote(want partNote) bool {
-	b, err := readBounded(t.notePath(), maxKeyFile)
-	if err != nil {
-		return false
-	}
-	var note partNote
-	return json.Unmarshal(b, &note) == nil && note == want
-}
-
-// fetch runs the transfer into the target. A whole object that began with the part of an earlier run is verified once
-// more; if that part was damaged in between, the object is fetched anew.
+// fetch runs the transfer into the target.
 func (t *target) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) (fetch.Report, error) {
 	if t.out != nil {
 		w := bufio.NewWriterSize(t.out, 64<<10)
@@ -134,81 +229,59 @@ func (t *target) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) 
 	}
 	defer t.close()
 	report, err := t.run(ctx, c, req)
-	if err != nil || !t.whole || t.kept == 0 {
-		return t.finish(report, err)
+	if t.kept > 0 && errors.Is(err, fetch.ErrRange) {
+		// Either the part ended with the object, and the run before did not live to note it, or the worker lies. The last
+		// group is fetched again: it proves where the object ends, and costs next to nothing if the worker does lie.
+		if err := t.cut(t.groupsBefore(t.kept)); err != nil {
+			return report, err
+		}
+		report, err = t.run(ctx, c, req)
 	}
-	same, err := t.verify()
-	if err != nil || same {
-		return t.finish(report, err)
-	}
-	if err := t.rewind(); err != nil {
-		return report, err
-	}
-	report, err = t.run(ctx, c, req)
 	return t.finish(report, err)
+}
+
+// groupsBefore is how much of the first n bytes of the part, at least 1, is left without their last group.
+func (t *target) groupsBefore(n uint64) uint64 {
+	start := (t.offset + n - 1) / content.GroupSize * content.GroupSize
+	return start - min(start, t.offset)
 }
 
 // run fetches what the part lacks.
 func (t *target) run(ctx context.Context, c *fetch.Client, req fetch.Request) (fetch.Report, error) {
-	if t.kept > 0 {
-		done, report, err := t.complete(req)
-		if done || err != nil {
-			return report, err
+	if t.kept > 0 && t.complete() {
+		report := fetch.Report{Name: t.name, Offset: req.Offset + t.kept, Verified: true}
+		if t.whole {
+			report.Size = t.kept
 		}
-		req.Offset += t.kept
-		if req.Length != content.ToEnd {
-			req.Length -= t.kept
-		}
+		return report, nil
 	}
-	req.Out = t.part
-	return c.Get(ctx, req)
+	req.Offset += t.kept
+	if req.Length != content.ToEnd {
+		req.Length -= t.kept
+	}
+	req.Out = t
+	report, err := c.Get(ctx, req)
+	if err == nil && t.whole && t.sum() != t.name {
+		// Every part of it verified when it came; the machine is at fault, not the worker.
+		report.Verified = false
+		return report, errors.Join(errDamaged, t.cut(0))
+	}
+	return report, err
 }
 
-// complete reports whether the part of an earlier run is all there is.
-func (t *target) complete(req fetch.Request) (bool, fetch.Report, error) {
-	report := fetch.Report{Name: t.name, Offset: req.Offset + t.kept, Verified: true}
-	if t.length != content.ToEnd {
-		return t.kept == t.length, report, nil
-	}
-	if !t.whole {
-		return false, report, nil
-	}
-	same, err := t.verify()
-	report.Size = t.kept
-	return same, report, err
-}
+// errDamaged reports verified bytes that are not what they were.
+var errDamaged = errors.New("what was written is not the object, although each group verified; this machine's memory or disk may be faulty")
 
-// verify hashes the part.
-func (t *target) verify() (bool, error) {
-	if _, err := t.part.Seek(0, io.SeekStart); err != nil {
-		return false, fmt.Errorf("verify part: %w", err)
-	}
-	h := blake3.New()
-	if _, err := io.CopyBuffer(h, struct{ io.Reader }{t.part}, make([]byte, 1<<20)); err != nil {
-		return false, fmt.Errorf("verify part: %w", err)
-	}
-	return content.Name(h.Sum(nil)) == t.name, nil
-}
-
-func (t *target) rewind() error {
-	t.kept = 0
-	if err := t.part.Truncate(0); err != nil {
-		return fmt.Errorf("begin anew: %w", err)
-	}
-	if _, err := t.part.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("begin anew: %w", err)
-	}
-	return nil
+// complete reports whether what is kept is all there is.
+func (t *target) complete() bool {
+	return t.note.Complete || t.kept == t.length || t.whole && t.sum() == t.name
 }
 
 // finish makes what arrived durable, and gives it its name if it is whole.
 func (t *target) finish(report fetch.Report, err error) (fetch.Report, error) {
-	if syncErr := t.part.Sync(); syncErr != nil {
-		return report, errors.Join(err, fmt.Errorf("write %s: %w", t.partPath(), syncErr))
-	}
-	if err != nil {
-		info, statErr := t.part.Stat()
-		if statErr == nil && info.Size() == 0 {
+	t.note.Complete = err == nil
+	if err := errors.Join(err, t.checkpoint()); err != nil {
+		if t.written == 0 {
 			// Nothing to go on from.
 			return report, errors.Join(err, removeIfThere(t.partPath()), removeIfThere(t.notePath()))
 		}
