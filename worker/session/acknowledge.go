@@ -29,6 +29,8 @@ const (
 	ReasonWrongWorker    = "wrong-worker"
 	ReasonEpochDead      = "epoch-dead"
 	ReasonEpochAhead     = "epoch-ahead"
+	// ReasonRetired: the worker was removed in an earlier epoch and cannot settle this one.
+	ReasonRetired        = "worker-retired"
 	ReasonUnknownService = "unknown-service"
 	ReasonUnknownKey     = "unknown-key"
 	ReasonKeyExpired     = "key-expired"
@@ -147,6 +149,8 @@ func (m *Manager) precheck(view *chain.View, accountID uint64, s *ack.Signed) (r
 		return ReasonEpochDead, false
 	case s.Epoch > view.Epoch:
 		return ReasonEpochAhead, false
+	case !view.MaySettle(s.Epoch):
+		return ReasonRetired, false
 	case !m.cfg.provides(s.ServiceID):
 		return ReasonUnknownService, false
 	}
@@ -337,7 +341,7 @@ func (m *Manager) applied(view *chain.View, c candidate, outcome *AckOutcome) {
 	}
 	e := l.epochs[id.Epoch]
 	if newest.Signed.Bytes > e.covered {
-		a.cover(newest.Signed.Bytes - e.covered)
+		a.cover(newest.Signed.Bytes-e.covered, id.Epoch)
 		e.covered = newest.Signed.Bytes
 	}
 	if newest.Signed != *c.signed {

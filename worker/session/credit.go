@@ -204,11 +204,14 @@ func (a *account) expire(oldestLive uint64) {
 	}
 }
 
-// cover takes acknowledged bytes off, the oldest epoch first, and wakes who waits. The caller holds a.mu.
-func (a *account) cover(n uint64) {
+// cover takes acknowledged bytes off those that were sent up to an epoch, the oldest first, and wakes who waits. Bytes of
+// later epochs stay: they have another price, and count against another limit of their key. The caller holds a.mu.
+func (a *account) cover(n, upTo uint64) {
 	epochs := make([]uint64, 0, len(a.bytes))
 	for epoch := range a.bytes {
-		epochs = append(epochs, epoch)
+		if epoch <= upTo {
+			epochs = append(epochs, epoch)
+		}
 	}
 	slices.Sort(epochs)
 	for _, epoch := range epochs {

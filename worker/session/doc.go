@@ -10,8 +10,9 @@
 //
 // by a byte that this package has granted: Request.Reserve comes before the bytes are sent. Bytes count for the account,
 // in the epoch in which they were sent. An acknowledgement on any of its lanes takes as many off as it adds to its lane,
-// the oldest epoch first and never below zero: it is the client's money, whatever it acknowledges. What is left goes when
-// its epoch has died.
+// the oldest epoch first and never below zero: it is the client's money, whatever it acknowledges. It takes off only what
+// was sent in its own epoch or before: bytes of a new epoch cannot be had at the old price, nor against a limit of the key
+// that is spent. What is left goes when its epoch has died.
 //
 // A crash must not forgive any of it. Before bytes are granted, a watermark at or above the account's bytes of the epoch
 // is on disk, and after a restart the watermark is what counts. Watermarks move in steps, ahead of the stream, so a crash

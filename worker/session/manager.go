@@ -230,8 +230,8 @@ func (m *Manager) Open(ctx context.Context, r OpenRequest) (*Session, error) {
 	if err != nil {
 		return nil, chainError(err)
 	}
-	if key.LastEpoch < view.Epoch {
-		return nil, fmt.Errorf("%w: key %d expired with epoch %d", ErrBadProof, key.ID, key.LastEpoch)
+	if err := payableBy(&key, &view); err != nil {
+		return nil, err
 	}
 	message := ack.AppendSessionSignBytes(nil, ack.HashChainID(view.ChainID), view.Worker.Id, r.KeyID, r.Lane, r.Challenge)
 	if !ack.VerifyMessage(key.PublicKey, message, r.Signature) {
@@ -255,6 +255,7 @@ func (m *Manager) Open(ctx context.Context, r OpenRequest) (*Session, error) {
 	s := &Session{
 		m: m, account: a, key: key, lane: laneKey{key: r.KeyID, service: r.ServiceID, lane: r.Lane},
 		token: base64.RawURLEncoding.EncodeToString(token), ended: make(chan struct{}), lastUsed: time.Now(),
+		lastEpoch: key.LastEpoch,
 	}
 	if err := m.enter(s, &view); err != nil {
 		m.release(a)
@@ -326,6 +327,15 @@ func (m *Manager) end(s *Session) {
 	}
 	s.account.mu.Unlock()
 	s.account.refs--
+}
+
+// renew keeps what the chain has said anew of the key of an open session.
+func (m *Manager) renew(key *chain.Key) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if held := m.keys[key.ID]; held != nil {
+		held.key = *key
+	}
 }
 
 // Lookup returns the session of a token, and ErrSessionUnknown if there is none or it has been idle for too long.

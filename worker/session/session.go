@@ -24,6 +24,20 @@ type Session struct {
 	lastUsed time.Time
 	sequence uint64
 	running  int
+	// lastEpoch in which the key can pay, as the last request that began has seen it.
+	lastEpoch uint64
+}
+
+// payableBy returns why what is sent in the view's epoch could never be settled with the key: the key has expired, or the
+// worker has been removed in an earlier epoch.
+func payableBy(key *chain.Key, view *chain.View) error {
+	switch {
+	case key.LastEpoch < view.Epoch:
+		return fmt.Errorf("%w: key %d expired with epoch %d", ErrBadProof, key.ID, key.LastEpoch)
+	case !view.MaySettle(view.Epoch):
+		return fmt.Errorf("%w: it cannot settle epoch %d", ErrNotServing, view.Epoch)
+	}
+	return nil
 }
 
 // Info describes a session to its client.
@@ -128,9 +142,10 @@ func (s *Session) Begin(ctx context.Context, meta Meta) (*Request, error) {
 	if err != nil {
 		return nil, chainError(err)
 	}
-	if key.LastEpoch < view.Epoch {
-		return nil, fmt.Errorf("%w: key %d expired with epoch %d", ErrBadProof, key.ID, key.LastEpoch)
+	if err := payableBy(&key, &view); err != nil {
+		return nil, err
 	}
+	m.renew(&key)
 	if key.Left != nil && key.Left.Sign() <= 0 {
 		return nil, fmt.Errorf("%w: key %d has spent its limit of epoch %d", ErrAccountEmpty, key.ID, view.Epoch)
 	}
@@ -169,6 +184,7 @@ func (s *Session) Begin(ctx context.Context, meta Meta) (*Request, error) {
 	if p.Claim.Cmp(p.Limit) >= 0 || len(l.receipts) >= m.cfg.MaxReceipts {
 		return nil, &CreditError{Cause: ErrCreditExhausted, Credit: p.Credit, RetryAfter: m.cfg.RetryAfter}
 	}
+	s.lastEpoch = key.LastEpoch
 	s.sequence++
 	s.lastUsed = time.Now()
 	s.running++
@@ -237,7 +253,8 @@ func (r *Request) Release(n uint64) {
 
 // Reserve returns when n more bytes may be sent. At the credit limit it waits, in the order of the account's streams,
 // until an acknowledgement, a settlement or a deposit makes room. It returns ErrStalled (a *CreditError) after the stall
-// timeout, ErrSessionUnknown when the session has ended, ErrStopped, or the context's error. Ask for a few groups at a
+// timeout, ErrSessionUnknown when the session has ended, ErrBadProof or ErrNotServing when an epoch has begun in which the
+// key or the worker cannot settle, ErrStopped, or the context's error. Ask for a few groups at a
 // time: what is more than the whole limit never fits.
 func (r *Request) Reserve(ctx context.Context, n uint64) error {
 	m, a := r.s.m, r.s.account
@@ -309,6 +326,12 @@ func (r *Request) take(view *chain.View, self *waiter, n uint64) (p *position, d
 	m, a := r.s.m, r.s.account
 	if r.over || r.s.over() {
 		return nil, false, ErrSessionUnknown
+	}
+	// A request that began in one epoch may go on in the next, but only if that can be paid for.
+	key := r.s.key
+	key.LastEpoch = r.s.lastEpoch
+	if err := payableBy(&key, view); err != nil {
+		return nil, false, err
 	}
 	if p, err = m.position(a, view); err != nil {
 		return nil, false, err
