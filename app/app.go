@@ -143,6 +143,12 @@ func (app *App) InitChainer(ctx sdk.Context, req *abci.RequestInitChain) (*abci.
 	if err := json.Unmarshal(req.AppStateBytes, &state); err != nil {
 		return nil, fmt.Errorf("genesis state: %w", err)
 	}
+	if err := checkConsensusParams(req.ConsensusParams); err != nil {
+		return nil, err
+	}
+	if err := state.check(app.encoding.codec); err != nil {
+		return nil, err
+	}
 	if err := app.UpgradeKeeper.SetModuleVersionMap(ctx, app.modules.GetVersionMap()); err != nil {
 		return nil, err
 	}

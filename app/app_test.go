@@ -123,7 +123,7 @@ func TestExportStartsANewChain(t *testing.T) {
 	require.Error(t, err)
 }
 
-func validatorUpdates(t *testing.T, list []cmttypes.GenesisValidator) (updates []abci.ValidatorUpdate) {
+func validatorUpdates(t testing.TB, list []cmttypes.GenesisValidator) (updates []abci.ValidatorUpdate) {
 	t.Helper()
 	for _, v := range list {
 		updates = append(updates, cmttypes.TM2PB.ValidatorUpdate(&cmttypes.Validator{PubKey: v.PubKey, VotingPower: v.Power}))

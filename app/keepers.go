@@ -128,6 +128,8 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 	k.EvidenceKeeper = evidencekeeper.NewKeeper(
 		cdc, service(evidencetypes.StoreKey), k.StakingKeeper, k.SlashingKeeper, addressCodec, runtime.ProvideCometInfoService(),
 	)
+	// No evidence comes in by messages; CometBFT's takes another way. Without a router the keeper would panic on one.
+	k.EvidenceKeeper.SetRouter(evidencetypes.NewRouter())
 	k.FeeGrantKeeper = feegrantkeeper.NewKeeper(cdc, service(feegrant.StoreKey), k.AccountKeeper).SetBankKeeper(k.BankKeeper)
 	k.AuthzKeeper = authzkeeper.NewKeeper(service(authzkeeper.StoreKey), cdc, app.MsgServiceRouter(), k.AccountKeeper).
 		SetBankKeeper(k.BankKeeper)

@@ -36,7 +36,7 @@ func (h proposalHandler) gas(raw []byte) (gas uint64, err error) {
 	if !ok {
 		return 0, errNoGasLimit
 	}
-	return feeTx.GetGas(), nil
+	return feeTx.GetGas(), checkTxGas(feeTx.GetGas())
 }
 
 // prepare takes transactions in the order of the mempool while they fit into the bytes and the gas of the block. It drops
@@ -61,7 +61,7 @@ func (h proposalHandler) prepare(ctx sdk.Context, req *abci.RequestPreparePropos
 	return &abci.ResponsePrepareProposal{Txs: txs}, nil
 }
 
-// process refuses a block with a transaction that does not decode, and one whose transactions want more gas in total than
+// process refuses a block with a transaction that does not decode or wants more gas than one may, and a block whose transactions want more gas in total than
 // the block may use.
 func (h proposalHandler) process(ctx sdk.Context, req *abci.RequestProcessProposal) (*abci.ResponseProcessProposal, error) {
 	left := newGasBudget(ctx)
@@ -84,9 +84,10 @@ type gasBudget struct {
 	max, left uint64
 }
 
-// newGasBudget returns the budget of the consensus parameters. Without a positive max_gas there is no limit.
+// newGasBudget returns the budget of the consensus parameters. A max_gas that is not positive means "no limit" to CometBFT.
+// There is none such here, however it came into the parameters: the default of a new chain counts then.
 func newGasBudget(ctx sdk.Context) gasBudget {
-	limit := ^uint64(0)
+	limit := uint64(maxBlockGas)
 	if block := ctx.ConsensusParams().Block; block != nil && block.MaxGas > 0 {
 		limit = uint64(block.MaxGas)
 	}

@@ -6,10 +6,15 @@ import (
 	abci "github.com/cometbft/cometbft/abci/types"
 	"github.com/stretchr/testify/require"
 
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+
 	"github.com/edgechain/edge/app"
 )
 
-const maxGas = 100_000_000
+const (
+	maxGas   = 40_000_000
+	maxTxGas = 20_000_000
+)
 
 func (c *chain) process(txs ...[]byte) abci.ResponseProcessProposal_ProposalStatus {
 	c.t.Helper()
@@ -46,9 +51,9 @@ func TestProcessProposalBoundsGas(t *testing.T) {
 		want abci.ResponseProcessProposal_ProposalStatus
 	}{
 		"empty":                {nil, accept},
-		"exactly max_gas":      {[][]byte{tx(maxGas-100_000, 0), tx(100_000, 1)}, accept},
-		"one more":             {[][]byte{tx(maxGas-100_000, 0), tx(100_001, 1)}, reject},
-		"one too large":        {[][]byte{tx(maxGas+1, 0)}, reject},
+		"exactly max_gas":      {[][]byte{tx(maxTxGas, 0), tx(maxTxGas-100_000, 1), tx(100_000, 2)}, accept},
+		"one more":             {[][]byte{tx(maxTxGas, 0), tx(maxTxGas-100_000, 1), tx(100_001, 2)}, reject},
+		"one too large":        {[][]byte{tx(maxTxGas+1, 0)}, reject},
 		"a sum that overflows": {[][]byte{tx(1<<63, 0), tx(1<<63, 1)}, reject},
 		"not a transaction":    {[][]byte{tx(100_000, 0), {1, 2, 3}}, reject},
 		"an empty transaction": {[][]byte{{}}, reject},
@@ -65,17 +70,18 @@ func TestPrepareProposalPassesProcessProposal(t *testing.T) {
 	tx := func(gas, offset uint64) []byte {
 		return c.tx(alice, gas, offset, transfer(addressOf(alice), addressOf(bob), 1))
 	}
-	first, second, third := tx(maxGas/2, 0), tx(maxGas/2+1, 1), tx(100_000, 2)
+	full := tx(maxTxGas, 0)
+	first, second, third := tx(maxTxGas-200_000, 1), tx(maxTxGas, 2), tx(100_000, 3)
 	for name, tt := range map[string]struct {
 		maxBytes int64
 		txs      [][]byte
 		want     [][]byte
 	}{
 		"all fit":                             {1 << 20, [][]byte{first, third}, [][]byte{first, third}},
-		"stops where the gas ends":            {1 << 20, [][]byte{first, second, third}, [][]byte{first}},
+		"stops where the gas ends":            {1 << 20, [][]byte{full, first, second, third}, [][]byte{full, first}},
 		"stops where the bytes end":           {int64(len(first)) + 10, [][]byte{first, third}, [][]byte{first}},
 		"drops what does not decode":          {1 << 20, [][]byte{{9}, first, {}, third}, [][]byte{first, third}},
-		"drops what fits into no block (gas)": {1 << 20, [][]byte{tx(maxGas+1, 0), third}, [][]byte{third}},
+		"drops what fits into no block (gas)": {1 << 20, [][]byte{tx(maxTxGas+1, 0), third}, [][]byte{third}},
 		"drops what fits into no block":       {int64(len(third)) + 10, [][]byte{append(make([]byte, 0), make([]byte, 4096)...), third}, [][]byte{third}},
 		"nothing":                             {1 << 20, nil, nil},
 	} {
@@ -85,4 +91,56 @@ func TestPrepareProposalPassesProcessProposal(t *testing.T) {
 			require.Equal(t, abci.ResponseProcessProposal_ACCEPT, c.process(got...))
 		})
 	}
+}
+
+// setMaxGas writes the consensus parameter as a proposal could, past what genesis allows.
+func (c *chain) setMaxGas(gas int64) {
+	c.t.Helper()
+	params := app.DefaultConsensusParams().ToProto()
+	params.Block.MaxGas = gas
+	require.NoError(c.t, c.app.ConsensusKeeper.ParamsStore.Set(c.ctx(), params))
+}
+
+// To CometBFT a max_gas of -1 (or 0) is no limit. Here it is the default one.
+func TestProposalsAreBoundedWithoutMaxGas(t *testing.T) {
+	alice := newKey("alice")
+	for _, limit := range []int64{-1, 0} {
+		c := newChain(t, alice)
+		c.setMaxGas(limit)
+		c.block()
+		var txs [][]byte
+		for i := range uint64(3) {
+			txs = append(txs, c.tx(alice, maxTxGas, i, transfer(addressOf(alice), addressOf(alice), 1)))
+		}
+		require.Equal(t, abci.ResponseProcessProposal_REJECT, c.process(txs...), limit)
+		require.Equal(t, abci.ResponseProcessProposal_ACCEPT, c.process(txs[:2]...), limit)
+		require.Equal(t, txs[:2], c.prepare(1<<20, txs...), limit)
+	}
+}
+
+func TestTransactionGasIsCapped(t *testing.T) {
+	alice := newKey("alice")
+	c := newChain(t, alice)
+	message := transfer(addressOf(alice), addressOf(alice), 1)
+	good, bad := c.tx(alice, maxTxGas, 0, message), c.tx(alice, maxTxGas+1, 0, message)
+	const want = "transaction wants 20000001 gas, at most 20000000"
+
+	res, err := c.app.CheckTx(&abci.RequestCheckTx{Tx: bad, Type: abci.CheckTxType_New})
+	require.NoError(t, err)
+	require.Equal(t, sdkerrors.ErrInvalidGasLimit.ABCICode(), res.Code)
+	require.Contains(t, res.Log, want)
+	res, err = c.app.CheckTx(&abci.RequestCheckTx{Tx: bad, Type: abci.CheckTxType_Recheck})
+	require.NoError(t, err)
+	require.Equal(t, sdkerrors.ErrInvalidGasLimit.ABCICode(), res.Code)
+	_, _, err = c.app.Simulate(bad)
+	require.ErrorIs(t, err, sdkerrors.ErrInvalidGasLimit)
+
+	before := c.balance(addressOf(alice), app.BondDenom)
+	result := c.block(bad)[0]
+	require.Equal(t, sdkerrors.ErrInvalidGasLimit.ABCICode(), result.Code)
+	require.Contains(t, result.Log, want)
+	require.Equal(t, before, c.balance(addressOf(alice), app.BondDenom), "no fee: it does not get that far")
+
+	result = c.block(good)[0]
+	require.Zero(t, result.Code, result.Log)
 }

@@ -3,10 +3,16 @@
 package app_test
 
 import (
+	"fmt"
 	"testing"
 
+	abci "github.com/cometbft/cometbft/abci/types"
+	dbm "github.com/cosmos/cosmos-db"
 	"github.com/stretchr/testify/require"
 
+	"cosmossdk.io/log/v2"
+
+	"github.com/cosmos/cosmos-sdk/baseapp"
 	simtestutil "github.com/cosmos/cosmos-sdk/testutil/sims"
 	"github.com/cosmos/cosmos-sdk/testutil/simsx"
 	simtypes "github.com/cosmos/cosmos-sdk/types/simulation"
@@ -33,11 +39,28 @@ func simState(a *app.App) simsx.SimStateFactory {
 // TestFullAppSimulation runs random messages of all modules over several seeds. At the end the invariants must hold and the
 // state must load into a new chain.
 func TestFullAppSimulation(t *testing.T) {
-	simsx.Run(t, app.New, simState, func(tb testing.TB, ti simsx.TestInstance[*app.App], _ []simtypes.Account) {
-		tb.Helper()
-		ctx := ti.App.NewContext(true).WithBlockHeight(ti.App.LastBlockHeight())
-		require.NoError(tb, ti.App.CheckInvariants(ctx))
-		_, err := ti.App.ExportAppStateAndValidators(false, nil, nil)
-		require.NoError(tb, err)
+	cfg := simcli.NewConfigFromFlags()
+	cfg.ChainID = simsx.SimAppChainID
+	// The chain does not start without a bound.
+	cfg.BlockMaxGas = app.DefaultConsensusParams().Block.MaxGas
+	for _, seed := range []int64{1, 2, 32, 123} {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			simsx.RunWithSeed(t, cfg, app.New, simState, seed, nil, checkAfterRun)
+		})
+	}
+}
+
+func checkAfterRun(tb testing.TB, ti simsx.TestInstance[*app.App], _ []simtypes.Account) {
+	tb.Helper()
+	ctx := ti.App.NewContext(true).WithBlockHeight(ti.App.LastBlockHeight())
+	require.NoError(tb, ti.App.CheckInvariants(ctx))
+	exported, err := ti.App.ExportAppStateAndValidators(false, nil, nil)
+	require.NoError(tb, err)
+	next := app.New(log.NewNopLogger(), dbm.NewMemDB(), true, simtestutil.AppOptionsMap{}, baseapp.SetChainID(ti.Cfg.ChainID))
+	params := app.DefaultConsensusParams().ToProto()
+	_, err = next.InitChain(&abci.RequestInitChain{
+		ChainId: ti.Cfg.ChainID, Time: ctx.BlockTime(), InitialHeight: exported.Height, ConsensusParams: &params,
+		AppStateBytes: exported.AppState, Validators: validatorUpdates(tb, exported.Validators),
 	})
+	require.NoError(tb, err)
 }

@@ -66,7 +66,7 @@ func TestInit(t *testing.T) {
 		require.NoError(t, err)
 		return string(raw)
 	}
-	for _, want := range []string{`"settlement_denom": "utest"`, `"development": true`, `"duration": "60s"`, `"max_gas": "100000000"`, `"max_bytes": "4194304"`, `"bond_denom": "uedge"`} {
+	for _, want := range []string{`"settlement_denom": "utest"`, `"development": true`, `"duration": "60s"`, `"max_gas": "40000000"`, `"max_bytes": "4194304"`, `"bond_denom": "uedge"`} {
 		require.Contains(t, file("genesis.json"), want)
 	}
 	for _, want := range []string{`minimum-gas-prices = "0.0025uedge"`, `query-gas-limit = "50000000"`, `app-db-backend = "pebbledb"`, "enabled-unsafe-cors = false"} {

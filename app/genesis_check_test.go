@@ -1,0 +1,132 @@
+package app_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
+	dbm "github.com/cosmos/cosmos-db"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cosmos/cosmos-sdk/codec"
+
+	"github.com/edgechain/edge/app"
+	dacktypes "github.com/edgechain/edge/x/dack/types"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
+	nodetypes "github.com/edgechain/edge/x/node/types"
+	rewardstypes "github.com/edgechain/edge/x/rewards/types"
+)
+
+// start loads a genesis state into a new application.
+func start(state app.GenesisState, params *cmtproto.ConsensusParams, like *chain, validators []abci.ValidatorUpdate) error {
+	raw, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	_, err = newApp(dbm.NewMemDB(), nil).InitChain(&abci.RequestInitChain{
+		ChainId: chainID, Time: like.now, InitialHeight: like.app.LastBlockHeight() + 1,
+		ConsensusParams: params, AppStateBytes: raw, Validators: validators,
+	})
+	return err
+}
+
+func TestGenesisNeedsMaxGas(t *testing.T) {
+	c := newChain(t)
+	state := c.genesis(nil)
+	for _, gas := range []int64{-1, 0} {
+		params := app.DefaultConsensusParams().ToProto()
+		params.Block.MaxGas = gas
+		require.ErrorContains(t, start(state, &params, c, nil), "max_gas")
+	}
+	require.ErrorContains(t, start(state, &cmtproto.ConsensusParams{}, c, nil), "consensus parameters")
+	require.ErrorContains(t, start(state, nil, c, nil), "consensus parameters")
+}
+
+// edit changes the state of a module in a document.
+func edit[T any, P interface {
+	*T
+	codec.ProtoMarshaler
+}](t *testing.T, c *chain, state app.GenesisState, name string, change func(P)) {
+	t.Helper()
+	gs := P(new(T))
+	c.app.AppCodec().MustUnmarshalJSON(state[name], gs)
+	change(gs)
+	state[name] = c.app.AppCodec().MustMarshalJSON(gs)
+}
+
+// A document whose modules do not belong together does not start a chain.
+func TestGenesisOfModulesMustAgree(t *testing.T) {
+	alice := newKey("alice")
+	c := newChain(t, alice)
+	m := newMoney(c, alice)
+	c.closeEpoch()
+	m.settle(3 << 30)
+	c.closeEpoch()
+	m.settle(5 << 30)
+	exported, err := c.app.ExportAppStateAndValidators(false, nil, nil)
+	require.NoError(t, err)
+	params := app.DefaultConsensusParams().ToProto()
+	updates := validatorUpdates(t, exported.Validators)
+	current, err := c.app.EpochKeeper.CurrentNumber(c.ctx())
+	require.NoError(t, err)
+	const foreign = "do not belong together"
+
+	reset := func(gs *epochtypes.GenesisState) { gs.Epochs, gs.Closing = nil, epochtypes.ClosingState{} }
+	for name, tt := range map[string]struct {
+		change func(app.GenesisState)
+		err    string
+	}{
+		"as it was exported": {func(app.GenesisState) {}, ""},
+		"settled in the staking coin": {func(s app.GenesisState) {
+			edit(t, c, s, dacktypes.ModuleName, func(gs *dacktypes.GenesisState) { gs.Params.SettlementDenom = app.BondDenom })
+		}, "settlement coin is the staking coin"},
+		"epochs reset": {func(s app.GenesisState) { edit(t, c, s, epochtypes.ModuleName, reset) }, foreign},
+		"epochs reset but for lanes": {func(s app.GenesisState) {
+			edit(t, c, s, epochtypes.ModuleName, reset)
+			edit(t, c, s, rewardstypes.ModuleName, func(gs *rewardstypes.GenesisState) { *gs = *rewardstypes.DefaultGenesis() })
+			edit(t, c, s, nodetypes.ModuleName, func(gs *nodetypes.GenesisState) { gs.Epoch = 0 })
+			edit(t, c, s, dacktypes.ModuleName, func(gs *dacktypes.GenesisState) {
+				gs.PriceChanges, gs.Revenue, gs.WorkerTotals, gs.ServiceTotals, gs.EpochTotals = nil, nil, nil, nil, nil
+				for i := range gs.Keys {
+					gs.Keys[i].Spent = nil
+				}
+			})
+		}, "lanes of key"},
+		"workers of the future": {func(s app.GenesisState) {
+			edit(t, c, s, nodetypes.ModuleName, func(gs *nodetypes.GenesisState) { gs.Epoch = current + 1 })
+		}, foreign},
+		"prices after the next epoch": {func(s app.GenesisState) {
+			edit(t, c, s, dacktypes.ModuleName, func(gs *dacktypes.GenesisState) {
+				gs.PriceChanges = append(gs.PriceChanges, dacktypes.PriceChange{Epoch: current + 2, Prices: gs.Params.Prices})
+			})
+		}, foreign},
+		"a total of the open epoch": {func(s app.GenesisState) {
+			edit(t, c, s, dacktypes.ModuleName, func(gs *dacktypes.GenesisState) {
+				last := gs.EpochTotals[len(gs.EpochTotals)-1]
+				last.Epoch = current
+				gs.EpochTotals = append(gs.EpochTotals, last)
+			})
+		}, foreign},
+		"a summary of the open epoch": {func(s app.GenesisState) {
+			edit(t, c, s, rewardstypes.ModuleName, func(gs *rewardstypes.GenesisState) {
+				last := gs.Summaries[len(gs.Summaries)-1]
+				last.Epoch = current
+				gs.Summaries = append(gs.Summaries, last)
+			})
+		}, foreign},
+		"without a module": {func(s app.GenesisState) { delete(s, epochtypes.ModuleName) }, "no state of epoch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var state app.GenesisState
+			require.NoError(t, json.Unmarshal(exported.AppState, &state))
+			tt.change(state)
+			err := start(state, &params, c, updates)
+			if tt.err == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, tt.err)
+		})
+	}
+}

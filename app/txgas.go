@@ -1,0 +1,32 @@
+package app
+
+import (
+	errorsmod "cosmossdk.io/errors"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+)
+
+// checkTxGas returns sdkerrors.ErrInvalidGasLimit if a transaction wants more gas than one may.
+func checkTxGas(gas uint64) error {
+	if gas > maxTxGas {
+		return errorsmod.Wrapf(sdkerrors.ErrInvalidGasLimit, "transaction wants %d gas, at most %d", gas, uint64(maxTxGas))
+	}
+	return nil
+}
+
+// txGasDecorator refuses a transaction that wants more gas than one may, in simulations too: a block waits for its longest
+// transaction, even where transactions run in parallel.
+type txGasDecorator struct{}
+
+// AnteHandle implements sdk.AnteDecorator.
+func (txGasDecorator) AnteHandle(ctx sdk.Context, tx sdk.Tx, simulate bool, next sdk.AnteHandler) (sdk.Context, error) {
+	feeTx, ok := tx.(sdk.FeeTx)
+	if !ok {
+		return ctx, errorsmod.Wrap(sdkerrors.ErrTxDecode, errNoGasLimit.Error())
+	}
+	if err := checkTxGas(feeTx.GetGas()); err != nil {
+		return ctx, err
+	}
+	return next(ctx, tx, simulate)
+}
