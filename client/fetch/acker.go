@@ -162,6 +162,20 @@ func (a *acker) flush(ctx context.Context) error {
 	}
 }
 
+// finalReasons are those for which a worker can never store an acknowledgement. Any other, such as overloaded or
+// unavailable, may be over at the next try.
+var finalReasons = map[string]bool{
+	"out-of-range":    true,
+	"wrong-worker":    true,
+	"epoch-dead":      true,
+	"unknown-service": true,
+	"unknown-key":     true,
+	"key-expired":     true,
+	"foreign-key":     true,
+	"too-many-lanes":  true,
+	"bad-signature":   true,
+}
+
 // refused takes up what the worker stored of a list and gives up what can never be stored.
 func (a *acker) refused(list []ack.Signed, owner []*lane.Lane, p *Problem) error {
 	var stored []ack.Signed
@@ -174,9 +188,8 @@ func (a *acker) refused(list []ack.Signed, owner []*lane.Lane, p *Problem) error
 		case !bad:
 			owner[i].Confirm(list[i : i+1])
 			stored = append(stored, list[i])
-		case i+1 < len(list) && owner[i+1] == owner[i]:
+		case finalReasons[reason] && owner[i].Abandon(&list[i].Ack):
 			// The last one of the epoch before: its epoch may have died with the worker, and the newest stands by itself.
-			owner[i].Abandon(&list[i].Ack)
 		default:
 			fault = fmt.Errorf("%w: lane %d of epoch %d: %s", ErrAckRefused, list[i].Lane, list[i].Epoch, reason)
 		}
@@ -208,6 +221,7 @@ func (a *acker) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, a.src.cfg.FinalAckTimeout)
 	defer cancel()
 	err := a.deliver(ctx)
+	unsent := a.unsent()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var left uint64
@@ -218,7 +232,7 @@ func (a *acker) stop(ctx context.Context) error {
 	}
 	a.src.mu.Lock()
 	a.src.report.Unacknowledged += left
-	if err != nil && left > 0 {
+	if err != nil && (left > 0 || unsent > 0) {
 		a.src.report.AckError = err.Error()
 	}
 	a.src.mu.Unlock()
@@ -228,8 +242,14 @@ func (a *acker) stop(ctx context.Context) error {
 func (a *acker) deliver(ctx context.Context) error {
 	pause := a.src.cfg.Backoff
 	patience := time.Now().Add(a.src.cfg.EpochPatience)
+	var last error
 	for {
 		err := a.flush(ctx)
+		if err != nil && ctx.Err() != nil && last != nil {
+			// That the time is up says less than what went wrong until then.
+			return last
+		}
+		last = err
 		if err == nil {
 			if left := a.unsent(); left == 0 {
 				return nil

@@ -123,6 +123,9 @@ type double struct {
 	kick         bool // forgets all sessions at the next request
 	closeLane    map[uint8]bool
 	refuseAcks   bool
+	// refuseOld is why acknowledgements of earlier epochs are refused, refuseOldTimes how often.
+	refuseOld      string
+	refuseOldTimes int
 
 	onInfo, onSession func(map[string]any)
 	onHeader          func(http.Header)
@@ -306,6 +309,9 @@ func (d *double) take(a *ack.Signed, epoch uint64) string {
 	switch {
 	case d.refuseAcks:
 		return "unavailable"
+	case d.refuseOldTimes > 0 && a.Epoch < epoch:
+		d.refuseOldTimes--
+		return d.refuseOld
 	case a.WorkerID != d.id || a.KeyID != testKeyID || a.ServiceID != 0:
 		return "foreign"
 	case a.Epoch > epoch:

@@ -419,6 +419,47 @@ func TestUndeliveredAcknowledgementIsDeliveredNextTime(t *testing.T) {
 	require.False(t, d.anyClosed())
 }
 
+// The last acknowledgement of an epoch is given up only if the worker can never store it.
+func TestRefusalOfTheEpochBefore(t *testing.T) {
+	for reason, final := range map[string]bool{
+		"epoch-dead": true, "key-expired": true, "wrong-worker": true, "unknown-key": true, "bad-signature": true, "out-of-range": true,
+		"foreign-key": true, "unknown-service": true, "too-many-lanes": true,
+		"overloaded": false, "unavailable": false, "epoch-ahead": false, "what is this": false,
+	} {
+		t.Run(reason, func(t *testing.T) {
+			e := newEnv(t)
+			e.cfg.FinalAckTimeout = 50 * time.Millisecond
+			e.cfg.EpochPatience = time.Minute
+			d := newDouble(t, e.chain, 1, e.public)
+			d.refuseAcks = true
+			data, name := d.add(5 * group)
+			req := fetch.Request{Name: name, Workers: []fetch.Worker{d.worker()}}
+			_, report, err := e.get(t, true, req)
+			require.NoError(t, err)
+			require.EqualValues(t, len(data), report.Unacknowledged)
+
+			e.chain.advance()
+			d.refuseAcks, d.refuseOld, d.refuseOldTimes = false, reason, 1<<30
+			_, report, err = e.get(t, true, req)
+			require.NoError(t, err)
+			require.Equal(t, final, report.AckError == "", report.AckError)
+			require.Contains(t, report.AckError, map[bool]string{false: reason}[final])
+
+			d.refuseOldTimes = 1
+			e.cfg.FinalAckTimeout = 5 * time.Second
+			_, report, err = e.get(t, true, req)
+			require.NoError(t, err)
+			require.Empty(t, report.AckError)
+			want := 2 * len(data)
+			if !final {
+				want += len(data)
+			}
+			total, _ := d.total()
+			require.EqualValues(t, want, total, "a final reason is not met twice, any other is tried again")
+		})
+	}
+}
+
 func TestCancelAcknowledgesWhatWasVerified(t *testing.T) {
 	e := newEnv(t)
 	d := newDouble(t, e.chain, 1, e.public)

@@ -77,6 +77,8 @@ func (c *Counters) extend(receipt ack.Digest) {
 type signed struct {
 	ack.Signed
 	confirmed bool
+	// abandoned ones are not sent again while the lane is open.
+	abandoned bool
 }
 
 // Lane is the state of one lane. It is safe for concurrent use; requests may run in parallel.
@@ -215,7 +217,7 @@ func (l *Lane) Sign() ([]ack.Signed, error) {
 		}
 	}
 	var list []ack.Signed
-	if l.prev != nil && !l.prev.confirmed {
+	if l.prev != nil && !l.prev.confirmed && !l.prev.abandoned {
 		list = append(list, l.prev.Signed)
 	}
 	if l.last != nil && !l.last.confirmed {
@@ -238,13 +240,15 @@ func (l *Lane) Confirm(list []ack.Signed) {
 }
 
 // Abandon gives up an acknowledgement of the epoch before that the worker refuses for good, so that it is not sent again.
-// The newest one is never given up.
-func (l *Lane) Abandon(a *ack.Ack) {
+// It reports whether it was that: the newest one is never given up.
+func (l *Lane) Abandon(a *ack.Ack) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.prev != nil && l.prev.Ack == *a {
-		l.prev.confirmed = true
+	if l.prev == nil || l.prev.Ack != *a {
+		return false
 	}
+	l.prev.abandoned = true
+	return true
 }
 
 // Resume takes over what a worker says it holds of this lane, the newest acknowledgement of the current epoch and of the
