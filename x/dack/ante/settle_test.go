@@ -10,23 +10,37 @@ import (
 
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	"github.com/cosmos/cosmos-sdk/x/authz"
 
 	"github.com/edgechain/edge/x/dack/ante"
 	"github.com/edgechain/edge/x/dack/types"
+	nodetypes "github.com/edgechain/edge/x/node/types"
 )
 
 var errRefused = errors.New("refused")
 
 // keeperDouble refuses settlements of worker 9, and consumes gas as reads of the store do.
-type keeperDouble struct{ calls int }
+type keeperDouble struct{ calls, reads int }
 
-func (k *keeperDouble) CheckSettle(ctx context.Context, msg *types.MsgSettle) (types.Params, uint64, error) {
+func (k *keeperDouble) CheckSettle(ctx context.Context, params types.Params, current uint64, msg *types.MsgSettle) (nodetypes.Worker, error) {
 	k.calls++
 	sdk.UnwrapSDKContext(ctx).GasMeter().ConsumeGas(1_000, "read")
-	if msg.WorkerId == 9 {
-		return types.Params{}, 0, errRefused
+	if msg.WorkerId == 9 || params.MaxAcks != 7 || current != 5 {
+		return nodetypes.Worker{}, errRefused
 	}
-	return types.Params{}, 1, nil
+	return nodetypes.Worker{}, nil
+}
+
+func (k *keeperDouble) SettleRules(ctx context.Context) (types.Params, uint64, error) {
+	k.reads++
+	sdk.UnwrapSDKContext(ctx).GasMeter().ConsumeGas(1_000, "read")
+	return types.Params{MaxAcks: 7}, 5, nil
+}
+
+// within wraps messages in a MsgExec of x/authz.
+func within(msgs ...sdk.Msg) sdk.Msg {
+	exec := authz.NewMsgExec(sdk.AccAddress("grantee"), msgs)
+	return &exec
 }
 
 type tx []sdk.Msg
@@ -49,6 +63,12 @@ func TestSettleDecorator(t *testing.T) {
 		{"others", check, tx{other}, 0, nil},
 		{"recheck", recheck, tx{bad}, 1, errRefused},
 		{"in a block the handler checks", block, tx{bad}, 0, nil},
+		{"within authz", check, tx{within(good, within(bad))}, 2, errRefused},
+		{"four", check, tx{good, good, good, good}, 4, nil},
+		{"five", check, tx{good, good, good, good, good}, 0, types.ErrTooManySettlements},
+		{"five in a block", block, tx{good, good, good, good, other, good}, 0, types.ErrTooManySettlements},
+		{"five with authz", recheck, tx{good, within(good, good), within(within(good, good))}, 0, types.ErrTooManySettlements},
+		{"hidden deep", check, tx{within(within(within(within(within(good)))))}, 0, types.ErrTooManySettlements},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k, reached := &keeperDouble{}, false
@@ -58,6 +78,7 @@ func TestSettleDecorator(t *testing.T) {
 			require.ErrorIs(t, err, c.want)
 			require.Equal(t, c.want == nil, reached)
 			require.Equal(t, c.calls, k.calls)
+			require.Equal(t, min(c.calls, 1), k.reads, "the rules are read once")
 			require.Zero(t, meter.GasConsumed(), "it takes no gas")
 		})
 	}

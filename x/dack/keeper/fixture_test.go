@@ -100,6 +100,11 @@ func (n *nodeDouble) Worker(_ context.Context, id uint64) (nodetypes.Worker, err
 	return w, nil
 }
 
+// operatorOf is the operator of a worker.
+func operatorOf(worker uint64) string {
+	return sdk.ValAddress(fmt.Sprintf("operator%012d", worker)).String()
+}
+
 // unitPrices make one byte and one fuel cost one unit each.
 func unitPrices() types.Prices {
 	return types.Prices{PerGib: math.NewInt(1 << 30), PerGfuel: math.NewInt(1_000_000_000)}
@@ -149,7 +154,7 @@ func newFixtureOn(t T, db dbm.DB) *fixture {
 	gs.PriceChanges = nil
 	require.NoError(t, f.keeper.InitGenesis(f.ctx, gs))
 	f.worker = f.address("worker")
-	f.node.workers[workerID] = nodetypes.Worker{Id: workerID, Account: f.worker, Status: nodetypes.WORKER_STATUS_ACTIVE}
+	f.node.workers[workerID] = nodetypes.Worker{Id: workerID, Operator: operatorOf(workerID), Account: f.worker, Status: nodetypes.WORKER_STATUS_ACTIVE}
 	return f
 }
 

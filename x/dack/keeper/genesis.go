@@ -103,12 +103,12 @@ func (k *Keeper) initAccount(ctx context.Context, a types.Account) error {
 
 func (k *Keeper) initRevenue(ctx context.Context, gs *types.GenesisState) error {
 	for _, r := range gs.Revenue {
-		if err := k.revenue.Set(ctx, collections.Join3(r.Epoch, r.WorkerId, r.ServiceId), r.Revenue); err != nil {
+		if err := k.revenue.Set(ctx, collections.Join3(r.Epoch, r.WorkerId, r.ServiceId), workerRevenue(r)); err != nil {
 			return err
 		}
 	}
 	for _, r := range gs.WorkerTotals {
-		if err := k.workerTotals.Set(ctx, collections.Join(r.Epoch, r.WorkerId), r.Revenue); err != nil {
+		if err := k.workerTotals.Set(ctx, collections.Join(r.Epoch, r.WorkerId), workerRevenue(r)); err != nil {
 			return err
 		}
 	}
@@ -128,6 +128,10 @@ func (k *Keeper) initRevenue(ctx context.Context, gs *types.GenesisState) error 
 		}
 	}
 	return nil
+}
+
+func workerRevenue(r types.RevenueRecord) types.WorkerRevenue {
+	return types.WorkerRevenue{Revenue: r.Revenue, Operator: r.Operator}
 }
 
 // ExportGenesis returns the whole state; importing it gives the same state back, also in the middle of a sum.
@@ -164,20 +168,20 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 	}); err != nil {
 		return nil, err
 	}
-	if err := k.revenue.Walk(ctx, nil, func(key revenueKey, r types.Revenue) (bool, error) {
-		gs.Revenue = append(gs.Revenue, types.RevenueRecord{Epoch: key.K1(), WorkerId: key.K2(), ServiceId: key.K3(), Revenue: r})
+	if err := k.revenue.Walk(ctx, nil, func(key revenueKey, r types.WorkerRevenue) (bool, error) {
+		gs.Revenue = append(gs.Revenue, revenueRecord(key, r))
 		return false, nil
 	}); err != nil {
 		return nil, err
 	}
-	if err := k.workerTotals.Walk(ctx, nil, func(key totalKey, r types.Revenue) (bool, error) {
-		gs.WorkerTotals = append(gs.WorkerTotals, types.RevenueRecord{Epoch: key.K1(), WorkerId: key.K2(), Revenue: r})
+	if err := k.workerTotals.Walk(ctx, nil, func(key totalKey, r types.WorkerRevenue) (bool, error) {
+		gs.WorkerTotals = append(gs.WorkerTotals, workerTotal(key, r))
 		return false, nil
 	}); err != nil {
 		return nil, err
 	}
 	if err := k.serviceTotals.Walk(ctx, nil, func(key totalKey, r types.Revenue) (bool, error) {
-		gs.ServiceTotals = append(gs.ServiceTotals, types.RevenueRecord{Epoch: key.K1(), ServiceId: key.K2(), Revenue: r})
+		gs.ServiceTotals = append(gs.ServiceTotals, serviceTotal(key, r))
 		return false, nil
 	}); err != nil {
 		return nil, err
@@ -242,8 +246,8 @@ func (k *Keeper) owedAndHeld(ctx context.Context) (owed, held math.Int, err erro
 	}); err != nil {
 		return owed, held, err
 	}
-	if err := k.revenue.Walk(ctx, nil, func(_ revenueKey, r types.Revenue) (bool, error) {
-		owed = owed.Add(r.Amount)
+	if err := k.revenue.Walk(ctx, nil, func(_ revenueKey, r types.WorkerRevenue) (bool, error) {
+		owed = owed.Add(r.Revenue.Amount)
 		return false, nil
 	}); err != nil {
 		return owed, held, err

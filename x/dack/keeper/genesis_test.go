@@ -121,6 +121,9 @@ func TestInitGenesisRefuses(t *testing.T) {
 		{"totals of services do not add up", func(gs *types.GenesisState) { gs.ServiceTotals = nil }, types.ErrInvalidGenesis},
 		{"totals of no epoch", func(gs *types.GenesisState) { gs.EpochTotals = nil }, types.ErrInvalidGenesis},
 		{"collected before it is summed", func(gs *types.GenesisState) { gs.EpochTotals[0].Collected = true }, types.ErrInvalidGenesis},
+		{"released before it is collected", func(gs *types.GenesisState) { gs.EpochTotals[0].Summed, gs.EpochTotals[0].Released = true, true }, types.ErrInvalidGenesis},
+		{"revenue without operator", func(gs *types.GenesisState) { gs.Revenue[0].Operator = "" }, types.ErrInvalidGenesis},
+		{"total without operator", func(gs *types.GenesisState) { gs.WorkerTotals[0].Operator = "" }, types.ErrInvalidGenesis},
 		{"a cursor of no sum", func(gs *types.GenesisState) { gs.SumCursors[0].Epoch = 77 }, types.ErrInvalidGenesis},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -50,8 +50,8 @@ type Keeper struct {
 	accountKeys   collections.KeySet[collections.Pair[uint64, uint64]]
 	lanes         collections.Map[laneKey, types.LaneSet]
 	withdrawals   collections.KeySet[collections.Pair[uint64, uint64]]
-	revenue       collections.Map[revenueKey, types.Revenue]
-	workerTotals  collections.Map[totalKey, types.Revenue]
+	revenue       collections.Map[revenueKey, types.WorkerRevenue]
+	workerTotals  collections.Map[totalKey, types.WorkerRevenue]
 	serviceTotals collections.Map[totalKey, types.Revenue]
 	epochTotals   collections.Map[uint64, types.EpochRevenue]
 	sumCursors    collections.Map[uint64, types.SumCursor]
@@ -71,7 +71,7 @@ func NewKeeper(
 	}
 	u64, pair := collections.Uint64Key, collections.PairKeyCodec(collections.Uint64Key, collections.Uint64Key)
 	triple := collections.TripleKeyCodec(collections.Uint64Key, collections.Uint64Key, collections.Uint64Key)
-	revenue := codec.CollValue[types.Revenue](cdc)
+	workerRevenue := codec.CollValue[types.WorkerRevenue](cdc)
 	sb := collections.NewSchemaBuilder(svc)
 	k := &Keeper{
 		cdc:       cdc,
@@ -91,9 +91,9 @@ func NewKeeper(
 		accountKeys:   collections.NewKeySet(sb, types.AccountKeysPrefix, "account_keys", pair),
 		lanes:         collections.NewMap(sb, types.LanesPrefix, "lanes", triple, codec.CollValue[types.LaneSet](cdc)),
 		withdrawals:   collections.NewKeySet(sb, types.WithdrawalsPrefix, "withdrawals", pair),
-		revenue:       collections.NewMap(sb, types.RevenuePrefix, "revenue", triple, revenue),
-		workerTotals:  collections.NewMap(sb, types.WorkerTotalsPrefix, "worker_totals", pair, revenue),
-		serviceTotals: collections.NewMap(sb, types.ServiceTotalsPrefix, "service_totals", pair, revenue),
+		revenue:       collections.NewMap(sb, types.RevenuePrefix, "revenue", triple, workerRevenue),
+		workerTotals:  collections.NewMap(sb, types.WorkerTotalsPrefix, "worker_totals", pair, workerRevenue),
+		serviceTotals: collections.NewMap(sb, types.ServiceTotalsPrefix, "service_totals", pair, codec.CollValue[types.Revenue](cdc)),
 		epochTotals:   collections.NewMap(sb, types.EpochTotalsPrefix, "epoch_totals", u64, codec.CollValue[types.EpochRevenue](cdc)),
 		sumCursors:    collections.NewMap(sb, types.SumCursorsPrefix, "sum_cursors", u64, codec.CollValue[types.SumCursor](cdc)),
 

@@ -177,9 +177,12 @@ func (s msgServer) AddClientKey(goCtx context.Context, msg *types.MsgAddClientKe
 	if err != nil {
 		return nil, err
 	}
-	ctx.GasMeter().ConsumeGas(keyProofGas, "client key proof")
 	if err := msg.ValidateBasic(); err != nil {
 		return nil, err
+	}
+	ctx.GasMeter().ConsumeGas(keyProofGas, "client key proof")
+	if err := ack.CheckPublicKey(msg.PublicKey); err != nil {
+		return nil, errorsmod.Wrap(types.ErrInvalidPublicKey, err.Error())
 	}
 	account, err := s.k.AccountByOwner(ctx, owner)
 	if err != nil {

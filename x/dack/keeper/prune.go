@@ -74,9 +74,9 @@ func firstKeys[K, V any](ctx context.Context, m collections.Map[K, V], r collect
 	return keys, nil
 }
 
-// pruneTotals removes the totals of epochs before oldest whose money has been collected, parts before the whole. Epochs
-// whose money has not are kept, however old: it is still owed. They count against the limit, and are few: each is a stage
-// of the closing machine that was set aside and that nobody retried.
+// pruneTotals removes the totals of epochs before oldest that are released, parts before the whole. Epochs whose payouts
+// have not all been made or set aside are kept, however old: their totals say to whom the money is owed. They count against
+// the limit, and are few: each is a stage of the closing machine that was set aside and that nobody retried.
 func (k *Keeper) pruneTotals(ctx context.Context, oldest uint64, limit int) (int, error) {
 	epochs, err := firstTotals(ctx, k.epochTotals, oldest, limit)
 	if err != nil {
@@ -85,16 +85,19 @@ func (k *Keeper) pruneTotals(ctx context.Context, oldest uint64, limit int) (int
 	used := 0
 	for _, total := range epochs {
 		used++
-		if !total.Collected {
+		if !total.Released {
 			continue
 		}
-		for _, m := range []collections.Map[totalKey, types.Revenue]{k.workerTotals, k.serviceTotals} {
-			n, err := pruneRange(ctx, m, collections.NewPrefixedPairRange[uint64, uint64](total.Epoch), limit-used)
-			if err != nil {
-				return 0, err
-			}
-			used += n
+		parts := collections.NewPrefixedPairRange[uint64, uint64](total.Epoch)
+		n, err := pruneRange(ctx, k.workerTotals, parts, limit-used)
+		if err != nil {
+			return 0, err
 		}
+		used += n
+		if n, err = pruneRange(ctx, k.serviceTotals, parts, limit-used); err != nil {
+			return 0, err
+		}
+		used += n
 		if used >= limit {
 			break // parts may be left; the next block goes on with this epoch
 		}

@@ -64,7 +64,8 @@ func TestPruneDefault(t *testing.T) {
 	require.GreaterOrEqual(t, uint64(p.PrunePerBlock), 2*(maxGas/p.SettleGasPerAck))
 }
 
-// TestPruneHistory: totals of collected epochs go after history_epochs, bounded; those whose money is still here stay.
+// TestPruneHistory: totals of released epochs go after history_epochs, bounded. Those whose money is still here stay, and so
+// do those whose money x/rewards has but has not handed out: it can ask for them however late.
 func TestPruneHistory(t *testing.T) {
 	f := newFixture(t)
 	f.setParams(func(p *types.Params) {
@@ -74,7 +75,7 @@ func TestPruneHistory(t *testing.T) {
 	k := f.client("client", 1, bigDeposit)
 	const e = firstEpoch
 	const workers = 130
-	for i := range uint64(4) { // e+1 is never collected
+	for i := range uint64(5) { // e+1 is never collected, e+2 never released
 		f.earn(k, workers)
 		f.epoch.current++
 		_, done, err := f.keeper.Close(f.ctx, e+i, 1_000)
@@ -83,6 +84,13 @@ func TestPruneHistory(t *testing.T) {
 		if i != 1 {
 			_, err = f.keeper.CollectRevenue(f.ctx, e+i, rewards)
 			require.NoError(t, err)
+		}
+		switch i {
+		case 1:
+			require.ErrorIs(t, f.keeper.ReleaseTotals(f.ctx, e+i), types.ErrNotCollected)
+		case 2:
+		default:
+			require.NoError(t, f.keeper.ReleaseTotals(f.ctx, e+i))
 		}
 		f.check()
 	}
@@ -96,23 +104,38 @@ func TestPruneHistory(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, totals, workers)
 
-	f.epoch.current += 3 // e, e+1 and e+2 are past the history
+	f.epoch.current += 4 // e to e+3 are past the history
 	_, err = f.keeper.WorkerTotals(f.ctx, e, 0, 1_000)
 	require.ErrorIs(t, err, types.ErrPruned)
-	_, err = f.keeper.ServiceTotals(f.ctx, e+2, 0, 1_000)
+	_, err = f.keeper.ServiceTotals(f.ctx, e+3, 0, 1_000)
 	require.ErrorIs(t, err, types.ErrPruned)
-	f.endBlock() // 2 * 260 lanes of dead epochs come first, in blocks of 100
-	for range 10 {
+	f.endBlock() // 4 * 130 lanes of dead epochs come first, in blocks of 100
+	for range 15 {
 		f.endBlock()
 	}
 	require.False(t, exists(e))
 	require.True(t, exists(e+1), "its money has not been collected")
-	require.False(t, exists(e+2))
-	require.True(t, exists(e+3))
+	require.True(t, exists(e+2), "its money has not been handed out")
+	require.False(t, exists(e+3))
+	require.True(t, exists(e+4))
+	clear(f.node.workers) // retired and deleted in the meantime
+	_, err = f.keeper.WorkerTotals(f.ctx, e, 0, 1_000)
+	require.ErrorIs(t, err, types.ErrPruned)
+	_, err = f.keeper.CollectRevenue(f.ctx, e+1, rewards)
+	require.NoError(t, err)
+	for _, epoch := range []uint64{e + 1, e + 2} {
+		totals, err := f.keeper.WorkerTotals(f.ctx, epoch, 0, 1_000)
+		require.NoError(t, err)
+		require.Len(t, totals, workers)
+		require.Equal(t, operatorOf(7), totals[6].Operator)
+		services, err := f.keeper.ServiceTotals(f.ctx, epoch, 0, 1_000)
+		require.NoError(t, err)
+		require.Len(t, services, 1)
+	}
 	gs, err := f.keeper.ExportGenesis(f.ctx)
 	require.NoError(t, err)
 	require.NoError(t, gs.Validate())
-	require.Len(t, gs.WorkerTotals, 2*workers)
+	require.Len(t, gs.WorkerTotals, 3*workers)
 	require.Zero(t, f.countLanes())
 }
 

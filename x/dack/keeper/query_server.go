@@ -200,8 +200,8 @@ func (q queryServer) Revenue(ctx context.Context, req *types.QueryRevenueRequest
 		return nil, errEmptyRequest
 	}
 	records, page, err := query.CollectionPaginate(ctx, q.k.revenue, req.Pagination,
-		func(key revenueKey, r types.Revenue) (types.RevenueRecord, error) {
-			return types.RevenueRecord{Epoch: key.K1(), WorkerId: key.K2(), ServiceId: key.K3(), Revenue: r}, nil
+		func(key revenueKey, r types.WorkerRevenue) (types.RevenueRecord, error) {
+			return revenueRecord(key, r), nil
 		},
 		func(o *query.CollectionsPaginateOptions[revenueKey]) {
 			prefix := collections.TriplePrefix[uint64, uint64, uint64](req.Epoch)
@@ -221,9 +221,7 @@ func (q queryServer) WorkerTotals(ctx context.Context, req *types.QueryWorkerTot
 	if req == nil {
 		return nil, errEmptyRequest
 	}
-	totals, page, err := q.totals(ctx, q.k.workerTotals, req.Epoch, req.Pagination, func(id uint64) types.RevenueRecord {
-		return types.RevenueRecord{Epoch: req.Epoch, WorkerId: id}
-	})
+	totals, page, err := pageOfTotals(ctx, q.k, q.k.workerTotals, req.Epoch, req.Pagination, workerTotal)
 	if err != nil {
 		return nil, err
 	}
@@ -235,28 +233,22 @@ func (q queryServer) ServiceTotals(ctx context.Context, req *types.QueryServiceT
 	if req == nil {
 		return nil, errEmptyRequest
 	}
-	totals, page, err := q.totals(ctx, q.k.serviceTotals, req.Epoch, req.Pagination, func(id uint64) types.RevenueRecord {
-		return types.RevenueRecord{Epoch: req.Epoch, ServiceId: id}
-	})
+	totals, page, err := pageOfTotals(ctx, q.k, q.k.serviceTotals, req.Epoch, req.Pagination, serviceTotal)
 	if err != nil {
 		return nil, err
 	}
 	return &types.QueryServiceTotalsResponse{Totals: totals, Pagination: page}, nil
 }
 
-func (q queryServer) totals(
-	ctx context.Context, m collections.Map[totalKey, types.Revenue], epoch uint64, page *query.PageRequest,
-	record func(id uint64) types.RevenueRecord,
+func pageOfTotals[V any](
+	ctx context.Context, k *Keeper, m collections.Map[totalKey, V], epoch uint64, page *query.PageRequest,
+	record func(totalKey, V) types.RevenueRecord,
 ) ([]types.RevenueRecord, *query.PageResponse, error) {
-	if _, err := q.k.EpochTotal(ctx, epoch); err != nil {
+	if _, err := k.EpochTotal(ctx, epoch); err != nil {
 		return nil, nil, queryError(err)
 	}
 	totals, pageRes, err := query.CollectionPaginate(ctx, m, page,
-		func(key totalKey, r types.Revenue) (types.RevenueRecord, error) {
-			total := record(key.K2())
-			total.Revenue = r
-			return total, nil
-		},
+		func(key totalKey, v V) (types.RevenueRecord, error) { return record(key, v), nil },
 		query.WithCollectionPaginationPairPrefix[uint64, uint64](epoch))
 	if err != nil {
 		return nil, nil, status.Error(codes.InvalidArgument, err.Error())

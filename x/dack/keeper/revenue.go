@@ -15,14 +15,15 @@ import (
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
 )
 
-// addRevenue adds to the record of a worker and a service in an epoch.
-func (k *Keeper) addRevenue(ctx context.Context, epoch, workerID, serviceID uint64, revenue types.Revenue) error {
+// addRevenue adds to the record of a worker and a service in an epoch. The record names the operator, so that paying the
+// node share needs no record of the worker, however late.
+func (k *Keeper) addRevenue(ctx context.Context, epoch, workerID, serviceID uint64, revenue types.WorkerRevenue) error {
 	key := collections.Join3(epoch, workerID, serviceID)
 	return addTo(ctx, k.revenue, key, revenue)
 }
 
 // addTo adds to a revenue that may not exist yet.
-func addTo[K any](ctx context.Context, m collections.Map[K, types.Revenue], key K, revenue types.Revenue) error {
+func addTo[K any, V interface{ Add(V) V }](ctx context.Context, m collections.Map[K, V], key K, revenue V) error {
 	old, err := m.Get(ctx, key)
 	if errors.Is(err, collections.ErrNotFound) {
 		return m.Set(ctx, key, revenue)
@@ -128,7 +129,7 @@ func (k *Keeper) sumRecord(ctx context.Context, key revenueKey) (types.Revenue, 
 	if err := addTo(ctx, k.workerTotals, collections.Join(key.K1(), key.K2()), revenue); err != nil {
 		return types.Revenue{}, err
 	}
-	return revenue, addTo(ctx, k.serviceTotals, collections.Join(key.K1(), key.K3()), revenue)
+	return revenue.Revenue, addTo(ctx, k.serviceTotals, collections.Join(key.K1(), key.K3()), revenue.Revenue)
 }
 
 // RetryItem takes a record that the sum stage set aside into the current epoch, with which it is summed, shared and paid:
@@ -192,11 +193,36 @@ func (k *Keeper) CollectRevenue(ctx context.Context, epoch uint64, recipientModu
 	return amount, nil
 }
 
-// EpochTotal returns the total of an epoch that is summed, or ErrNotSummed.
+// ReleaseTotals says that x/rewards has made or set aside every payout of an epoch and reads its totals no more: from the
+// end of history_epochs on they can be pruned. It returns ErrNotCollected if the revenue has not been collected.
+func (k *Keeper) ReleaseTotals(ctx context.Context, epoch uint64) error {
+	total, err := k.EpochTotal(ctx, epoch)
+	if err != nil {
+		return err
+	}
+	if !total.Collected {
+		return errorsmod.Wrapf(types.ErrNotCollected, "epoch %d", epoch)
+	}
+	total.Released = true
+	return k.epochTotals.Set(ctx, epoch, total)
+}
+
+// EpochTotal returns the total of an epoch that is summed. It returns ErrNotSummed while the sum is under way, and ErrPruned
+// for an epoch before history_epochs whose totals are gone or, once released, on the way out.
 func (k *Keeper) EpochTotal(ctx context.Context, epoch uint64) (types.EpochRevenue, error) {
 	total, err := k.epochTotals.Get(ctx, epoch)
-	if err != nil && !errors.Is(err, collections.ErrNotFound) {
+	gone := errors.Is(err, collections.ErrNotFound)
+	if err != nil && !gone {
 		return types.EpochRevenue{}, err
+	}
+	if gone || total.Released {
+		oldest, err := k.oldestKept(ctx)
+		if err != nil {
+			return types.EpochRevenue{}, err
+		}
+		if epoch < oldest {
+			return types.EpochRevenue{}, errorsmod.Wrapf(types.ErrPruned, "epoch %d, kept from %d on", epoch, oldest)
+		}
 	}
 	if !total.Summed {
 		return types.EpochRevenue{}, errorsmod.Wrapf(types.ErrNotSummed, "epoch %d", epoch)
@@ -204,33 +230,34 @@ func (k *Keeper) EpochTotal(ctx context.Context, epoch uint64) (types.EpochReven
 	return total, nil
 }
 
-// WorkerTotals returns the totals by worker of an epoch, ascending by worker id from fromWorker on, at most limit. It
-// returns ErrNotSummed, or ErrPruned for an epoch whose totals may be gone.
+// WorkerTotals returns the totals by worker of an epoch, ascending by worker id from fromWorker on, at most limit, each with
+// the operator. It returns the errors of EpochTotal.
 func (k *Keeper) WorkerTotals(ctx context.Context, epoch, fromWorker uint64, limit uint32) ([]types.RevenueRecord, error) {
-	return k.totals(ctx, k.workerTotals, epoch, fromWorker, limit, func(id uint64) types.RevenueRecord {
-		return types.RevenueRecord{Epoch: epoch, WorkerId: id}
-	})
+	return totals(ctx, k, k.workerTotals, epoch, fromWorker, limit, workerTotal)
 }
 
 // ServiceTotals returns the totals by service of an epoch, ascending by service id from fromService on, at most limit. It
-// returns ErrNotSummed, or ErrPruned for an epoch whose totals may be gone.
+// returns the errors of EpochTotal.
 func (k *Keeper) ServiceTotals(ctx context.Context, epoch, fromService uint64, limit uint32) ([]types.RevenueRecord, error) {
-	return k.totals(ctx, k.serviceTotals, epoch, fromService, limit, func(id uint64) types.RevenueRecord {
-		return types.RevenueRecord{Epoch: epoch, ServiceId: id}
-	})
+	return totals(ctx, k, k.serviceTotals, epoch, fromService, limit, serviceTotal)
 }
 
-func (k *Keeper) totals(
-	ctx context.Context, m collections.Map[totalKey, types.Revenue], epoch, from uint64, limit uint32,
-	record func(id uint64) types.RevenueRecord,
+func revenueRecord(key revenueKey, r types.WorkerRevenue) types.RevenueRecord {
+	return types.RevenueRecord{Epoch: key.K1(), WorkerId: key.K2(), ServiceId: key.K3(), Revenue: r.Revenue, Operator: r.Operator}
+}
+
+func workerTotal(key totalKey, r types.WorkerRevenue) types.RevenueRecord {
+	return types.RevenueRecord{Epoch: key.K1(), WorkerId: key.K2(), Revenue: r.Revenue, Operator: r.Operator}
+}
+
+func serviceTotal(key totalKey, r types.Revenue) types.RevenueRecord {
+	return types.RevenueRecord{Epoch: key.K1(), ServiceId: key.K2(), Revenue: r}
+}
+
+func totals[V any](
+	ctx context.Context, k *Keeper, m collections.Map[totalKey, V], epoch, from uint64, limit uint32,
+	record func(totalKey, V) types.RevenueRecord,
 ) ([]types.RevenueRecord, error) {
-	oldest, err := k.oldestKept(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if epoch < oldest {
-		return nil, errorsmod.Wrapf(types.ErrPruned, "epoch %d, kept from %d on", epoch, oldest)
-	}
 	if _, err := k.EpochTotal(ctx, epoch); err != nil {
 		return nil, err
 	}
@@ -245,14 +272,12 @@ func (k *Keeper) totals(
 		if err != nil {
 			return nil, err
 		}
-		r := record(kv.Key.K2())
-		r.Revenue = kv.Value
-		records = append(records, r)
+		records = append(records, record(kv.Key, kv.Value))
 	}
 	return records, nil
 }
 
-// oldestKept is the oldest epoch whose totals and prices are kept.
+// oldestKept is the oldest epoch whose prices, and whose totals once they are released, are kept.
 func (k *Keeper) oldestKept(ctx context.Context) (uint64, error) {
 	params, err := k.params.Get(ctx)
 	if err != nil {

@@ -17,7 +17,7 @@ func (f *fixture) earn(k clientKey, n uint64) {
 	f.t.Helper()
 	e := f.epoch.current
 	for id := uint64(1); id <= n; id++ {
-		f.node.workers[id] = nodetypes.Worker{Id: id, Account: f.worker, Status: nodetypes.WORKER_STATUS_ACTIVE}
+		f.node.workers[id] = nodetypes.Worker{Id: id, Operator: operatorOf(id), Account: f.worker, Status: nodetypes.WORKER_STATUS_ACTIVE}
 		s := k.forWorker(id, e, 10*id)
 		res, err := f.msg.Settle(f.ctx, &types.MsgSettle{Account: f.worker, WorkerId: id, Epoch: e, Acks: []types.Acknowledgement{s}})
 		require.NoError(f.t, err)
@@ -77,6 +77,7 @@ func TestSum(t *testing.T) {
 	for i, r := range records {
 		require.EqualValues(t, i+3, r.WorkerId)
 		require.Equal(t, e, r.Epoch)
+		require.Equal(t, operatorOf(r.WorkerId), r.Operator)
 		require.Equal(t, types.Revenue{Amount: math.NewInt(int64(10 * (i + 3))), Bytes: uint64(10 * (i + 3)), Requests: uint64(5 * (i + 3))}, r.Revenue)
 	}
 	services, err := f.keeper.ServiceTotals(f.ctx, e, 0, 10)
@@ -155,12 +156,22 @@ func TestSumSetsAside(t *testing.T) {
 	require.Error(t, f.keeper.RetryItem(f.ctx, e, types.SumItemKey(2, 0)), "it is still unreadable")
 	store.Set(raw, good)
 	f.check()
+	delete(f.node.workers, 2) // retired and deleted in the meantime
 	require.NoError(t, f.keeper.RetryItem(f.ctx, e, types.SumItemKey(2, 0)))
 	f.check()
 	require.EqualValues(t, 20, f.openRevenue(e+1))
 	for _, key := range [][]byte{types.SumItemKey(2, 0), types.SumItemKey(3, 0), nil, {1}, make([]byte, 17)} {
 		require.ErrorIs(t, f.keeper.RetryItem(f.ctx, e, key), types.ErrItemNotFound, "never twice")
 	}
+	f.epoch.current++
+	_, done, err := f.keeper.Close(f.ctx, e+1, 10)
+	require.NoError(t, err)
+	require.True(t, done)
+	totals, err := f.keeper.WorkerTotals(f.ctx, e+1, 0, 10)
+	require.NoError(t, err)
+	require.Equal(t, []types.RevenueRecord{{Epoch: e + 1, WorkerId: 2, Operator: operatorOf(2), Revenue: types.Revenue{
+		Amount: math.NewInt(20), Bytes: 20, Requests: 10,
+	}}}, totals)
 }
 
 // TestSumsSideBySide: the sum of an epoch that was set aside as a whole goes on while that of a later one is under way.

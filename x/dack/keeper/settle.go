@@ -17,48 +17,50 @@ import (
 	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/x/dack/types"
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
+	nodetypes "github.com/edgechain/edge/x/node/types"
 )
 
-// CheckSettle is what can be said about a settlement before any signature is verified: its size, its order, that its epoch
-// lives, and that the worker's account sent it. The ante decorator and the handler share it. It returns the parameters and
-// the current epoch.
-func (k *Keeper) CheckSettle(ctx context.Context, msg *types.MsgSettle) (types.Params, uint64, error) {
+// SettleRules returns what every settlement of a transaction is checked against: the parameters and the current epoch.
+func (k *Keeper) SettleRules(ctx context.Context) (types.Params, uint64, error) {
 	params, err := k.params.Get(ctx)
 	if err != nil {
 		return types.Params{}, 0, err
 	}
-	if err := msg.Check(params.MaxAcks); err != nil {
-		return types.Params{}, 0, err
-	}
 	current, err := k.epoch.CurrentNumber(ctx)
-	if err != nil {
-		return types.Params{}, 0, err
+	return params, current, err
+}
+
+// CheckSettle is what can be said about a settlement before any signature is verified: its size, its order, that its epoch
+// lives, and that the worker's account sent it. The ante decorator and the handler share it. It returns the worker.
+func (k *Keeper) CheckSettle(ctx context.Context, params types.Params, current uint64, msg *types.MsgSettle) (nodetypes.Worker, error) {
+	if err := msg.Check(params.MaxAcks); err != nil {
+		return nodetypes.Worker{}, err
 	}
 	if oldest := epochtypes.OldestLive(current); msg.Epoch < oldest {
-		return types.Params{}, 0, errorsmod.Wrapf(types.ErrDeadEpoch, "epoch %d, the oldest live one is %d", msg.Epoch, oldest)
+		return nodetypes.Worker{}, errorsmod.Wrapf(types.ErrDeadEpoch, "epoch %d, the oldest live one is %d", msg.Epoch, oldest)
 	}
 	if msg.Epoch > current {
-		return types.Params{}, 0, errorsmod.Wrapf(types.ErrFutureEpoch, "epoch %d, the current one is %d", msg.Epoch, current)
+		return nodetypes.Worker{}, errorsmod.Wrapf(types.ErrFutureEpoch, "epoch %d, the current one is %d", msg.Epoch, current)
 	}
 	sender, err := k.addresses.StringToBytes(msg.Account)
 	if err != nil {
-		return types.Params{}, 0, errorsmod.Wrapf(types.ErrWrongAccount, "%s", err)
+		return nodetypes.Worker{}, errorsmod.Wrapf(types.ErrWrongAccount, "%s", err)
 	}
 	worker, err := k.node.Worker(ctx, msg.WorkerId)
 	if err != nil {
-		return types.Params{}, 0, err
+		return nodetypes.Worker{}, err
 	}
 	account, err := k.addresses.StringToBytes(worker.Account)
 	if err != nil {
-		return types.Params{}, 0, errorsmod.Wrapf(err, "worker %d", worker.Id)
+		return nodetypes.Worker{}, errorsmod.Wrapf(err, "worker %d", worker.Id)
 	}
 	if !bytes.Equal(sender, account) {
-		return types.Params{}, 0, errorsmod.Wrapf(types.ErrWrongAccount, "worker %d", worker.Id)
+		return nodetypes.Worker{}, errorsmod.Wrapf(types.ErrWrongAccount, "worker %d", worker.Id)
 	}
 	if !worker.MaySettle(msg.Epoch) {
-		return types.Params{}, 0, errorsmod.Wrapf(types.ErrWorkerNotAllowed, "worker %d, %s since epoch %d", worker.Id, worker.Status, worker.RetiredEpoch)
+		return nodetypes.Worker{}, errorsmod.Wrapf(types.ErrWorkerNotAllowed, "worker %d, %s since epoch %d", worker.Id, worker.Status, worker.RetiredEpoch)
 	}
-	return params, current, nil
+	return worker, nil
 }
 
 // settle pays what is due on the acknowledgements of a settlement. Its gas is exactly Params.SettleGas: it is consumed
@@ -66,7 +68,11 @@ func (k *Keeper) CheckSettle(ctx context.Context, msg *types.MsgSettle) (types.P
 func (k *Keeper) settle(ctx sdk.Context, msg *types.MsgSettle) (*types.MsgSettleResponse, error) {
 	outer := ctx.GasMeter()
 	ctx = ctx.WithGasMeter(storetypes.NewInfiniteGasMeter())
-	params, current, err := k.CheckSettle(ctx, msg)
+	params, current, err := k.SettleRules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	worker, err := k.CheckSettle(ctx, params, current, msg)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +83,7 @@ func (k *Keeper) settle(ctx sdk.Context, msg *types.MsgSettle) (*types.MsgSettle
 		return nil, err
 	}
 	s := &settlement{
-		keeper: k, epoch: msg.Epoch, workerID: msg.WorkerId,
+		keeper: k, epoch: msg.Epoch, workerID: msg.WorkerId, operator: worker.Operator,
 		current: current, oldestLive: epochtypes.OldestLive(current), prices: prices.Ack(),
 		items: make([]settleItem, len(msg.Acks)), accountIndex: make(map[uint64]int),
 	}
@@ -101,6 +107,7 @@ func (k *Keeper) settle(ctx sdk.Context, msg *types.MsgSettle) (*types.MsgSettle
 type settlement struct {
 	keeper          *Keeper
 	epoch, workerID uint64
+	operator        string // of the worker
 	current         uint64 // epoch in which the money counts
 	oldestLive      uint64
 	prices          ack.Prices
@@ -335,7 +342,8 @@ func (s *settlement) write(ctx context.Context) error {
 		}
 	}
 	for _, r := range s.services {
-		if err := k.addRevenue(ctx, s.current, s.workerID, r.ServiceId, r.Revenue); err != nil {
+		revenue := types.WorkerRevenue{Revenue: r.Revenue, Operator: s.operator}
+		if err := k.addRevenue(ctx, s.current, s.workerID, r.ServiceId, revenue); err != nil {
 			return err
 		}
 	}

@@ -68,4 +68,8 @@ var (
 	ErrInvalidGenesis = errorsmod.Register(ModuleName, 32, "invalid genesis state")
 	// ErrInvariant reports state that breaks an invariant of the module's money.
 	ErrInvariant = errorsmod.Register(ModuleName, 33, "invariant broken")
+	// ErrNotCollected reports an epoch whose revenue has not been sent on yet.
+	ErrNotCollected = errorsmod.Register(ModuleName, 34, "the epoch's revenue is not collected")
+	// ErrTooManySettlements reports a transaction with more settlements than one can carry.
+	ErrTooManySettlements = errorsmod.Register(ModuleName, 35, "too many settlements in a transaction")
 )

@@ -152,6 +152,9 @@ func (gs *GenesisState) validateRevenue() error {
 		if r.Epoch == 0 || r.WorkerId == 0 || records[key] {
 			return errorsmod.Wrapf(ErrInvalidGenesis, "revenue of epoch %d, worker %d, service %d", r.Epoch, r.WorkerId, r.ServiceId)
 		}
+		if r.Operator == "" {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "revenue of epoch %d, worker %d: no operator", r.Epoch, r.WorkerId)
+		}
 		if err := r.Revenue.validate(); err != nil {
 			return err
 		}
@@ -159,7 +162,7 @@ func (gs *GenesisState) validateRevenue() error {
 	}
 	epochs := make(map[uint64]math.Int, len(gs.EpochTotals))
 	for _, t := range gs.EpochTotals {
-		if _, ok := epochs[t.Epoch]; ok || t.Epoch == 0 || (t.Collected && !t.Summed) {
+		if _, ok := epochs[t.Epoch]; ok || t.Epoch == 0 || (t.Collected && !t.Summed) || (t.Released && !t.Collected) {
 			return errorsmod.Wrapf(ErrInvalidGenesis, "total of epoch %d", t.Epoch)
 		}
 		if err := t.Revenue.validate(); err != nil {
@@ -179,7 +182,7 @@ func (gs *GenesisState) validateRevenue() error {
 				id = r.ServiceId
 			}
 			key := pairKey{r.Epoch, id}
-			if _, ok := epochs[r.Epoch]; !ok || seen[key] {
+			if _, ok := epochs[r.Epoch]; !ok || seen[key] || (r.Operator == "") != (totals.name == "service") {
 				return errorsmod.Wrapf(ErrInvalidGenesis, "total of epoch %d, %s %d", r.Epoch, totals.name, id)
 			}
 			if err := r.Revenue.validate(); err != nil {
@@ -197,8 +200,8 @@ func (gs *GenesisState) validateRevenue() error {
 			if !ok {
 				sum = math.ZeroInt()
 			}
-			// Pruning takes the parts of a collected epoch away before the epoch itself.
-			if !sum.Equal(t.Revenue.Amount) && (!t.Collected || sum.GT(t.Revenue.Amount)) {
+			// Pruning takes the parts of a released epoch away before the epoch itself.
+			if !sum.Equal(t.Revenue.Amount) && (!t.Released || sum.GT(t.Revenue.Amount)) {
 				return errorsmod.Wrapf(ErrInvalidGenesis, "epoch %d: %s totals are %s, the total is %s", t.Epoch, totals.name, sum, t.Revenue.Amount)
 			}
 		}

@@ -45,9 +45,9 @@ var (
 	LanesPrefix = collections.NewPrefix(10)
 	// WithdrawalsPrefix: 0x0b | due epoch(8) | account(8) -> nothing
 	WithdrawalsPrefix = collections.NewPrefix(11)
-	// RevenuePrefix: 0x0c | epoch(8) | worker(8) | service(8) -> Revenue that is not summed yet
+	// RevenuePrefix: 0x0c | epoch(8) | worker(8) | service(8) -> WorkerRevenue that is not summed yet
 	RevenuePrefix = collections.NewPrefix(12)
-	// WorkerTotalsPrefix: 0x0d | epoch(8) | worker(8) -> Revenue
+	// WorkerTotalsPrefix: 0x0d | epoch(8) | worker(8) -> WorkerRevenue
 	WorkerTotalsPrefix = collections.NewPrefix(13)
 	// ServiceTotalsPrefix: 0x0e | epoch(8) | service(8) -> Revenue
 	ServiceTotalsPrefix = collections.NewPrefix(14)

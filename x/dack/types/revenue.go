@@ -21,6 +21,11 @@ func (r Revenue) Add(o Revenue) Revenue {
 	}
 }
 
+// Add returns the sum of two revenues of one worker. The operator of a worker never changes.
+func (r WorkerRevenue) Add(o WorkerRevenue) WorkerRevenue {
+	return WorkerRevenue{Revenue: r.Revenue.Add(o.Revenue), Operator: r.Operator}
+}
+
 func saturatingAdd(a, b uint64) uint64 {
 	if a > stdmath.MaxUint64-b {
 		return stdmath.MaxUint64
