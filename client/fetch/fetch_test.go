@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 
@@ -88,19 +90,19 @@ func TestFreeQuota(t *testing.T) {
 	d := newDouble(t, e.chain, 1, e.public)
 	d.freeLeft = 3 * group
 	data, name := d.add(2 * group)
-	got, report, err := e.get(t, false, fetch.Request{Name: name, Workers: []fetch.Worker{{URL: d.srv.URL}}})
+	got, report, err := e.get(t, false, fetch.Request{Name: name, Workers: []fetch.Worker{{URL: d.srv.URL, AnyAddress: true}}})
 	require.NoError(t, err)
 	require.Equal(t, data, got)
 	require.False(t, report.Paid)
 	require.EqualValues(t, 1, report.WorkerID)
 	require.Zero(t, d.ackPosts)
 
-	_, _, err = e.get(t, false, fetch.Request{Name: name, Workers: []fetch.Worker{{URL: d.srv.URL}}})
+	_, _, err = e.get(t, false, fetch.Request{Name: name, Workers: []fetch.Worker{{URL: d.srv.URL, AnyAddress: true}}})
 	var p *fetch.Problem
 	require.ErrorAs(t, err, &p)
 	require.Equal(t, "session-required", p.Type)
-	require.Contains(t, err.Error(), "10000uusd per GiB")
-	require.Contains(t, err.Error(), "edge account open")
+	require.NotContains(t, err.Error(), "curl", "a worker's text is not shown as a command")
+	require.NotContains(t, err.Error(), "10000")
 }
 
 func TestCorruptGroup(t *testing.T) {
@@ -616,7 +618,7 @@ func TestHostileWorker(t *testing.T) {
 			e.chain.workers[2] = nodetypes.Worker{Id: 2, PeerKey: bytes.Repeat([]byte{2}, 32), Status: nodetypes.WORKER_STATUS_ACTIVE}
 			_, object := d.add(12 * group)
 			c.hostile(e, d)
-			_, report, err := e.get(t, true, fetch.Request{Name: object, Workers: []fetch.Worker{{URL: d.srv.URL}}})
+			_, report, err := e.get(t, true, fetch.Request{Name: object, Workers: []fetch.Worker{{URL: d.srv.URL, AnyAddress: true}}})
 			require.ErrorIs(t, err, c.want)
 			require.ErrorContains(t, err, c.text)
 			require.Contains(t, err.Error(), d.srv.URL, "the error names the worker")
@@ -664,7 +666,7 @@ func TestRegistryDecidesWhoIsWho(t *testing.T) {
 	e := newEnv(t)
 	d := newDouble(t, e.chain, 1, e.public)
 	_, name := d.add(group)
-	_, _, err := e.get(t, true, fetch.Request{Name: name, Workers: []fetch.Worker{{ID: 5, URL: d.srv.URL}}})
+	_, _, err := e.get(t, true, fetch.Request{Name: name, Workers: []fetch.Worker{{ID: 5, URL: d.srv.URL, AnyAddress: true}}})
 	require.ErrorIs(t, err, fetch.ErrIdentity)
 	require.ErrorContains(t, err, "the registry has worker 5")
 
@@ -714,17 +716,44 @@ func TestWorkerURL(t *testing.T) {
 	require.False(t, ok)
 }
 
+// A worker of the registry may have registered any address, and its name may resolve to any.
+func TestRegistryLeadsToPublicAddressesOnly(t *testing.T) {
+	e := newEnv(t)
+	d := newDouble(t, e.chain, 1, e.public)
+	d.freeLeft = 1 << 30
+	_, name := d.add(group)
+	for _, u := range []string{d.srv.URL, strings.Replace(d.srv.URL, "127.0.0.1", "localhost", 1), strings.Replace(d.srv.URL, "127.0.0.1", "[::ffff:7f00:1]", 1)} {
+		for _, paid := range []bool{false, true} {
+			_, _, err := e.get(t, paid, fetch.Request{Name: name, Workers: []fetch.Worker{{ID: 1, URL: u}}})
+			require.ErrorIs(t, err, fetch.ErrAddress, u)
+			require.ErrorContains(t, err, "--worker")
+		}
+	}
+	require.Zero(t, d.gets)
+
+	// Nor by way of a proxy.
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("asked a proxy") }))
+	defer proxy.Close()
+	t.Setenv("HTTP_PROXY", proxy.URL)
+	t.Setenv("http_proxy", proxy.URL)
+	_, _, err := e.get(t, false, fetch.Request{Name: name, Workers: []fetch.Worker{{ID: 1, URL: d.srv.URL}, {ID: 2, URL: "http://10.0.0.1:1"}}})
+	require.ErrorIs(t, err, fetch.ErrAddress)
+	require.Zero(t, d.gets)
+}
+
 func TestProblemTextIsCleaned(t *testing.T) {
 	e := newEnv(t)
 	e.cfg.Retries = -1
 	d := newDouble(t, e.chain, 1, e.public)
 	d.override = func(w http.ResponseWriter, _ *http.Request) {
-		d.problem(w, http.StatusForbidden, "bad-proof", map[string]any{"detail": "a\x1b[31m\nred" + strings.Repeat("x", 5000)})
+		d.problem(w, http.StatusForbidden, "bad-proof", map[string]any{"detail": "a\x1b[31m\nred\u202egpj.exe\u200b\u2066\ufeff\u00ad\u2028" + strings.Repeat("x", 5000)})
 	}
 	_, _, err := e.get(t, false, fetch.Request{Name: content.Name{}, Workers: []fetch.Worker{d.worker()}})
 	require.Error(t, err)
-	require.NotContains(t, err.Error(), "\x1b")
-	require.NotContains(t, err.Error(), "\n")
+	require.Contains(t, err.Error(), `"a[31mredgpj.exexxx`, "and in quotes")
+	for _, r := range err.Error() {
+		require.False(t, unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp), "%U", r)
+	}
 	require.Less(t, len(err.Error()), 500)
 }
 

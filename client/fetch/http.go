@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 const (
@@ -34,12 +34,18 @@ const (
 	typeProblem = "application/problem+json"
 )
 
-func newHTTPClient(cfg Config) *http.Client {
+// newHTTPClient returns a client of workers. Unless it may go to any address it uses no proxy: a proxy would resolve the
+// name itself, and nothing here would see where that leads.
+func newHTTPClient(cfg Config, anyAddress bool) *http.Client {
 	transport := cfg.Transport
 	if transport == nil {
+		var proxy func(*http.Request) (*url.URL, error)
+		if anyAddress {
+			proxy = http.ProxyFromEnvironment
+		}
 		transport = &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+			Proxy:                  proxy,
+			DialContext:            dialer(anyAddress),
 			TLSHandshakeTimeout:    10 * time.Second,
 			ResponseHeaderTimeout:  cfg.CallTimeout,
 			ExpectContinueTimeout:  time.Second,
@@ -66,8 +72,6 @@ type Problem struct {
 	Detail string
 	// RetryAfter is the pause that the worker asks for, 0 if it does not.
 	RetryAfter time.Duration
-	// PricePerGiB, SettlementDenom and How stand beside session-required.
-	PricePerGiB, SettlementDenom, How string
 	// Size of the object in bytes as the worker says, beside range-not-satisfiable; -1 if it does not.
 	Size int64
 	// Refused are the indexes of refused acknowledgements and why.
@@ -84,14 +88,10 @@ func (p *Problem) Error() string {
 	} else {
 		fmt.Fprintf(&b, "status %d", p.Status)
 	}
-	if p.Detail != "" {
-		b.WriteString(": " + p.Detail)
-	}
-	if p.PricePerGiB != "" {
-		fmt.Fprintf(&b, "; the price is %s%s per GiB", p.PricePerGiB, p.SettlementDenom)
-	}
-	if p.How != "" {
-		b.WriteString("; open an account with: " + p.How)
+	if p.Detail != "" && p.Type != "session-required" {
+		// In quotes: it is the worker's word, and not this program's advice. What to do without a session, and at what
+		// price, the chain says and not a worker.
+		fmt.Fprintf(&b, ": %q", p.Detail)
 	}
 	return b.String()
 }
@@ -100,9 +100,6 @@ type problemBody struct {
 	Type              string  `json:"type"`
 	Title             string  `json:"title"`
 	Detail            string  `json:"detail"`
-	PricePerGiB       string  `json:"price_per_gib"`
-	SettlementDenom   string  `json:"settlement_denom"`
-	How               string  `json:"how"`
 	RetryAfterSeconds float64 `json:"retry_after_seconds"`
 	Results           []struct {
 		Index  int    `json:"index"`
@@ -111,10 +108,11 @@ type problemBody struct {
 	Credit *Credit `json:"credit"`
 }
 
-// clean makes a worker's text fit to be shown on one line of a terminal.
+// clean makes a worker's text fit to be shown on one line of a terminal: without control characters, and without format
+// characters, which can turn a text around or hide a part of it.
 func clean(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfffd {
+		if r == unicode.ReplacementChar || unicode.In(r, unicode.C, unicode.Zl, unicode.Zp) {
 			return -1
 		}
 		return r
@@ -154,7 +152,6 @@ func problem(resp *http.Response) error {
 	if p.Detail = clean(body.Detail); p.Detail == "" {
 		p.Detail = clean(body.Title)
 	}
-	p.PricePerGiB, p.SettlementDenom, p.How = clean(body.PricePerGiB), clean(body.SettlementDenom), clean(body.How)
 	if p.RetryAfter == 0 {
 		p.RetryAfter = seconds(body.RetryAfterSeconds, maxRetryAfter)
 	}
@@ -215,6 +212,9 @@ func transportError(ctx context.Context, err error) error {
 	var request *url.Error
 	if errors.As(err, &request) {
 		err = request.Err
+	}
+	if errors.Is(err, ErrAddress) {
+		return err
 	}
 	if strings.Contains(err.Error(), "server response headers exceeded") {
 		return fmt.Errorf("%w: header of over %d bytes", ErrProtocol, maxHeaderBytes)

@@ -74,6 +74,7 @@ type source struct {
 	*transfer
 	worker Worker
 	base   *url.URL
+	http   *http.Client
 	stall  time.Duration
 	acker  *acker
 	// introduced is true when the worker of a free transfer was asked for its id.
