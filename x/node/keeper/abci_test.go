@@ -2,9 +2,16 @@ package keeper_test
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"cosmossdk.io/math"
+
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 
 	"github.com/edgechain/edge/x/node/types"
 )
@@ -68,11 +75,19 @@ func TestRetirementsPerBlockAreBounded(t *testing.T) {
 	}
 }
 
+// runtimeError returns what the Go runtime panics with.
+func runtimeError() (v any) {
+	defer func() { v = recover() }()
+	var none []int
+	return none[len(none)]
+}
+
 // An entry that cannot be processed stands in nobody's way, loses nothing, and is tried again once an epoch.
 func TestRetirementThatFails(t *testing.T) {
-	for name, fault := range map[string]func(f *fixture) map[string]bool{
-		"error": func(f *fixture) map[string]bool { return f.bank.refuse },
-		"panic": func(f *fixture) map[string]bool { return f.bank.panics },
+	for name, fault := range map[string]func(f *fixture, who string){
+		"error":    func(f *fixture, who string) { f.bank.refuse[who] = true },
+		"panic":    func(f *fixture, who string) { f.bank.panics[who] = runtimeError() },
+		"overflow": func(f *fixture, who string) { f.bank.panics[who] = fmt.Errorf("sum: %w", math.ErrIntOverflow) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -80,7 +95,7 @@ func TestRetirementThatFails(t *testing.T) {
 			badID, goodID := f.register(bad), f.register(good)
 			f.remove(bad, badID)
 			f.remove(good, goodID)
-			fault(f)[string(bad)] = true
+			fault(f, string(bad))
 
 			f.open(4)
 			f.events("")
@@ -94,13 +109,135 @@ func TestRetirementThatFails(t *testing.T) {
 			f.endBlock()
 			require.Zero(t, f.events("edge.node.v1.EventRetirementPostponed"), "once an epoch")
 
-			clear(fault(f))
+			f.heal()
 			f.open(5)
 			f.endBlock()
 			require.False(t, f.exists(badID))
 			require.EqualValues(t, wealth, f.balance(bad))
 		})
 	}
+}
+
+func (f *fixture) heal() {
+	clear(f.bank.refuse)
+	clear(f.bank.panics)
+}
+
+// A panic that is not the same on every machine, such as the store's on a disk that fails, must stop the machine instead
+// of becoming state.
+func TestRetirementPassesOnForeignPanics(t *testing.T) {
+	for _, v := range []any{"disk", errors.New("input/output error"), 7} {
+		f := newFixture(t)
+		bad := f.operator()
+		id := f.register(bad)
+		f.remove(bad, id)
+		f.bank.panics[string(bad)] = v
+		f.open(4)
+		before := f.state()
+		require.PanicsWithValue(t, v, func() { _ = f.k.EndBlock(f.ctx) })
+		require.Equal(t, before, f.state())
+	}
+}
+
+// A deposit that can never be returned is tried a bounded number of times, stays in sight, and moves again only when the
+// operator says so.
+func TestRetirementIsParked(t *testing.T) {
+	f := newFixture(t)
+	bad := f.operator()
+	id := f.register(bad)
+	f.remove(bad, id)
+	f.bank.refuse[string(bad)] = true
+	epoch := uint64(4)
+	fail := func() {
+		for i := range types.MaxRefundFailures {
+			f.open(epoch)
+			f.events("")
+			f.endBlock()
+			require.Equal(t, 1, f.events("edge.node.v1.EventRetirementPostponed"))
+			w, err := f.queries.Worker(f.ctx, &types.QueryWorkerRequest{Id: id})
+			require.NoError(t, err)
+			require.EqualValues(t, i+1, w.Worker.RefundFailures)
+			_, err = f.msgs.RemoveWorker(f.ctx, &types.MsgRemoveWorker{Operator: f.operatorText(bad), WorkerId: id})
+			if i+1 < types.MaxRefundFailures {
+				require.ErrorIs(t, err, types.ErrWorkerRetiring, "it is tried by itself")
+			} else {
+				require.NoError(t, err)
+			}
+			epoch++
+		}
+		// The last removal has queued it anew: let it fail into the park again, and leave it there.
+	}
+	fail()
+	fail()
+	for range types.MaxRefundFailures {
+		f.open(epoch)
+		f.endBlock()
+		epoch++
+	}
+	for range 3 {
+		f.open(epoch)
+		f.events("")
+		f.endBlock()
+		require.Zero(t, f.events("edge.node.v1.EventRetirementPostponed"), "parked")
+		epoch++
+	}
+	require.EqualValues(t, wealth-types.DefaultWorkerDeposit, f.balance(bad))
+	requireParkedAfterImport(t, f, id)
+
+	other := f.operator()
+	_, err := f.msgs.RemoveWorker(f.ctx, &types.MsgRemoveWorker{Operator: f.operatorText(other), WorkerId: id})
+	require.ErrorIs(t, err, types.ErrNotOperator)
+	f.heal()
+	f.endBlock()
+	require.True(t, f.exists(id), "nothing happens by itself")
+	res, err := f.msgs.RemoveWorker(f.ctx, &types.MsgRemoveWorker{Operator: f.operatorText(bad), WorkerId: id})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, res.LastEpoch)
+	f.endBlock()
+	require.False(t, f.exists(id))
+	require.EqualValues(t, wealth, f.balance(bad))
+}
+
+func requireParkedAfterImport(t *testing.T, f *fixture, id uint64) {
+	t.Helper()
+	gs, err := f.k.ExportGenesis(f.ctx)
+	require.NoError(t, err)
+	g := newEmptyFixture(t)
+	g.fund(authtypes.NewModuleAddress(types.ModuleName), gs.Deposits().AmountOf(types.StakingDenom).Int64())
+	require.NoError(t, g.k.InitGenesis(g.ctx, *gs))
+	g.open(gs.Epoch + 1)
+	g.endBlock()
+	require.True(t, g.exists(id))
+	require.Equal(t, f.state(), strings.Replace(g.state(), fmt.Sprintf(`"epoch":"%d"}`, gs.Epoch+1), fmt.Sprintf(`"epoch":"%d"}`, gs.Epoch), 1))
+}
+
+// The text of an error is cut between characters.
+func TestPostponedCauseIsValidText(t *testing.T) {
+	f := newFixture(t)
+	bad := f.operator()
+	id := f.register(bad)
+	f.remove(bad, id)
+	f.bank.panics[string(bad)] = fmt.Errorf("x%s%w", strings.Repeat("\u00e9", 200), math.ErrIntOverflow)
+	f.open(4)
+	f.events("")
+	require.NoError(t, f.k.EndBlock(f.ctx))
+	var cause string
+	for _, e := range f.ctx.EventManager().Events() {
+		if a, ok := e.GetAttribute("cause"); ok {
+			cause = a.Value
+		}
+	}
+	require.NotEmpty(t, cause)
+	require.True(t, utf8.ValidString(cause))
+	require.NotContains(t, cause, "\ufffd")
+	require.NotContains(t, cause, `\u`)
+	require.LessOrEqual(t, len(cause), 256+len(`""`))
+}
+
+// State that cannot be read is logged, and the chain goes on.
+func TestEndBlockNeverFails(t *testing.T) {
+	f := newEmptyFixture(t) // no parameters
+	require.NoError(t, f.k.EndBlock(f.ctx))
 }
 
 func TestOpenEpoch(t *testing.T) {

@@ -43,6 +43,9 @@ const (
 // stakingStub knows which operators have a validator.
 type stakingStub map[string]bool
 
+// otherDenom as an operator stands for a staking coin that governance has replaced.
+const otherDenom = "other staking coin"
+
 func (s stakingStub) GetValidator(_ context.Context, addr sdk.ValAddress) (stakingtypes.Validator, error) {
 	if !s[string(addr)] {
 		return stakingtypes.Validator{}, stakingtypes.ErrNoValidatorFound
@@ -50,13 +53,19 @@ func (s stakingStub) GetValidator(_ context.Context, addr sdk.ValAddress) (staki
 	return stakingtypes.Validator{}, nil
 }
 
-func (stakingStub) BondDenom(context.Context) (string, error) { return types.StakingDenom, nil }
+func (s stakingStub) BondDenom(context.Context) (string, error) {
+	if s[otherDenom] {
+		return "uother", nil
+	}
+	return types.StakingDenom, nil
+}
 
 // bankFault is a bank whose sends to some accounts fail.
 type bankFault struct {
 	bankkeeper.BaseKeeper
 	refuse map[string]bool
-	panics map[string]bool
+	// panics are the values that sends to some accounts panic with.
+	panics map[string]any
 }
 
 var errRefused = errors.New("refused by the test")
@@ -66,8 +75,8 @@ func (b bankFault) SendCoinsFromModuleToAccount(ctx context.Context, module stri
 	if err := b.BaseKeeper.SendCoinsFromModuleToAccount(ctx, module, to, amt); err != nil {
 		return err
 	}
-	if b.panics[string(to)] {
-		panic("bank panics in the test")
+	if v, ok := b.panics[string(to)]; ok {
+		panic(v)
 	}
 	if b.refuse[string(to)] {
 		return errRefused
@@ -126,7 +135,7 @@ func newEmptyFixture(t *testing.T) *fixture {
 			f.cdc, runtime.NewKVStoreService(keys[banktypes.StoreKey]), ak, nil, f.authority, log.NewNopLogger(),
 		),
 		refuse: map[string]bool{},
-		panics: map[string]bool{},
+		panics: map[string]any{},
 	}
 	f.k = keeper.NewKeeper(f.cdc, runtime.NewKVStoreService(keys[types.StoreKey]), f.authority, f.accounts, f.operators, f.staking, f.bank)
 	f.msgs, f.queries = keeper.NewMsgServerImpl(f.k), keeper.NewQueryServerImpl(f.k)

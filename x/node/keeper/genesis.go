@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"cosmossdk.io/collections"
+	"cosmossdk.io/core/address"
 	errorsmod "cosmossdk.io/errors"
 
 	"github.com/edgechain/edge/x/node/types"
@@ -15,7 +16,7 @@ func (k *Keeper) InitGenesis(ctx context.Context, gs types.GenesisState) error {
 	if err := gs.Validate(); err != nil {
 		return err
 	}
-	if err := k.setParams(ctx, gs.Params); err != nil {
+	if err := k.Params.Set(ctx, gs.Params); err != nil {
 		return err
 	}
 	if err := k.NextWorkerID.Set(ctx, gs.NextWorkerId); err != nil {
@@ -25,16 +26,18 @@ func (k *Keeper) InitGenesis(ctx context.Context, gs types.GenesisState) error {
 		return err
 	}
 	for _, w := range gs.Workers {
-		if _, err := k.addressCodec.StringToBytes(w.Account); err != nil {
+		// Messages are held to be the operator's by comparing texts, so there must be one text for each address.
+		var err error
+		if w.Account, err = canonical(k.addressCodec, w.Account); err != nil {
 			return errorsmod.Wrapf(types.ErrAddress, "worker %d: account: %v", w.Id, err)
 		}
-		if _, err := k.validatorCodec.StringToBytes(w.Operator); err != nil {
+		if w.Operator, err = canonical(k.validatorCodec, w.Operator); err != nil {
 			return errorsmod.Wrapf(types.ErrAddress, "worker %d: operator: %v", w.Id, err)
 		}
 		if err := k.Workers.Set(ctx, w.Id, w); err != nil {
 			return err
 		}
-		if w.Status != types.WORKER_STATUS_RETIRING {
+		if w.Status != types.WORKER_STATUS_RETIRING || w.IsParked() {
 			continue
 		}
 		if err := k.Retirements.Set(ctx, collections.Join(types.RetirementDue(w.RetiredEpoch), w.Id)); err != nil {
@@ -42,6 +45,15 @@ func (k *Keeper) InitGenesis(ctx context.Context, gs types.GenesisState) error {
 		}
 	}
 	return k.CheckInvariants(ctx)
+}
+
+// canonical returns the one text of an address.
+func canonical(codec address.Codec, text string) (string, error) {
+	b, err := codec.StringToBytes(text)
+	if err != nil {
+		return "", err
+	}
+	return codec.BytesToString(b)
 }
 
 // ExportGenesis returns the state. A retirement that was postponed is due at once in the new chain.

@@ -13,7 +13,7 @@ import (
 
 // CheckInvariants returns types.ErrInvariant unless
 //   - the module's account holds exactly the deposits of all workers,
-//   - the retiring workers are exactly those in the queue, once each.
+//   - the retiring workers that are not parked are exactly those in the queue, once each.
 //
 // It walks all workers and is meant for genesis and tests.
 func (k *Keeper) CheckInvariants(ctx context.Context) error {
@@ -21,7 +21,7 @@ func (k *Keeper) CheckInvariants(ctx context.Context) error {
 	retiring := 0
 	err := k.Workers.Walk(ctx, nil, func(_ uint64, w types.Worker) (bool, error) {
 		deposits = deposits.Add(w.Deposit)
-		if w.Status == types.WORKER_STATUS_RETIRING {
+		if w.Status == types.WORKER_STATUS_RETIRING && !w.IsParked() {
 			retiring++
 		}
 		return false, nil
@@ -36,6 +36,9 @@ func (k *Keeper) CheckInvariants(ctx context.Context) error {
 		w, err := k.Worker(ctx, key.K2())
 		if err != nil {
 			return true, errorsmod.Wrapf(types.ErrInvariant, "queue: %v", err)
+		}
+		if w.IsParked() {
+			return true, errorsmod.Wrapf(types.ErrInvariant, "worker %d is parked and queued", w.Id)
 		}
 		if w.Status != types.WORKER_STATUS_RETIRING || key.K1() < types.RetirementDue(w.RetiredEpoch) {
 			return true, errorsmod.Wrapf(types.ErrInvariant, "worker %d is queued too early", w.Id)

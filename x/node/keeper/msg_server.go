@@ -13,6 +13,10 @@ import (
 	"github.com/edgechain/edge/x/node/types"
 )
 
+// peerProofGas pays for checking a peer key and verifying its proof, about 60 us each. It is what x/dack takes for a client
+// key.
+const peerProofGas = 6_000
+
 type msgServer struct {
 	k *Keeper
 }
@@ -48,6 +52,7 @@ func (s msgServer) RegisterWorker(ctx context.Context, msg *types.MsgRegisterWor
 	if err != nil {
 		return nil, err
 	}
+	sdkCtx.GasMeter().ConsumeGas(peerProofGas, "peer key proof")
 	if err := ack.CheckPublicKey(msg.PeerKey); err != nil {
 		return nil, errorsmod.Wrap(types.ErrPeerKey, err.Error())
 	}
@@ -131,7 +136,7 @@ func (s msgServer) UpdateWorker(ctx context.Context, msg *types.MsgUpdateWorker)
 }
 
 // RemoveWorker retires a worker. It can settle acknowledgements of the current epoch while they live; then its deposit is
-// returned.
+// returned. Of a worker whose deposit could not be returned for too long, it asks for the deposit again.
 func (s msgServer) RemoveWorker(ctx context.Context, msg *types.MsgRemoveWorker) (*types.MsgRemoveWorkerResponse, error) {
 	_, operator, err := s.operator(msg.Operator)
 	if err != nil {
@@ -141,10 +146,15 @@ func (s msgServer) RemoveWorker(ctx context.Context, msg *types.MsgRemoveWorker)
 	if err != nil {
 		return nil, err
 	}
-	if w.Status != types.WORKER_STATUS_ACTIVE {
+	var last uint64
+	switch {
+	case w.Status == types.WORKER_STATUS_ACTIVE:
+		last, err = s.k.retire(ctx, w)
+	case w.IsParked():
+		last, err = w.RetiredEpoch, s.k.unpark(ctx, w)
+	default:
 		return nil, errorsmod.Wrapf(types.ErrWorkerRetiring, "worker %d was removed in epoch %d", w.Id, w.RetiredEpoch)
 	}
-	last, err := s.k.retire(ctx, w)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 
@@ -311,4 +312,19 @@ func TestDepositIsWhatWasTaken(t *testing.T) {
 	f.open(4)
 	f.endBlock()
 	require.EqualValues(t, wealth, f.balance(operator))
+}
+
+// The proof is paid for before the key is looked at.
+func TestRegisterWorkerPaysForTheProof(t *testing.T) {
+	const peerProofGas = 6_000
+	f := newFixture(t)
+	msg := f.registration(f.operator())
+	msg.PeerKey = make([]byte, ed25519.PublicKeySize) // a point of small order
+	meter := storetypes.NewGasMeter(1_000_000)
+	_, err := f.msgs.RegisterWorker(f.ctx.WithGasMeter(meter), msg)
+	require.ErrorIs(t, err, types.ErrPeerKey)
+	require.EqualValues(t, peerProofGas, meter.GasConsumed())
+	require.Panics(t, func() {
+		_, _ = f.msgs.RegisterWorker(f.ctx.WithGasMeter(storetypes.NewGasMeter(peerProofGas-1)), msg)
+	})
 }

@@ -66,6 +66,19 @@ func (k *Keeper) retire(ctx context.Context, w types.Worker) (lastEpoch uint64, 
 	return epoch, k.Retirements.Set(ctx, collections.Join(types.RetirementDue(epoch), w.Id))
 }
 
+// unpark queues the return of a deposit anew that had failed too often.
+func (k *Keeper) unpark(ctx context.Context, w types.Worker) error {
+	epoch, err := k.Epoch(ctx)
+	if err != nil {
+		return err
+	}
+	w.RefundFailures = 0
+	if err := k.Workers.Set(ctx, w.Id, w); err != nil {
+		return err
+	}
+	return k.Retirements.Set(ctx, collections.Join(max(epoch, types.RetirementDue(w.RetiredEpoch)), w.Id))
+}
+
 // refund returns the deposit of a retired worker and deletes its record.
 func (k *Keeper) refund(ctx context.Context, w types.Worker) error {
 	operator, err := k.validatorCodec.StringToBytes(w.Operator)

@@ -235,9 +235,10 @@ func (m *EventWorkerRetired) GetRefunded() string {
 	return ""
 }
 
-// EventRetirementPostponed is emitted when a removed worker's deposit could not be returned; it is tried again in due_epoch.
+// EventRetirementPostponed is emitted when a removed worker's deposit could not be returned.
 type EventRetirementPostponed struct {
 	WorkerId uint64 `protobuf:"varint,1,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
+	// due_epoch in which it is tried again; 0: not before the operator removes the worker again.
 	DueEpoch uint64 `protobuf:"varint,2,opt,name=due_epoch,json=dueEpoch,proto3" json:"due_epoch,omitempty"`
 	// cause is the error, cut to a bounded length.
 	Cause string `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`

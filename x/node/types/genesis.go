@@ -57,10 +57,13 @@ func (w Worker) validate(epoch uint64) error {
 	if w.RegisteredEpoch > epoch {
 		return errorsmod.Wrapf(ErrGenesis, "registered in epoch %d, current is %d", w.RegisteredEpoch, epoch)
 	}
+	if w.RefundFailures > MaxRefundFailures {
+		return errorsmod.Wrapf(ErrGenesis, "%d refund failures, want at most %d", w.RefundFailures, MaxRefundFailures)
+	}
 	switch w.Status {
 	case WORKER_STATUS_ACTIVE:
-		if w.RetiredEpoch != 0 {
-			return errorsmod.Wrap(ErrGenesis, "active worker with a retired_epoch")
+		if w.RetiredEpoch != 0 || w.RefundFailures != 0 {
+			return errorsmod.Wrap(ErrGenesis, "active worker with a retired_epoch or refund_failures")
 		}
 	case WORKER_STATUS_RETIRING:
 		if w.RetiredEpoch < w.RegisteredEpoch || w.RetiredEpoch > epoch {
