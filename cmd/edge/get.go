@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"strconv"
@@ -123,8 +124,37 @@ func (a *app) get(cmd *cobra.Command, name content.Name, o *getOptions) error {
 	}
 	show := newDisplay(cmd, a.output, o, plan)
 	report, err := t.fetch(ctx, client, fetch.Request{Name: name, Offset: offset, Length: length, Workers: plan.workers, Progress: show.event})
+	err = a.advise(ctx, err)
 	show.end(t, report, err)
 	return err
+}
+
+// adviseTimeout bounds what is asked of the chain for an advice.
+const adviseTimeout = 3 * time.Second
+
+// advise adds to the error of a free fetch beyond the quota how to pay and what it costs. A worker says that too, but its
+// text is no command to run, and the price is the chain's.
+func (a *app) advise(ctx context.Context, err error) error {
+	var p *fetch.Problem
+	if !errors.As(err, &p) || p.Type != "session-required" {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, adviseTimeout)
+	defer cancel()
+	deposit, price := "AMOUNT", ""
+	if c, chainErr := a.chain(); chainErr == nil {
+		params, chainErr := c.Params(ctx)
+		if chainErr == nil {
+			deposit = params.MinDeposit.String() + params.SettlementDenom
+		}
+		epoch, epochErr := c.Epoch(ctx)
+		prices, pricesErr := c.Prices(ctx, epoch.Number)
+		if errors.Join(chainErr, epochErr, pricesErr) == nil {
+			price = fmt.Sprintf(" at %s%s per GiB", prices.PerGiB, params.SettlementDenom)
+		}
+	}
+	return fmt.Errorf("%w; the free quota is used up; to pay%s, open an account: edge account open --deposit %s --from NAME, then edge account add-key --from NAME",
+		err, price, deposit)
 }
 
 // noneIfZero makes 0 retries mean none where the library takes 0 for its default.
@@ -154,7 +184,8 @@ func (p *plan) stop() {
 func (a *app) plan(ctx context.Context, o *getOptions) (*plan, error) {
 	p := new(plan)
 	for _, u := range o.workers {
-		p.workers = append(p.workers, fetch.Worker{URL: u})
+		// The user named it, so it may be anywhere.
+		p.workers = append(p.workers, fetch.Worker{URL: u, AnyAddress: true})
 	}
 	pay := !o.free && (o.key != 0 || anyClientKeys(a.home, a.chainID))
 	if !pay && len(p.workers) > 0 {
@@ -202,13 +233,18 @@ func registered(ctx context.Context, c *chain.Client) ([]fetch.Worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	// On a local network the workers are at local addresses.
+	local, err := c.Development(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var out []fetch.Worker
 	for i := range all {
 		if all[i].Status != nodetypes.WORKER_STATUS_ACTIVE {
 			continue
 		}
 		if u, ok := fetch.HTTPEndpoint(&all[i]); ok {
-			out = append(out, fetch.Worker{ID: all[i].Id, URL: u})
+			out = append(out, fetch.Worker{ID: all[i].Id, URL: u, AnyAddress: local})
 		}
 	}
 	if len(out) == 0 {
