@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble"
@@ -31,6 +32,8 @@ type Pool struct {
 	lanes map[ack.LaneID]*lane
 	// byKey counts the lanes held of a key in an epoch.
 	byKey map[epochKey]map[ack.LaneID]struct{}
+	// byAccount are the lanes held of an account.
+	byAccount map[uint64]map[ack.LaneID]struct{}
 	// pending are the lanes with something to collect that no transaction carries, in the order of a settlement.
 	pending  *btree.BTreeG[ack.LaneID]
 	txs      map[string]*Tx
@@ -69,6 +72,7 @@ func Open(dir string, opts Options) (*Pool, error) {
 		db: db, opts: opts,
 		lanes:     map[ack.LaneID]*lane{},
 		byKey:     map[epochKey]map[ack.LaneID]struct{}{},
+		byAccount: map[uint64]map[ack.LaneID]struct{}{},
 		pending:   btree.NewBTreeGOptions(func(a, b ack.LaneID) bool { return compareLanes(a, b) < 0 }, btree.Options{NoLocks: true}),
 		txs:       map[string]*Tx{},
 		total:     newGroup(),
@@ -318,6 +322,10 @@ func (p *Pool) replace(prev, next *lane) error {
 		if len(p.byKey[key]) == 0 {
 			delete(p.byKey, key)
 		}
+		delete(p.byAccount[l.account], id)
+		if len(p.byAccount[l.account]) == 0 {
+			delete(p.byAccount, l.account)
+		}
 		if account.lanes == 0 {
 			delete(p.accounts, l.account)
 		}
@@ -339,6 +347,10 @@ func (p *Pool) replace(prev, next *lane) error {
 		p.byKey[key] = map[ack.LaneID]struct{}{}
 	}
 	p.byKey[key][id] = struct{}{}
+	if p.byAccount[l.account] == nil {
+		p.byAccount[l.account] = map[ack.LaneID]struct{}{}
+	}
+	p.byAccount[l.account][id] = struct{}{}
 	return nil
 }
 
@@ -512,6 +524,28 @@ func (p *Pool) Lanes(epoch, keyID uint64) int {
 	return len(p.byKey[epochKey{epoch, keyID}])
 }
 
+// AccountLanes returns how many lanes are held of an account, over all keys, services and epochs.
+func (p *Pool) AccountLanes(account uint64) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.byAccount[account])
+}
+
+// AccountPending returns the lanes of an account that have something to collect and that no transaction carries, in the
+// order of a settlement.
+func (p *Pool) AccountPending(account uint64) []Entry {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []Entry
+	for id := range p.byAccount[account] {
+		if _, ok := p.pending.Get(id); ok {
+			out = append(out, p.lanes[id].entry())
+		}
+	}
+	slices.SortFunc(out, func(a, b Entry) int { return compareLanes(a.Signed.LaneID(), b.Signed.LaneID()) })
+	return out
+}
+
 // LaneEntries returns what is held of a key in an epoch, in the order of a settlement.
 func (p *Pool) LaneEntries(epoch, keyID uint64) []Entry {
 	p.mu.Lock()
@@ -527,6 +561,9 @@ func (p *Pool) LaneEntries(epoch, keyID uint64) []Entry {
 	})
 	return out
 }
+
+// Capacity returns how many lanes can be held.
+func (p *Pool) Capacity() int { return p.opts.MaxLanes }
 
 // Room returns how many more lanes fit.
 func (p *Pool) Room() int {

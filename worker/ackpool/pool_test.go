@@ -488,3 +488,31 @@ func TestOtherFormatIsRefused(t *testing.T) {
 	_, err = ackpool.Open(dir, ackpool.Options{Logger: quiet(), MaxLanes: -1})
 	require.ErrorIs(t, err, ackpool.ErrInvalid)
 }
+
+func TestLanesOfAnAccount(t *testing.T) {
+	fs := vfs.NewMem()
+	p := open(t, fs, ackpool.Options{MaxLanes: 10})
+	put(t, p, item(6, 11, 1, 5), item(5, 12, 0, 7), item(5, 11, 3, 9), item(5, 11, 4, 0), item(5, 21, 0, 1))
+	tx := ackpool.Tx{Hash: []byte("tx"), Epoch: 5, Acks: []ackpool.Submitted{{Signed: item(5, 12, 0, 7).Signed, Value: big.NewInt(7)}}}
+	require.NoError(t, p.Submit(tx))
+	check := func(p *ackpool.Pool) {
+		t.Helper()
+		var got []uint64
+		for _, e := range p.AccountPending(1) {
+			got = append(got, e.Signed.Bytes)
+		}
+		require.Equal(t, []uint64{9, 5}, got, "what is worth nothing or in flight is not pending")
+		require.Equal(t, 4, p.AccountLanes(1))
+		require.Equal(t, 1, p.AccountLanes(2))
+		require.Empty(t, p.AccountPending(3))
+		require.Equal(t, 10, p.Capacity())
+	}
+	check(p)
+	require.NoError(t, p.Close())
+	p = open(t, fs, ackpool.Options{MaxLanes: 10})
+	check(p)
+	require.NoError(t, p.Abandon([]byte("tx"), "refused"))
+	require.NoError(t, p.Expire(6))
+	require.Equal(t, 1, p.AccountLanes(1))
+	require.Zero(t, p.AccountLanes(2))
+}

@@ -12,7 +12,9 @@ import (
 type batch struct {
 	epoch uint64
 	acks  []ackpool.Submitted
-	value *big.Int
+	// value is the sum of pending, which is what each of them has to collect.
+	value   *big.Int
+	pending []*big.Int
 	// more is true if further entries wait that did not fit.
 	more bool
 }
@@ -30,9 +32,19 @@ func newBatch(epoch uint64, entries []ackpool.Entry, maxAcks int) batch {
 			break
 		}
 		b.acks = append(b.acks, entry.Submit())
+		b.pending = append(b.pending, entry.Pending)
 		b.value.Add(b.value, entry.Pending)
 	}
 	return b
+}
+
+// first returns the first n acknowledgements of the batch.
+func (b batch) first(n int) batch {
+	f := batch{epoch: b.epoch, acks: b.acks[:n], value: new(big.Int), pending: b.pending[:n], more: true}
+	for _, pending := range f.pending {
+		f.value.Add(f.value, pending)
+	}
+	return f
 }
 
 // message returns the settlement of the batch.

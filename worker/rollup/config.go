@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// hurryShare is the part of an interval that lies between two early settlements by default.
+const hurryShare = 20
+
 // Config of a Rollup.
 type Config struct {
 	// Interval is the longest that an acknowledgement waits for a settlement. Each interval is placed by jitter.
@@ -16,6 +19,13 @@ type Config struct {
 	MinValue *big.Int
 	// MaxValue settles at once what is pending when it reaches it; 0 never does.
 	MaxValue *big.Int
+	// HurryValue is what an account that asks for a settlement early must have pending in an epoch and be able to pay, in
+	// units of the settlement coin; what is less waits for its interval. Set it to what the fee of a settlement is worth and
+	// below half of the base credit: a stream at its limit waits for it. nil is MinValue.
+	HurryValue *big.Int
+	// HurrySpacing is the least time between settlements outside of an interval, so that nobody can make the worker spend
+	// its fees faster. It should be well below the stall timeout of streams. 0 is a twentieth of the interval.
+	HurrySpacing time.Duration
 	// Drain is for how long before the end of an epoch everything that can be settled is, whatever MinValue says. A worker
 	// begins within the first half of it, at a point that follows from its id, so that not all send in one block.
 	Drain time.Duration
@@ -52,6 +62,17 @@ func DefaultConfig() Config {
 	}
 }
 
+// withDefaults fills in what follows from other fields.
+func (c Config) withDefaults() Config {
+	if c.HurryValue == nil {
+		c.HurryValue = c.MinValue
+	}
+	if c.HurrySpacing == 0 {
+		c.HurrySpacing = c.Interval / hurryShare
+	}
+	return c
+}
+
 // Validate returns an error that names the field at fault.
 func (c Config) Validate() error {
 	for _, d := range []struct {
@@ -74,6 +95,10 @@ func (c Config) Validate() error {
 		return errors.New("min_value is missing or negative")
 	case c.MaxValue == nil || c.MaxValue.Sign() < 0:
 		return errors.New("max_value is missing or negative")
+	case c.HurryValue != nil && c.HurryValue.Sign() < 0:
+		return errors.New("hurry_value is negative")
+	case c.HurrySpacing < 0 || c.HurrySpacing > c.Interval:
+		return fmt.Errorf("hurry_spacing %s, want 0 to the interval", c.HurrySpacing)
 	case c.TimeoutBlocks < 2 || c.TimeoutBlocks > 1_000:
 		return fmt.Errorf("timeout_blocks %d, want 2 to 1000", c.TimeoutBlocks)
 	case c.LastBackoff < c.FirstBackoff:

@@ -523,11 +523,12 @@ func (w *world) debited() (amount int64) {
 // eventually lets blocks pass until a condition holds.
 func (w *world) eventually(what string, cond func() bool) {
 	w.t.Helper()
-	for range 3_000 {
+	// Several looks at a block: what lasts for one block is not missed.
+	for range 9_000 {
 		if cond() {
 			return
 		}
-		time.Sleep(blockTime)
+		time.Sleep(blockTime / 3)
 	}
 	w.end()
 	w.t.Fatalf("never: %s; problem: %v; status: %+v; ledger: %+v", what, w.rollup.Problem(), w.rollup.Status(), w.pool.Ledger().Total)

@@ -14,6 +14,8 @@ const (
 	// baseOverhead is what the ante handlers use besides the price of size: reading account and parameters, deducting the
 	// fee, one secp256k1 signature, raising the sequence. Measured at 36,000, and at 49,000 for the first of an account.
 	baseOverhead = 80_000
+	// maxOverhead bounds what failures can raise the overhead to: more would not fit into a block next to anything else.
+	maxOverhead = 64 * baseOverhead
 	// gasMarginPercent is added to a simulated use, because state moves between simulation and execution.
 	gasMarginPercent = 10
 )

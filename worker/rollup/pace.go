@@ -4,16 +4,21 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"math/big"
 	"time"
 
+	"github.com/edgechain/edge/worker/ackpool"
 	"github.com/edgechain/edge/worker/chain"
 )
+
+// maxHinted bounds the accounts that ask for a settlement early at a time.
+const maxHinted = 1_024
 
 // pace says when an epoch's acknowledgements are settled next.
 type pace struct {
 	// due is when the interval is over.
 	due time.Time
-	// hurry settles whatever is pending at the next step.
+	// hurry settles whatever is pending at the next step: what is left of a round, or of one that failed.
 	hurry bool
 	// drained is true when the drain at the end of the current epoch has begun.
 	drained bool
@@ -24,6 +29,7 @@ type pace struct {
 func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 	now := time.Now()
 	ending := r.inDrain(view)
+	asked := r.asked(ctx, now)
 	for epoch := view.OldestLive; epoch <= view.Epoch; epoch++ {
 		p, known := r.paces[epoch]
 		if !known {
@@ -41,9 +47,12 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 			r.paces[epoch] = p
 			continue
 		}
-		full := r.cfg.MaxValue.Sign() > 0 && pending.Cmp(r.cfg.MaxValue) >= 0
+		may := !now.Before(r.early)
+		full := may && r.cfg.MaxValue.Sign() > 0 && pending.Cmp(r.cfg.MaxValue) >= 0
 		round := !now.Before(p.due) && (ending || pending.Cmp(r.cfg.MinValue) >= 0)
-		if !r.draining() && !p.hurry && !full && !round {
+		early := full || may && asked[epoch]
+		hurry := p.hurry || r.draining()
+		if !hurry && !early && !round {
 			continue
 		}
 		limit := r.limit(view)
@@ -58,6 +67,11 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 			r.paces[epoch] = p
 		}
 		if len(b.acks) > 0 {
+			if early && !hurry && !round {
+				r.early = now.Add(r.cfg.HurrySpacing)
+				p.hurry = b.more
+				r.paces[epoch] = p
+			}
 			return b, true
 		}
 	}
@@ -69,12 +83,68 @@ func (r *Rollup) nextRound(now time.Time, interval time.Duration) time.Time {
 	return now.Add(interval*3/4 + time.Duration(r.deps.Jitter()*float64(interval)/2))
 }
 
-// hurry settles everything at the next step.
-func (r *Rollup) hurry() {
-	for epoch, p := range r.paces {
-		p.hurry = true
-		r.paces[epoch] = p
+// hurry notes that an account asks for a settlement early. What it asks for comes with the next interval in any case, so
+// that nothing is lost if there is no room for the note.
+func (r *Rollup) hurry(account uint64) {
+	if _, noted := r.hinted[account]; !noted && len(r.hinted) < maxHinted {
+		r.hinted[account] = time.Now()
 	}
+}
+
+// asked returns the epochs in which an account that asks for a settlement early has enough pending that it can pay. Others
+// are not settled before their time: the fee is the worker's, whoever asks.
+func (r *Rollup) asked(ctx context.Context, now time.Time) map[uint64]bool {
+	epochs := map[uint64]bool{}
+	if now.Before(r.early) {
+		return epochs
+	}
+	for account, since := range r.hinted {
+		pending := r.deps.Pool.AccountPending(account)
+		if len(pending) == 0 || now.Sub(since) > 2*r.cfg.Interval {
+			// Settled since, or it had its turn.
+			delete(r.hinted, account)
+			continue
+		}
+		if len(r.worthHurry(pending, nil)) == 0 {
+			continue // there may be more of it soon
+		}
+		a, err := r.account(ctx, account)
+		if err != nil {
+			continue
+		}
+		pending = r.partials.ready(ctx, pending, func(context.Context, uint64) (chain.Account, error) { return a, nil }, now)
+		worth := r.worthHurry(pending, a.Payable)
+		if len(worth) == 0 {
+			// It cannot pay, so no stream of it waits for this.
+			delete(r.hinted, account)
+		}
+		for _, epoch := range worth {
+			epochs[epoch] = true
+		}
+	}
+	return epochs
+}
+
+// worthHurry returns the epochs in which the entries of one account, as far as it can pay them, reach HurryValue.
+func (r *Rollup) worthHurry(entries []ackpool.Entry, payable *big.Int) []uint64 {
+	sums := map[uint64]*big.Int{}
+	for i := range entries {
+		epoch := entries[i].Signed.Epoch
+		if sums[epoch] == nil {
+			sums[epoch] = new(big.Int)
+		}
+		sums[epoch].Add(sums[epoch], entries[i].Pending)
+	}
+	var worth []uint64
+	for epoch, sum := range sums {
+		if payable != nil && payable.Cmp(sum) < 0 {
+			sum = payable
+		}
+		if sum.Sign() > 0 && sum.Cmp(r.cfg.HurryValue) >= 0 {
+			worth = append(worth, epoch)
+		}
+	}
+	return worth
 }
 
 // retry takes a round back whose batch did not get through.

@@ -48,6 +48,7 @@ type Node interface {
 // Pool is where acknowledgements come from and where verdicts go.
 type Pool interface {
 	Pending(epoch uint64, limit int) []ackpool.Entry
+	AccountPending(account uint64) []ackpool.Entry
 	PendingEpochs() []uint64
 	Epoch(epoch uint64) ackpool.Totals
 	Submit(tx ackpool.Tx) error
@@ -99,6 +100,10 @@ type Rollup struct {
 	partials partials
 	// paces of the live epochs.
 	paces map[uint64]pace
+	// hinted are the accounts that ask for a settlement early, by when they began to.
+	hinted map[uint64]time.Time
+	// early is when the next settlement outside of an interval may begin.
+	early time.Time
 	// notBefore holds submissions back after a failure; failures counts them in a row.
 	notBefore time.Time
 	failures  int
@@ -107,6 +112,8 @@ type Rollup struct {
 	gasChecked [2]uint64
 	// maxAcks is below that of the chain while settlements are too large for its mempool; 0 is no limit.
 	maxAcks int
+	// learned is when the last failure has changed overhead or maxAcks, or that was last taken back in part.
+	learned time.Time
 	// expired is the oldest live epoch that the pool was told.
 	expired uint64
 	// alarmed says when the last alarm of an epoch was.
@@ -158,7 +165,7 @@ func New(cfg Config, deps Deps) (*Rollup, error) {
 		return nil, fmt.Errorf("rollup config: %w", err)
 	}
 	r := &Rollup{
-		cfg:      cfg,
+		cfg:      cfg.withDefaults(),
 		deps:     deps,
 		log:      deps.Log,
 		done:     make(chan struct{}),
@@ -166,6 +173,7 @@ func New(cfg Config, deps Deps) (*Rollup, error) {
 		drain:    make(chan struct{}),
 		partials: partials{},
 		paces:    map[uint64]pace{},
+		hinted:   map[uint64]time.Time{},
 		overhead: baseOverhead,
 		alarmed:  map[uint64]time.Time{},
 		status:   Status{Account: deps.Signer.Address()},
@@ -279,11 +287,12 @@ func (r *Rollup) run(ctx context.Context) {
 		case <-changed:
 		case <-drain:
 			drain = nil
-		case _, ok := <-hints:
+		case account, ok := <-hints:
 			if !ok {
 				hints = nil
+				continue
 			}
-			r.hurry()
+			r.hurry(account)
 		}
 	}
 }
@@ -328,6 +337,7 @@ func (r *Rollup) step(ctx context.Context) time.Duration {
 	}
 	r.expire(view)
 	r.watch(view)
+	r.unlearn(view)
 	err := r.able(view)
 	r.setBlocked(err)
 	if err != nil {
@@ -341,7 +351,11 @@ func (r *Rollup) step(ctx context.Context) time.Duration {
 	if !ok {
 		r.setFailure(nil)
 		r.finish(true)
-		return r.cfg.Interval / 4
+		wait := r.cfg.Interval / 4
+		if early := time.Until(r.early); len(r.hinted) > 0 && early > 0 {
+			wait = min(wait, early)
+		}
+		return wait
 	}
 	r.submit(ctx, view, b)
 	if r.flight != nil {

@@ -357,7 +357,7 @@ func TestHintsAndThresholds(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			w.cfg.Interval = 20 * time.Minute
-			w.cfg.MinValue = big.NewInt(1_000)
+			w.cfg.MinValue, w.cfg.HurryValue = big.NewInt(1_000), big.NewInt(100)
 			w.key(1, 1, 1_000_000)
 			w.put(1, w.signed(1, 0, 1, 100))
 			w.start()

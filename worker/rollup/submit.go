@@ -16,6 +16,9 @@ import (
 	dacktypes "github.com/edgechain/edge/x/dack/types"
 )
 
+// unlearnRounds is for how many intervals a lesson of a failure holds.
+const unlearnRounds = 10
+
 // Results of broadcasts and transactions, as metrics label them.
 const (
 	resultAccepted    = "accepted"
@@ -30,6 +33,7 @@ const (
 // submit signs a batch, records it in the pool as in flight, and only then sends it. Whatever happens from the record on,
 // the transaction is followed by its hash until its timeout height has passed.
 func (r *Rollup) submit(ctx context.Context, view chain.View, b batch) {
+	b = r.affordable(view, b)
 	tx, err := r.prepare(ctx, view, b)
 	if err != nil {
 		r.log.Warn("settlement was not prepared", "epoch", b.epoch, "acks", len(b.acks), "err", err)
@@ -86,7 +90,8 @@ func (r *Rollup) prepare(ctx context.Context, view chain.View, b batch) (ackpool
 		case err != nil:
 			r.log.Debug("settlement was not simulated", "err", err)
 		case withMargin(used) > envelope.GasLimit:
-			r.overhead += withMargin(used) - envelope.GasLimit
+			r.overhead = min(r.overhead+withMargin(used)-envelope.GasLimit, maxOverhead)
+			r.learned = time.Now()
 			r.log.Warn("settlements need more gas than the formula says", "simulated", used, "formula", envelope.GasLimit)
 			envelope.GasLimit = withMargin(used)
 			if encoded, err = r.deps.Signer.Sign(callCtx, msg, envelope); err != nil {
@@ -107,6 +112,27 @@ func (r *Rollup) prepare(ctx context.Context, view chain.View, b batch) (ackpool
 		Bytes:         encoded,
 		Acks:          b.acks,
 	}, nil
+}
+
+// affordable returns the batch, halved until the hot account can pay its fee: little that is settled is better than
+// nothing. What is left out follows at once. One that cannot be paid for at all is refused by able.
+func (r *Rollup) affordable(view chain.View, b batch) batch {
+	if view.FeeBalance == nil {
+		return b
+	}
+	whole := len(b.acks)
+	for len(b.acks) > 1 {
+		size := b.message(view, r.deps.Signer.Address()).Size()
+		if view.FeeBalance.Cmp(r.deps.Signer.Fee(gasLimit(view, len(b.acks), size, r.overhead)).Amount.BigInt()) >= 0 {
+			break
+		}
+		b = b.first(len(b.acks) / 2)
+	}
+	if len(b.acks) < whole {
+		r.log.Warn("settlement is cut to what the fees allow", "acks", len(b.acks), "wanted", whole, "fee_balance", view.FeeBalance.String())
+		r.retry(b.epoch)
+	}
+	return b
 }
 
 // broadcast sends the transaction in flight. If the mempool refuses it and nobody else can have it, the batch is pending
@@ -178,15 +204,33 @@ func (r *Rollup) learn(cause error, acks int) {
 	case errors.Is(cause, dacktypes.ErrWrongAccount):
 		failure = fmt.Errorf("%w: %w", ErrWrongAccount, cause)
 	case errors.Is(cause, sdkerrors.ErrOutOfGas):
-		r.overhead += r.overhead / 2
+		r.overhead = min(r.overhead+r.overhead/2, maxOverhead)
 		r.gasChecked = [2]uint64{}
+		r.learned = time.Now()
 	case errors.Is(cause, sdkerrors.ErrTxTooLarge),
 		errors.Is(cause, dacktypes.ErrTooManyAcks),
 		errors.Is(cause, dacktypes.ErrSettlementTooLarge):
 		r.maxAcks = max(acks/2, 1)
+		r.learned = time.Now()
 	}
 	r.setFailure(failure)
 	r.fail()
+}
+
+// unlearn takes back half of what failures have taught once they are a while ago: the chain may take larger settlements, or
+// less gas, than it did. Should it not, the next one fails at the mempool or at its simulation, and teaches it again.
+func (r *Rollup) unlearn(view chain.View) {
+	if r.maxAcks == 0 && r.overhead == baseOverhead || time.Since(r.learned) < unlearnRounds*r.cfg.Interval {
+		return
+	}
+	r.learned = time.Now()
+	if r.maxAcks *= 2; r.maxAcks >= view.MaxAcks {
+		r.maxAcks = 0
+	}
+	if r.overhead -= (r.overhead - baseOverhead) / 2; r.overhead < baseOverhead+baseOverhead/100 {
+		r.overhead = baseOverhead
+	}
+	r.gasChecked = [2]uint64{}
 }
 
 func (r *Rollup) setFlight(f *flight) {

@@ -52,8 +52,6 @@ type account struct {
 
 	lanes map[laneKey]*lane
 	tick  uint64
-	// hintedAt is what was settled when the last settle hint was given, nil if none is due to be repeated.
-	hintedAt *big.Int
 }
 
 type waiter struct{ wake chan struct{} }
@@ -163,19 +161,24 @@ func (m *Manager) position(a *account, view *chain.View) (*position, error) {
 }
 
 // hint asks for a settlement when the claim has passed half of the limit and there is something to settle: once, and
-// again when a settlement was not enough.
+// again when a settlement was not enough. An account without a limit, because it has nothing to spend or nobody has asked
+// for its balance yet, is settled in turn: it has no stream that waits, and a settlement may cost more than it brings. What
+// was hinted is remembered apart from the account, which is forgotten between two calls.
 func (m *Manager) hint(a *account, p *position) {
-	twice := new(big.Int).Mul(p.Claim, settleHintShare)
-	if twice.Cmp(p.Limit) < 0 || p.unsettled.Sign() == 0 {
-		a.hintedAt = nil
+	if p.Limit.Sign() <= 0 {
 		return
 	}
-	if a.hintedAt != nil && a.hintedAt.Cmp(p.settled) == 0 {
+	twice := new(big.Int).Mul(p.Claim, settleHintShare)
+	if twice.Cmp(p.Limit) < 0 || p.unsettled.Sign() == 0 {
+		m.hinted.Remove(a.id)
+		return
+	}
+	if at, ok := m.hinted.Get(a.id); ok && at.Cmp(p.settled) == 0 {
 		return
 	}
 	select {
 	case m.hints <- a.id:
-		a.hintedAt = p.settled
+		m.hinted.Add(a.id, p.settled)
 	default: // The rollup has more hints than it can take; it settles everything in turn anyway.
 	}
 }

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/worker/chain"
@@ -31,6 +34,8 @@ type Manager struct {
 	rand       io.Reader
 	challenges *challenges
 	hints      chan uint64
+	// hinted is what an account had settled when its last settle hint was given; the longest unused is forgotten.
+	hinted *lru.Cache[uint64, *big.Int]
 
 	// mu guards the tables and comes before any account's lock.
 	mu       sync.Mutex
@@ -64,9 +69,13 @@ func New(cfg Config, deps Deps) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
+	hinted, err := lru.New[uint64, *big.Int](cfg.MaxAccounts)
+	if err != nil {
+		return nil, err
+	}
 	m := &Manager{
 		cfg: cfg, chain: deps.Chain, pool: deps.Pool, log: deps.Logger, rand: deps.Rand, challenges: c,
-		hints:    make(chan uint64, maxHints),
+		hints: make(chan uint64, maxHints), hinted: hinted,
 		sessions: map[string]*Session{}, accounts: map[uint64]*account{}, keys: map[uint64]*heldKey{},
 		swept: time.Now(), stopped: make(chan struct{}),
 	}
