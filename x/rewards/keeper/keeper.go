@@ -45,7 +45,6 @@ type Keeper struct {
 	distributionKeeper types.DistributionKeeper
 	dackKeeper         types.DackKeeper
 	epochKeeper        types.EpochKeeper
-	nodeKeeper         types.NodeKeeper
 }
 
 // The keeper is the "pay" stage of the closing machine.
@@ -54,7 +53,7 @@ var _ epochtypes.Closer = (*Keeper)(nil)
 // NewKeeper builds the keeper. It panics on wiring faults only.
 func NewKeeper(
 	cdc codec.BinaryCodec, svc corestore.KVStoreService, authority string, ac, vc address.Codec,
-	bk types.BankKeeper, dk types.DistributionKeeper, dackKeeper types.DackKeeper, ek types.EpochKeeper, nk types.NodeKeeper,
+	bk types.BankKeeper, dk types.DistributionKeeper, dackKeeper types.DackKeeper, ek types.EpochKeeper,
 ) *Keeper {
 	sb := collections.NewSchemaBuilder(svc)
 	payoutCodec := collections.TripleKeyCodec(collections.Uint64Key, collections.Uint16Key, collections.Uint64Key)
@@ -78,7 +77,6 @@ func NewKeeper(
 		distributionKeeper: dk,
 		dackKeeper:         dackKeeper,
 		epochKeeper:        ek,
-		nodeKeeper:         nk,
 	}
 	schema, err := sb.Build()
 	if err != nil {

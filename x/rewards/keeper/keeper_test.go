@@ -33,7 +33,6 @@ import (
 	"github.com/edgechain/edge/x/epoch"
 	epochkeeper "github.com/edgechain/edge/x/epoch/keeper"
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
-	nodetypes "github.com/edgechain/edge/x/node/types"
 	"github.com/edgechain/edge/x/rewards"
 	"github.com/edgechain/edge/x/rewards/keeper"
 	"github.com/edgechain/edge/x/rewards/types"
@@ -68,6 +67,8 @@ type dack struct {
 	records   map[uint64][]record
 	owners    map[uint64]string // services that are not there are unknown
 	collected collections.KeySet[uint64]
+	released  map[uint64]bool
+	missing   map[uint64]bool // workers whose totals name no operator for now
 	err       error
 	// spoil changes what the totals say.
 	spoil func([]dacktypes.RevenueRecord) []dacktypes.RevenueRecord
@@ -104,7 +105,10 @@ func (d *dack) CollectRevenue(ctx context.Context, epoch uint64, module string) 
 
 func (d *dack) WorkerTotals(_ context.Context, epoch, from uint64, limit uint32) ([]dacktypes.RevenueRecord, error) {
 	return d.totals(epoch, from, limit, func(r record) uint64 { return r.worker }, func(id uint64) dacktypes.RevenueRecord {
-		return dacktypes.RevenueRecord{Epoch: epoch, WorkerId: id}
+		if d.missing[id] {
+			return dacktypes.RevenueRecord{Epoch: epoch, WorkerId: id}
+		}
+		return dacktypes.RevenueRecord{Epoch: epoch, WorkerId: id, Operator: sdk.ValAddress(operator(id)).String()}
 	})
 }
 
@@ -141,17 +145,19 @@ func (d *dack) totals(epoch, from uint64, limit uint32, id func(record) uint64, 
 	return out, nil
 }
 
-// nodes is x/node as far as x/rewards sees it: worker i belongs to operator(i), unless it is missing.
-type nodes struct{ missing map[uint64]bool }
-
-func (n *nodes) OpenEpoch(context.Context, uint64) error { return nil }
-
-func (n *nodes) Worker(_ context.Context, id uint64) (nodetypes.Worker, error) {
-	if n.missing[id] {
-		return nodetypes.Worker{}, errors.New("worker not found")
+// ReleaseTotals requires what x/dack does, and that it is the last step.
+func (d *dack) ReleaseTotals(ctx context.Context, epoch uint64) error {
+	if has, err := d.collected.Has(ctx, epoch); err != nil || !has {
+		return errors.Join(err, errors.New("not collected"))
 	}
-	return nodetypes.Worker{Id: id, Operator: sdk.ValAddress(operator(id)).String()}, nil
+	d.released[epoch] = true
+	return d.err
 }
+
+// nodes is x/node as far as x/epoch sees it.
+type nodes struct{}
+
+func (nodes) OpenEpoch(context.Context, uint64) error { return nil }
 
 // operator of a worker: every two workers share one.
 func operator(worker uint64) sdk.AccAddress {
@@ -200,7 +206,6 @@ type fixture struct {
 	bank   *failingBank
 	distr  *failingDistribution
 	dack   *dack
-	nodes  *nodes
 	msgs   types.MsgServer
 	epoch  epochtypes.MsgServer
 	query  types.QueryServer
@@ -218,17 +223,18 @@ func newFixture(t *testing.T) *fixture {
 	blocked := map[string]bool{authtypes.NewModuleAddress(distrtypes.ModuleName).String(): true}
 	base := bankkeeper.NewBaseKeeper(cdc, runtime.NewKVStoreService(keys[banktypes.StoreKey]), accounts, blocked, authority, log.NewNopLogger())
 
-	f := &fixture{t: t, bank: &failingBank{BaseKeeper: base}, nodes: &nodes{missing: map[uint64]bool{}}, supply: math.ZeroInt()}
+	f := &fixture{t: t, bank: &failingBank{BaseKeeper: base}, supply: math.ZeroInt()}
 	f.distr = &failingDistribution{Keeper: distrkeeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[distrtypes.StoreKey]), accounts, base, nil, authtypes.FeeCollectorName, authority)}
 	sb := collections.NewSchemaBuilder(runtime.NewKVStoreService(keys[dacktypes.ModuleName]))
 	f.dack = &dack{
 		bank: base, records: map[uint64][]record{}, owners: map[uint64]string{0: ""},
+		released: map[uint64]bool{}, missing: map[uint64]bool{},
 		collected: collections.NewKeySet(sb, collections.NewPrefix(0), "collected", collections.Uint64Key),
 	}
 	_, err := sb.Build()
 	require.NoError(t, err)
-	f.epochs = epochkeeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[epochtypes.StoreKey]), authority, f.nodes)
-	f.k = keeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[types.StoreKey]), authority, ac, vc, f.bank, f.distr, f.dack, f.epochs, f.nodes)
+	f.epochs = epochkeeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[epochtypes.StoreKey]), authority, nodes{})
+	f.k = keeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[types.StoreKey]), authority, ac, vc, f.bank, f.distr, f.dack, f.epochs)
 	f.epochs.SetStages(epochtypes.Stage{Name: epochtypes.StagePay, Closer: f.k})
 	f.msgs, f.query, f.epoch = keeper.NewMsgServerImpl(f.k), keeper.NewQueryServerImpl(f.k), epochkeeper.NewMsgServerImpl(f.epochs)
 	f.module = rewards.NewAppModule(cdc, f.k)

@@ -107,7 +107,7 @@ func TestSharesAreThoseOfTheEpochOfTheDebit(t *testing.T) {
 
 func TestMsgRetryPayoutRefuses(t *testing.T) {
 	f := newFixture(t).start(10, types.DefaultParams())
-	f.nodes.missing[4] = true
+	f.dack.missing[4] = true
 	f.earn(1, record{2, 0, 100}, record{4, 0, 100})
 	f.close()
 	before := f.export()
@@ -154,7 +154,7 @@ func TestPruning(t *testing.T) {
 	params := types.DefaultParams()
 	params.HistoryEpochs, params.PrunePerBlock = 2, 1
 	f := newFixture(t).start(100, params)
-	f.nodes.missing[4] = true
+	f.dack.missing[4] = true
 	for e := uint64(1); e <= 3; e++ {
 		f.earn(e, record{2, 0, 100}, record{4, 0, 100}, record{6, 0, 100})
 		f.close()
@@ -182,7 +182,7 @@ func TestPruning(t *testing.T) {
 	require.Len(t, f.setAside(), 3)
 
 	// An old payout is gone once it is paid.
-	f.nodes.missing = nil
+	f.dack.missing = nil
 	for e := uint64(1); e <= 3; e++ {
 		_, err := f.msgs.RetryPayout(f.ctx, &types.MsgRetryPayout{Sender: somebody, Epoch: e, Kind: types.PAYOUT_KIND_NODE, Id: 4})
 		require.NoError(t, err)
@@ -212,7 +212,7 @@ func (f *fixture) reimport() *fixture {
 	to := newFixture(f.t)
 	to.ctx = to.ctx.WithBlockHeight(f.ctx.BlockHeight()).WithBlockTime(f.ctx.BlockTime())
 	to.dack.records, to.dack.owners, to.dack.err = f.dack.records, f.dack.owners, f.dack.err
-	to.nodes.missing, to.bank.fail, to.distr.err, to.supply = f.nodes.missing, f.bank.fail, f.distr.err, f.supply
+	to.dack.missing, to.bank.fail, to.distr.err, to.supply = f.dack.missing, f.bank.fail, f.distr.err, f.supply
 	to.bank.InitGenesis(to.ctx, f.bank.ExportGenesis(f.ctx))
 	pool, err := f.distr.FeePool.Get(f.ctx)
 	require.NoError(f.t, err)
@@ -233,7 +233,7 @@ func (f *fixture) reimport() *fixture {
 func TestGenesisRoundTripInEveryPhase(t *testing.T) {
 	f := newFixture(t).start(1, types.DefaultParams())
 	f.dack.owners[1] = owner(1).String()
-	f.nodes.missing[4] = true
+	f.dack.missing[4] = true
 	f.earn(1, record{2, 0, 101}, record{4, 1, 77}, record{6, 1, 13})
 	f.block(time.Minute)
 	kinds := map[types.PayoutKind]bool{}
@@ -259,7 +259,7 @@ func TestGenesisRoundTripInEveryPhase(t *testing.T) {
 
 func TestInitGenesisRefuses(t *testing.T) {
 	f := newFixture(t).start(100, types.DefaultParams())
-	f.nodes.missing[4] = true
+	f.dack.missing[4] = true
 	f.earn(1, record{4, 0, 100})
 	f.close()
 	g := f.export()
@@ -275,7 +275,7 @@ func TestInitGenesisRefuses(t *testing.T) {
 // CheckInvariants finds a unit too many and a unit too few.
 func TestCheckInvariantsFindsAnOffByOne(t *testing.T) {
 	f := newFixture(t).start(100, types.DefaultParams())
-	f.nodes.missing[4] = true
+	f.dack.missing[4] = true
 	f.earn(1, record{4, 0, 100})
 	f.close()
 	require.NoError(t, f.bank.MintCoins(f.ctx, faucet, coins(math.OneInt())))
@@ -296,7 +296,7 @@ func TestQueries(t *testing.T) {
 	_, err = f.query.EpochSummary(f.ctx, &types.QueryEpochSummaryRequest{Epoch: 1})
 	require.Equal(t, codes.NotFound, status.Code(err))
 
-	f.nodes.missing = map[uint64]bool{2: true, 4: true}
+	f.dack.missing = map[uint64]bool{2: true, 4: true}
 	for e := uint64(1); e <= 3; e++ {
 		f.earn(e, record{2, 0, 100}, record{4, 0, 100}, record{6, 0, 100})
 		f.close()

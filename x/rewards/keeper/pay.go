@@ -124,7 +124,7 @@ func (k *Keeper) payRecords(ctx sdk.Context, p *payment, limit uint32, list tota
 		}
 		p.cursor.NextId = id + 1
 		used++
-		if err := k.payRecord(ctx, p, kind, id, types.ShareOf(r.Revenue.Amount, share)); err != nil {
+		if err := k.payRecord(ctx, p, kind, r, types.ShareOf(r.Revenue.Amount, share)); err != nil {
 			return 0, err
 		}
 	}
@@ -136,13 +136,17 @@ func (k *Keeper) payRecords(ctx sdk.Context, p *payment, limit uint32, list tota
 
 // payRecord pays an amount to the operator of a worker or the owner of a service. The owner share of the protocol's own
 // services is no payout: it stays reserved for the community pool.
-func (k *Keeper) payRecord(ctx sdk.Context, p *payment, kind types.PayoutKind, id uint64, amount math.Int) error {
+func (k *Keeper) payRecord(ctx sdk.Context, p *payment, kind types.PayoutKind, r dacktypes.RevenueRecord, amount math.Int) error {
+	id := r.WorkerId
+	if kind == types.PAYOUT_KIND_OWNER {
+		id = r.ServiceId
+	}
 	if amount.IsNegative() || amount.GT(p.summary.Unassigned()) {
 		return errorsmod.Wrapf(types.ErrBooks, "epoch %d %s %d: %s of %s that are left", p.summary.Epoch, kind, id, amount, p.summary.Unassigned())
 	}
 	payout := types.Payout{Epoch: p.summary.Epoch, Kind: kind, Id: id, Amount: amount}
 	failure := protect(ctx, func(ctx sdk.Context) (err error) {
-		payout.Recipient, err = k.recipient(ctx, kind, id)
+		payout.Recipient, err = k.recipient(ctx, kind, r)
 		return err
 	})
 	if failure == nil && payout.Recipient == "" {
@@ -152,7 +156,7 @@ func (k *Keeper) payRecord(ctx sdk.Context, p *payment, kind types.PayoutKind, i
 	return k.pay(ctx, p, payout, failure)
 }
 
-// finish gives the rest to the community pool and closes the books.
+// finish gives the rest to the community pool, closes the books, and lets x/dack have its totals back.
 func (k *Keeper) finish(ctx sdk.Context, p *payment) error {
 	rest := p.summary.Unassigned()
 	if rest.IsNegative() {
@@ -166,6 +170,9 @@ func (k *Keeper) finish(ctx sdk.Context, p *payment) error {
 		return err
 	}
 	s := p.summary
+	if err := k.dackKeeper.ReleaseTotals(ctx, s.Epoch); err != nil {
+		return err
+	}
 	return ctx.EventManager().EmitTypedEvent(&types.EventEpochPaid{
 		Epoch: s.Epoch, Debited: s.Debited.String(), Nodes: s.Nodes.String(), Owners: s.Owners.String(),
 		Community: s.Community.String(), SetAside: s.SetAside.String(),
@@ -218,22 +225,18 @@ func (k *Keeper) send(ctx sdk.Context, denom string, payout types.Payout) error 
 	return k.bankKeeper.SendCoinsFromModuleToAccount(ctx, types.ModuleName, recipient, coins)
 }
 
-// recipient returns the address that a payout goes to, empty for the community pool: the account of the operator of a
-// worker, or the owner of a service.
-func (k *Keeper) recipient(ctx sdk.Context, kind types.PayoutKind, id uint64) (string, error) {
+// recipient returns the address that the payout for a total goes to, empty for the community pool: the account of the
+// operator of a worker, or the owner of a service. The total itself names the operator: the worker may be long gone.
+func (k *Keeper) recipient(ctx sdk.Context, kind types.PayoutKind, r dacktypes.RevenueRecord) (string, error) {
 	switch kind {
 	case types.PAYOUT_KIND_NODE:
-		w, err := k.nodeKeeper.Worker(ctx, id)
+		operator, err := k.validatorCodec.StringToBytes(r.Operator)
 		if err != nil {
-			return "", err
-		}
-		operator, err := k.validatorCodec.StringToBytes(w.Operator)
-		if err != nil {
-			return "", err
+			return "", errorsmod.Wrapf(err, "operator of worker %d", r.WorkerId)
 		}
 		return k.addressCodec.BytesToString(operator)
 	case types.PAYOUT_KIND_OWNER:
-		s, err := k.dackKeeper.Service(ctx, id)
+		s, err := k.dackKeeper.Service(ctx, r.ServiceId)
 		return s.Owner, err
 	default:
 		return "", nil

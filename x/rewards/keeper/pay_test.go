@@ -118,7 +118,7 @@ func (p plan) run(t *testing.T, budget uint32) *fixture {
 			f.dack.owners[s] = o
 		}
 	}
-	f.nodes.missing = p.unknown
+	f.dack.missing = p.unknown
 	f.bank.fail = func(to sdk.AccAddress) error {
 		switch {
 		case !p.broke[to.String()]:
@@ -212,7 +212,7 @@ func TestPaymentProperties(t *testing.T) {
 		require.Equal(rt, before, f.balances())
 
 		// Once the cause is gone it pays exactly once, whichever message is used.
-		f.nodes.missing, f.bank.fail, f.distr.err, f.dack.owners = nil, nil, nil, p.owners
+		f.dack.missing, f.bank.fail, f.distr.err, f.dack.owners = nil, nil, nil, p.owners
 		for i, payout := range setAside {
 			if (i+int(budget))%2 == 0 {
 				resp, err := f.msgs.RetryPayout(f.ctx, &types.MsgRetryPayout{Sender: somebody, Epoch: 1, Kind: payout.Kind, Id: payout.Id})
@@ -274,6 +274,7 @@ func TestWholeStageSetAsideAndRetried(t *testing.T) {
 	f.dack.err = nil
 
 	f.close()
+	require.Equal(t, map[uint64]bool{2: true}, f.dack.released, "a half-paid epoch needs its totals")
 	require.True(t, f.summary(2).Done)
 	require.EqualValues(t, 880, f.balance(operator(2)))
 	require.False(t, f.summary(1).Done)
@@ -290,6 +291,7 @@ func TestWholeStageSetAsideAndRetried(t *testing.T) {
 	require.EqualValues(t, 80, f.balance(operator(4)))
 	require.EqualValues(t, 80, f.balance(operator(6)))
 	require.True(t, f.summary(1).Done)
+	require.True(t, f.dack.released[1])
 	require.Zero(t, f.balance(account))
 	used, done, err := f.k.Close(f.ctx, 1, 10)
 	require.NoError(t, err)
@@ -319,7 +321,7 @@ func TestBooksThatDoNotAddUp(t *testing.T) {
 			// With a budget of 1 the steps before the bad one are kept, so that each must hold on its own.
 			for budget, summaries := range map[uint32]int{1: 2, 100: 1} {
 				f := newFixture(t).start(budget, types.DefaultParams())
-				f.nodes.missing[9] = true
+				f.dack.missing[9] = true
 				f.earn(1, record{9, 0, 5_000_000}) // set aside: there is money in the account that is not epoch 2's
 				f.close()
 				f.earn(2, record{2, 0, 100})

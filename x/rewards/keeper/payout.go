@@ -10,6 +10,7 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
+	dacktypes "github.com/edgechain/edge/x/dack/types"
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
 	"github.com/edgechain/edge/x/rewards/types"
 )
@@ -51,7 +52,7 @@ func (k *Keeper) retry(ctx sdk.Context, epoch uint64, kind types.PayoutKind, id 
 	}
 	// The recipient is unknown if looking it up is what failed.
 	if payout.Recipient == "" {
-		if payout.Recipient, err = k.recipient(ctx, kind, id); err != nil {
+		if payout.Recipient, err = k.lookUp(ctx, epoch, kind, id); err != nil {
 			return math.Int{}, errorsmod.Wrapf(err, "epoch %d kind %s id %d", epoch, kind, id)
 		}
 	}
@@ -77,6 +78,21 @@ func (k *Keeper) retry(ctx sdk.Context, epoch uint64, kind types.PayoutKind, id 
 	return payout.Amount, ctx.EventManager().EmitTypedEvent(&types.EventPayoutRetried{
 		Epoch: epoch, Kind: kind, Id: id, Amount: payout.Amount.String(),
 	})
+}
+
+// lookUp returns the recipient of a payout. For a worker it asks the totals of the epoch, and returns their error.
+func (k *Keeper) lookUp(ctx sdk.Context, epoch uint64, kind types.PayoutKind, id uint64) (string, error) {
+	if kind != types.PAYOUT_KIND_NODE {
+		return k.recipient(ctx, kind, dacktypes.RevenueRecord{Epoch: epoch, ServiceId: id})
+	}
+	records, err := k.dackKeeper.WorkerTotals(ctx, epoch, id, 1)
+	if err != nil {
+		return "", err
+	}
+	if len(records) == 0 || records[0].WorkerId != id {
+		return "", errorsmod.Wrapf(types.ErrBooks, "epoch %d has no total of worker %d", epoch, id)
+	}
+	return k.recipient(ctx, kind, records[0])
 }
 
 // storePayout writes a payout, or removes it if it is paid and so old that pruning has passed it by.
