@@ -78,8 +78,13 @@ type Config struct {
 	Retries int
 	// Backoff is the first pause between tries; it doubles up to MaxBackoff. Default 250 ms and 8 s.
 	Backoff, MaxBackoff time.Duration
-	// MaxWait bounds how long a transfer waits for credit or an overloaded worker without progress. Default 5 min.
+	// MaxWait bounds how long a transfer waits for credit or an overloaded worker without progress, on the clock, and how
+	// much of such waits in total is excused from MinRate. Default 5 min.
 	MaxWait time.Duration
+	// MinRate is the least that a worker must send in bytes per second, averaged over RateWindow. Default 4 KiB, a group
+	// in 4 s, over 1 min.
+	MinRate    uint64
+	RateWindow time.Duration
 	// AckBytes is after how many bytes an acknowledgement is due even if a quarter of the credit limit is more.
 	// Default 8 MiB.
 	AckBytes uint64
@@ -109,6 +114,8 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.Backoff, 250*time.Millisecond)
 	orDefault(&c.MaxBackoff, 8*time.Second)
 	orDefault(&c.MaxWait, 5*time.Minute)
+	orDefault(&c.MinRate, content.GroupSize/4)
+	orDefault(&c.RateWindow, time.Minute)
 	orDefault(&c.AckBytes, 8<<20)
 	orDefault(&c.AckInterval, 500*time.Millisecond)
 	orDefault(&c.FinalAckTimeout, 20*time.Second)
@@ -263,7 +270,7 @@ func (t *transfer) from(ctx context.Context, w Worker) (err error) {
 	if err != nil {
 		return &WorkerError{Worker: w, Err: err}
 	}
-	src := &source{transfer: t, worker: w, base: base, http: t.public}
+	src := &source{transfer: t, worker: w, base: base, http: t.public, pace: newPace(t.cfg)}
 	if w.AnyAddress {
 		src.http = t.named
 	}
@@ -273,9 +280,9 @@ func (t *transfer) from(ctx context.Context, w Worker) (err error) {
 		}
 	}()
 	var (
-		tries  int
-		waited time.Duration
-		pause  = t.cfg.Backoff
+		tries   int
+		waiting time.Time // since when, without progress
+		pause   = t.cfg.Backoff
 	)
 	for {
 		before := t.pos
@@ -286,8 +293,11 @@ func (t *transfer) from(ctx context.Context, w Worker) (err error) {
 		if ctx.Err() != nil {
 			return &WorkerError{Worker: src.worker, Err: context.Cause(ctx)}
 		}
+		if slow := src.pace.check(false); slow != nil {
+			return &WorkerError{Worker: src.worker, Err: slow}
+		}
 		if t.pos != before {
-			tries, waited, pause = 0, 0, t.cfg.Backoff
+			tries, waiting, pause = 0, time.Time{}, t.cfg.Backoff
 		}
 		var after *waitError
 		switch {
@@ -297,11 +307,14 @@ func (t *transfer) from(ctx context.Context, w Worker) (err error) {
 				wait = pause
 				pause = min(2*pause, t.cfg.MaxBackoff)
 			}
-			if waited += wait; waited > t.cfg.MaxWait {
+			if waiting.IsZero() {
+				waiting = time.Now()
+			}
+			if time.Since(waiting)+wait > t.cfg.MaxWait {
 				return &WorkerError{Worker: src.worker, Err: fmt.Errorf("gave up waiting: %w", after.cause)}
 			}
 			t.say(Event{Kind: EventWaiting, Worker: src.worker, Reason: after.cause.Error(), Wait: wait})
-			if err := src.wait(ctx, wait); err != nil {
+			if err := errors.Join(src.wait(ctx, wait), src.pace.check(true)); err != nil {
 				return &WorkerError{Worker: src.worker, Err: err}
 			}
 		case errors.Is(err, errAgain):

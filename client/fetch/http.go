@@ -205,9 +205,7 @@ func (s *source) call(ctx context.Context, method, path, contentType string, bod
 // transportError says why an exchange failed, without the request line that net/http repeats.
 func transportError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		if cause := context.Cause(ctx); !errors.Is(err, cause) {
-			return cause
-		}
+		return context.Cause(ctx)
 	}
 	var request *url.Error
 	if errors.As(err, &request) {

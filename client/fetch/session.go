@@ -75,6 +75,7 @@ type source struct {
 	worker Worker
 	base   *url.URL
 	http   *http.Client
+	pace   *pace
 	stall  time.Duration
 	acker  *acker
 	// introduced is true when the worker of a free transfer was asked for its id.

@@ -94,6 +94,9 @@ func (s *source) stream(ctx context.Context, r *lane.Request) (err error) {
 			return err
 		}
 	}
+	done := make(chan struct{})
+	defer close(done)
+	go s.watchPace(done, cancel)
 	notice := time.AfterFunc(s.cfg.StallNotice, s.noticeStall)
 	defer notice.Stop()
 
@@ -128,11 +131,18 @@ func (s *source) stream(ctx context.Context, r *lane.Request) (err error) {
 			r.Verified(n)
 			s.acker.verified(n)
 		}
-		watch.Reset(idle)
-		notice.Reset(s.cfg.StallNotice)
-		if err := s.pass(p, n); err != nil {
+		// While the bytes are written nothing is read, and that is not the worker's fault.
+		watch.Stop()
+		notice.Stop()
+		s.pace.verified(n)
+		s.pace.reading(false)
+		err = s.pass(p, n)
+		s.pace.reading(true)
+		if err != nil {
 			return err
 		}
+		watch.Reset(idle)
+		notice.Reset(s.cfg.StallNotice)
 		if ctx.Err() != nil {
 			// What is buffered would go on arriving for a while.
 			return context.Cause(ctx)
