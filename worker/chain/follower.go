@@ -41,6 +41,12 @@ type Config struct {
 	CacheTTL time.Duration
 	// MaxQueries bounds the queries on behalf of clients that are under way at a time.
 	MaxQueries int
+	// MaxQueued bounds those that wait for one of them to end, QueueTimeout for how long. Beyond either is ErrBusy.
+	MaxQueued    int
+	QueueTimeout time.Duration
+	// Events subscribes to new blocks, so that a poll follows each at once. Without it, or when the subscription is dead,
+	// a block is seen PollInterval later at most.
+	Events bool
 }
 
 // DefaultConfig returns the values that suit a node on the same machine and blocks of about a second.
@@ -53,6 +59,9 @@ func DefaultConfig() Config {
 		CacheSize:    65_536,
 		CacheTTL:     2 * time.Second,
 		MaxQueries:   32,
+		MaxQueued:    512,
+		QueueTimeout: time.Second,
+		Events:       true,
 	}
 }
 
@@ -71,6 +80,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("cache_ttl %s, want 0 to 1m", c.CacheTTL)
 	case c.MaxQueries < 1:
 		return fmt.Errorf("max_queries %d, want at least 1", c.MaxQueries)
+	case c.MaxQueued < 0:
+		return fmt.Errorf("max_queued %d, want at least 0", c.MaxQueued)
+	case c.QueueTimeout < 0 || c.QueueTimeout > time.Minute:
+		return fmt.Errorf("queue_timeout %s, want 0 to 1m", c.QueueTimeout)
 	case c.WorkerID == 0 && len(c.PeerKey) == 0:
 		return errors.New("neither a worker id nor a peer key")
 	}
@@ -79,7 +92,7 @@ func (c Config) Validate() error {
 
 // Follower keeps a View of the chain up to date by polling the node's height, and answers queries of keys, accounts and
 // lanes through bounded caches. The height is the truth: whatever else fails, a height that stands still for MaxLag makes
-// the follower stale.
+// the follower stale. Events are a hint that only makes the next poll come at once.
 type Follower struct {
 	cfg     Config
 	source  Source
@@ -88,6 +101,7 @@ type Follower struct {
 
 	keys     *cache[Key]
 	accounts *cache[Account]
+	hint     hint
 
 	view    atomic.Pointer[View]
 	mu      sync.Mutex
@@ -122,9 +136,10 @@ func New(cfg Config, source Source, log *slog.Logger, reg prometheus.Registerer)
 		log:     log,
 		changed: make(chan struct{}),
 		health:  health{chainID: cfg.ChainID, problem: errors.New("nothing heard yet")},
+		hint:    newHint(),
 	}
 	f.metrics = newMetrics(reg, f)
-	queries := make(chan struct{}, cfg.MaxQueries)
+	queries := newSlots(cfg, f.metrics.refused)
 	var err error
 	if f.keys, err = newCache(cfg, queries, source.Key, ErrUnknownKey); err != nil {
 		return nil, err
@@ -144,7 +159,15 @@ func (f *Follower) Start(ctx context.Context) error {
 	}
 	ctx, f.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	f.done = make(chan struct{})
-	go f.run(ctx)
+	var group sync.WaitGroup
+	group.Go(func() { f.run(ctx) })
+	if f.cfg.Events {
+		group.Go(func() { f.listen(ctx) })
+	}
+	go func() {
+		defer close(f.done)
+		group.Wait()
+	}()
 	return nil
 }
 
@@ -242,15 +265,20 @@ func (f *Follower) Forget(accountID uint64) { f.accounts.forget(accountID) }
 var errCatchingUp = errors.New("the node is catching up")
 
 func (f *Follower) run(ctx context.Context) {
-	defer close(f.done)
 	ticker := time.NewTicker(f.cfg.PollInterval)
 	defer ticker.Stop()
 	for {
+		begin := time.Now()
 		f.observe(f.poll(ctx))
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		case <-f.hint.wake:
+			// A node that replays blocks has thousands of events a second.
+			if !sleep(ctx, f.cfg.PollInterval/maxHaste-time.Since(begin)) {
+				return
+			}
 		}
 	}
 }
@@ -375,6 +403,7 @@ func (f *Follower) observe(status Status, err error) {
 			h.progress = status.Time
 		} else {
 			h.progress = now
+			f.hint.risen()
 		}
 		h.height = status.Height
 	}

@@ -27,6 +27,8 @@ type source struct {
 	err    error
 	hang   bool
 	panics bool
+	// blocks plays the subscription; nil is a node without one.
+	blocks func(ctx context.Context, seen func()) error
 	// calls counts questions by name; slow makes questions for keys wait.
 	calls map[string]int
 	slow  time.Duration
@@ -152,6 +154,17 @@ func (s *source) PaidTo(ctx context.Context, _, _ uint64) (*big.Int, error) {
 	return new(big.Int), s.ask(ctx, "paid")
 }
 
+func (s *source) Blocks(ctx context.Context, seen func()) error {
+	s.mu.Lock()
+	s.calls["blocks"]++
+	blocks := s.blocks
+	s.mu.Unlock()
+	if blocks == nil {
+		return errors.New("no websocket")
+	}
+	return blocks(ctx, seen)
+}
+
 func (s *source) count(name string) (n int) {
 	s.with(func() { n = s.calls[name] })
 	return n
@@ -161,6 +174,13 @@ func testConfig() Config {
 	cfg := DefaultConfig()
 	cfg.ChainID, cfg.PeerKey, cfg.FeeAccount = "edge-test", make([]byte, 32), "edge1hot"
 	return cfg
+}
+
+func newFollower(t *testing.T, cfg Config, s *source) *Follower {
+	t.Helper()
+	f, err := New(cfg, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	require.NoError(t, err)
+	return f
 }
 
 // follow runs a test against a follower of a double.
@@ -181,9 +201,9 @@ func follow(t *testing.T, change func(*Config, *source), test func(*testing.T, *
 		go s.block(ctx)
 		require.NoError(t, f.Start(ctx))
 		require.Error(t, f.Start(ctx), "started twice")
+		defer func() { require.NoError(t, f.Stop(t.Context())) }()
 		synctest.Wait()
 		test(t, f, s)
-		require.NoError(t, f.Stop(t.Context()))
 	})
 }
 
@@ -346,27 +366,103 @@ func TestCacheBounds(t *testing.T) {
 			require.Equal(t, 8, f.keys.answers.Len())
 		})
 	})
-	t.Run("queries at a time", func(t *testing.T) {
-		follow(t, func(c *Config, s *source) { c.MaxQueries, s.slow = 3, time.Second }, func(t *testing.T, f *Follower, _ *source) {
-			var busy, fine int
-			var mu sync.Mutex
+	// flood asks for ten keys at a time, each of which takes the node a second.
+	flood := func(t *testing.T, f *Follower) (busy, fine int) {
+		t.Helper()
+		var mu sync.Mutex
+		var group sync.WaitGroup
+		for id := range uint64(10) {
+			group.Go(func() {
+				_, err := f.Key(t.Context(), id)
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case errors.Is(err, ErrBusy):
+					busy++
+				case err == nil:
+					fine++
+				}
+			})
+		}
+		group.Wait()
+		return busy, fine
+	}
+	for name, tc := range map[string]struct {
+		queries, queued int
+		timeout         time.Duration
+		fine            int
+	}{
+		"queries at a time":        {queries: 3, queued: 0, timeout: time.Minute, fine: 3},
+		"a full queue":             {queries: 3, queued: 4, timeout: time.Minute, fine: 7},
+		"who waits gets a turn":    {queries: 3, queued: 7, timeout: time.Minute, fine: 10},
+		"who waits long does not":  {queries: 3, queued: 7, timeout: 1500 * time.Millisecond, fine: 6},
+		"nobody waits for nothing": {queries: 3, queued: 7, timeout: 0, fine: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			follow(t, func(c *Config, s *source) {
+				c.MaxQueries, c.MaxQueued, c.QueueTimeout, s.slow = tc.queries, tc.queued, tc.timeout, time.Second
+			}, func(t *testing.T, f *Follower, _ *source) {
+				busy, fine := flood(t, f)
+				require.Equal(t, tc.fine, fine)
+				require.Equal(t, 10-tc.fine, busy)
+				require.EqualValues(t, busy, count(t, f.metrics.refused))
+				require.Empty(t, f.keys.slots.running)
+				require.Empty(t, f.keys.slots.waiting)
+				require.Empty(t, f.keys.flights)
+			})
+		})
+	}
+	t.Run("who leaves the queue makes room in it", func(t *testing.T) {
+		follow(t, func(c *Config, s *source) {
+			c.MaxQueries, c.MaxQueued, c.QueueTimeout, s.slow = 1, 1, time.Minute, time.Second
+		}, func(t *testing.T, f *Follower, s *source) {
 			var group sync.WaitGroup
-			for id := range uint64(10) {
+			ask := func(ctx context.Context, id uint64, want error) {
 				group.Go(func() {
-					_, err := f.Key(t.Context(), id)
-					mu.Lock()
-					defer mu.Unlock()
-					switch {
-					case errors.Is(err, ErrBusy):
-						busy++
-					case err == nil:
-						fine++
-					}
+					_, err := f.Key(ctx, id)
+					require.ErrorIs(t, err, want)
 				})
+				synctest.Wait()
 			}
+			impatient, leave := context.WithCancel(t.Context())
+			ask(t.Context(), 1, nil)
+			ask(impatient, 2, context.Canceled)
+			ask(t.Context(), 3, ErrBusy)
+			leave()
+			synctest.Wait()
+			ask(t.Context(), 4, nil)
+			ask(t.Context(), 4, nil)
 			group.Wait()
-			require.Equal(t, 7, busy)
-			require.Equal(t, 3, fine)
+			require.Equal(t, 2, s.count("key"), "what nobody waits for is not asked")
+			_, err := f.Key(impatient, 9)
+			require.ErrorIs(t, err, context.Canceled)
+		})
+	})
+	t.Run("an answer from before it was forgotten is not remembered", func(t *testing.T) {
+		follow(t, func(_ *Config, s *source) { s.slow = time.Second }, func(t *testing.T, f *Follower, s *source) {
+			var group sync.WaitGroup
+			group.Go(func() {
+				_, err := f.Key(t.Context(), 7)
+				require.NoError(t, err)
+			})
+			synctest.Wait()
+			f.keys.forget(7)
+			group.Wait()
+			require.Zero(t, f.keys.answers.Len())
+			_, err := f.Key(t.Context(), 7)
+			require.NoError(t, err)
+			require.Equal(t, 2, s.count("key"))
+		})
+	})
+	t.Run("a panic", func(t *testing.T) {
+		follow(t, nil, func(t *testing.T, f *Follower, s *source) {
+			s.with(func() { s.panics = true })
+			_, err := f.Key(t.Context(), 7)
+			require.ErrorContains(t, err, "panicked")
+			s.with(func() { s.panics = false })
+			_, err = f.Key(t.Context(), 7)
+			require.NoError(t, err)
+			require.Empty(t, f.keys.slots.running)
 		})
 	})
 	t.Run("one question for all", func(t *testing.T) {
@@ -417,6 +513,8 @@ func TestConfigBounds(t *testing.T) {
 		"cache_size":    func(c *Config) { c.CacheSize = 0 },
 		"cache_ttl":     func(c *Config) { c.CacheTTL = -1 },
 		"max_queries":   func(c *Config) { c.MaxQueries = 0 },
+		"max_queued":    func(c *Config) { c.MaxQueued = -1 },
+		"queue_timeout": func(c *Config) { c.QueueTimeout = -1 },
 		"peer key":      func(c *Config) { c.PeerKey = nil },
 	} {
 		c := testConfig()

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -38,6 +39,8 @@ const (
 type Node struct {
 	enc Encoding
 	rpc client.CometRPC
+	// address of the RPC endpoint, for its websocket.
+	address string
 	abciRPC
 }
 
@@ -68,7 +71,9 @@ func NewNode(address string, enc Encoding) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rpc address %q: %w", address, err)
 	}
-	return newNode(rpc, enc), nil
+	n := newNode(rpc, enc)
+	n.address = strings.TrimRight(address, "/")
+	return n, nil
 }
 
 func newNode(rpc client.CometRPC, enc Encoding) *Node {

@@ -28,6 +28,9 @@ type Source interface {
 	Lanes(ctx context.Context, epoch, workerID, keyID uint64) ([]dacktypes.Lane, error)
 	// PaidTo is the sum of what has been paid on all lanes of a worker in a live epoch of acknowledgements.
 	PaidTo(ctx context.Context, epoch, workerID uint64) (*big.Int, error)
+	// Blocks subscribes to new blocks and calls seen at each. It returns when the subscription breaks or the context ends;
+	// one that goes silent need not be noticed.
+	Blocks(ctx context.Context, seen func()) error
 }
 
 // Status is the position of a node.
