@@ -11,6 +11,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/crypto/keyring"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
+	"github.com/edgechain/edge/worker/ackpool"
 	"github.com/edgechain/edge/worker/chain"
 	"github.com/edgechain/edge/worker/config"
 	"github.com/edgechain/edge/worker/gateway"
@@ -39,17 +40,22 @@ func newSettings(c *config.Config) (settings, error) {
 		ChainID: c.Chain.ChainID, WorkerID: c.Worker.ID, FeeDenom: price.Denom, PollInterval: c.Chain.PollInterval.Std(),
 		MaxLag: c.Chain.MaxLag.Std(), QueryTimeout: c.Chain.QueryTimeout.Std(), CacheSize: c.Chain.CacheSize,
 		CacheTTL: c.Chain.CacheTTL.Std(), MaxQueries: c.Chain.MaxQueries,
+		MaxQueued: c.Chain.MaxQueued, QueueTimeout: c.Chain.QueueTimeout.Std(), Events: c.Chain.Events,
 	}
 	g := &c.Gateway
 	s.gateway = gateway.DefaultConfig()
 	s.gateway.Listen, s.gateway.AdminListen = g.Listen, g.AdminListen
 	s.gateway.FreeQuotaBytes, s.gateway.FreeQuotaWindow, s.gateway.FreeQuotaAddresses = g.FreeQuotaBytes, g.FreeQuotaWindow.Std(), g.FreeQuotaAddresses
 	s.gateway.MaxConnections, s.gateway.MaxRequests, s.gateway.RetryAfter = g.MaxConnections, g.MaxRequests, g.RetryAfter.Std()
+	s.gateway.MaxConnectionsPerAddress, s.gateway.MaxRequestsPerAddress, s.gateway.MaxAckRequests = g.MaxConnectionsPerAddress, g.MaxRequestsPerAddress, g.MaxAckRequests
 	s.gateway.HeaderTimeout, s.gateway.BodyTimeout, s.gateway.IdleTimeout = g.HeaderTimeout.Std(), g.BodyTimeout.Std(), g.IdleTimeout.Std()
-	s.gateway.WriteTimeout = g.WriteTimeout.Std()
+	s.gateway.WriteTimeout, s.gateway.CheckTimeout = g.WriteTimeout.Std(), g.CheckTimeout.Std()
 	s.gateway.MaxHeaderBytes, s.gateway.MaxBodyBytes, s.gateway.StepBytes = g.MaxHeaderBytes, g.MaxBodyBytes, g.StepBytes
 	s.session.Base, s.session.MaxUnsettled, s.session.StallTimeout = c.Credit.Base, c.Credit.MaxUnsettled, c.Credit.StallTimeout.Std()
 	s.session.MaxSessions, s.session.IdleTimeout, s.session.RetryAfter = g.MaxSessions, g.SessionTimeout.Std(), g.RetryAfter.Std()
+	s.session.ChallengeTTL, s.session.MaxChallenges = g.ChallengeTTL.Std(), g.MaxChallenges
+	s.session.AccountTTL, s.session.MaxAccounts = c.Credit.AccountTTL.Std(), c.Credit.MaxAccounts
+	s.session.MaxLanes, s.session.MaxReceipts = c.Credit.MaxLanes, c.Credit.MaxReceipts
 	r := &c.Rollup
 	s.rollup = rollup.Config{
 		Interval: r.Interval.Std(), MinValue: r.MinValue, MaxValue: r.MaxValue, Drain: r.Drain.Std(), Alarm: r.Alarm.Std(),
@@ -80,8 +86,13 @@ func validate(c *config.Config) error {
 	if c.Worker.StopTimeout <= 0 {
 		errs = append(errs, errors.New("worker: stop_timeout must be positive"))
 	}
-	if c.Pool.MaxLanes <= 0 {
-		errs = append(errs, errors.New("pool: max_lanes must be positive"))
+	for _, bound := range []struct {
+		name  string
+		value int
+	}{{"max_lanes", c.Pool.MaxLanes}, {"max_exposures", c.Pool.MaxExposures}, {"max_in_flight", c.Pool.MaxInFlight}} {
+		if bound.value <= 0 {
+			errs = append(errs, fmt.Errorf("pool: %s must be positive", bound.name))
+		}
 	}
 	backends := []string{keyring.BackendTest, keyring.BackendFile, keyring.BackendOS}
 	if !slices.Contains(backends, c.Keys.Backend) {
@@ -94,6 +105,11 @@ func validate(c *config.Config) error {
 		errs = append(errs, fmt.Errorf("log: format %q, want text or json", c.Log.Format))
 	}
 	return errors.Join(errs...)
+}
+
+// poolOptions are those of the pool, for the worker and for the commands that read it while the worker does not run.
+func poolOptions(c *config.Config, log *slog.Logger) ackpool.Options {
+	return ackpool.Options{MaxLanes: c.Pool.MaxLanes, MaxExposures: c.Pool.MaxExposures, MaxInFlight: c.Pool.MaxInFlight, Logger: log}
 }
 
 func within(section string, err error) error {

@@ -35,6 +35,9 @@ type Chain struct {
 	CacheSize    int      `toml:"cache_size" doc:"How many client keys and accounts are remembered, each."`
 	CacheTTL     Duration `toml:"cache_ttl" doc:"For how long they are."`
 	MaxQueries   int      `toml:"max_queries" doc:"How many queries on behalf of clients are under way at a time."`
+	MaxQueued    int      `toml:"max_queued" doc:"How many more wait for one of them to end; beyond it the answer is 503."`
+	QueueTimeout Duration `toml:"queue_timeout" doc:"How long each of those waits at most."`
+	Events       bool     `toml:"events" doc:"Subscribe to new blocks over the websocket of rpc, so that each is seen at once. Without it a block is seen within poll_interval."`
 }
 
 // Worker section.
@@ -45,23 +48,29 @@ type Worker struct {
 
 // Gateway section.
 type Gateway struct {
-	Listen             string   `toml:"listen" doc:"Public address."`
-	AdminListen        string   `toml:"admin_listen" doc:"Address of metrics, pprof, status and ledger. It must be a loopback address."`
-	FreeQuotaBytes     uint64   `toml:"free_quota_bytes" doc:"Payload that an IP address (an IPv6 /64) gets without a session in each window, in bytes. 0 serves none."`
-	FreeQuotaWindow    Duration `toml:"free_quota_window" doc:"Length of that window."`
-	FreeQuotaAddresses int      `toml:"free_quota_addresses" doc:"How many addresses are remembered; the one longest unseen is forgotten first."`
-	MaxConnections     int      `toml:"max_connections" doc:"How many connections are served at a time; beyond it the answer is 429."`
-	MaxRequests        int      `toml:"max_requests" doc:"How many requests are worked on at a time."`
-	RetryAfter         Duration `toml:"retry_after" doc:"What an answer of 402 or 429 tells the client to wait."`
-	HeaderTimeout      Duration `toml:"header_timeout" doc:"Bound of the arrival of a request's header."`
-	BodyTimeout        Duration `toml:"body_timeout" doc:"Bound of the arrival of its body."`
-	IdleTimeout        Duration `toml:"idle_timeout" doc:"Bound of the silence between two requests of a connection."`
-	WriteTimeout       Duration `toml:"write_timeout" doc:"How long a client may take for step_bytes of an answer."`
-	MaxHeaderBytes     int      `toml:"max_header_bytes" doc:"Bound of a request's header in bytes."`
-	MaxBodyBytes       int      `toml:"max_body_bytes" doc:"Bound of a request's body in bytes."`
-	StepBytes          int      `toml:"step_bytes" doc:"How much payload is reserved, read and written at a time, a multiple of 16 KiB."`
-	MaxSessions        int      `toml:"max_sessions" doc:"How many sessions are open at a time."`
-	SessionTimeout     Duration `toml:"session_timeout" doc:"A session that is idle for longer ends."`
+	Listen                   string   `toml:"listen" doc:"Public address."`
+	AdminListen              string   `toml:"admin_listen" doc:"Address of metrics, pprof, status and ledger. It must be a loopback address."`
+	FreeQuotaBytes           uint64   `toml:"free_quota_bytes" doc:"Payload that an IP address (an IPv6 /64) gets without a session in each window, in bytes. 0 serves none."`
+	FreeQuotaWindow          Duration `toml:"free_quota_window" doc:"Length of that window."`
+	FreeQuotaAddresses       int      `toml:"free_quota_addresses" doc:"How many addresses are remembered; the one longest unseen is forgotten first."`
+	MaxConnections           int      `toml:"max_connections" doc:"How many connections are served at a time; beyond it the answer is 429."`
+	MaxConnectionsPerAddress int      `toml:"max_connections_per_address" doc:"How many of them may come from one IP address (an IPv6 /64). 0 is no bound, as behind a proxy."`
+	MaxRequests              int      `toml:"max_requests" doc:"How many requests are worked on at a time, but for those that bring acknowledgements."`
+	MaxRequestsPerAddress    int      `toml:"max_requests_per_address" doc:"How many of them may come from one IP address (an IPv6 /64). 0 is no bound."`
+	MaxAckRequests           int      `toml:"max_ack_requests" doc:"How many requests that bring acknowledgements are worked on at a time."`
+	RetryAfter               Duration `toml:"retry_after" doc:"What an answer of 402 or 429 tells the client to wait."`
+	HeaderTimeout            Duration `toml:"header_timeout" doc:"Bound of the arrival of a request's header."`
+	BodyTimeout              Duration `toml:"body_timeout" doc:"Bound of the arrival of its body."`
+	IdleTimeout              Duration `toml:"idle_timeout" doc:"Bound of the silence between two requests of a connection."`
+	WriteTimeout             Duration `toml:"write_timeout" doc:"How long a client may take for step_bytes of an answer."`
+	MaxHeaderBytes           int      `toml:"max_header_bytes" doc:"Bound of a request's header in bytes."`
+	MaxBodyBytes             int      `toml:"max_body_bytes" doc:"Bound of a request's body in bytes."`
+	StepBytes                int      `toml:"step_bytes" doc:"How much payload is reserved, read and written at a time, a multiple of 16 KiB."`
+	MaxSessions              int      `toml:"max_sessions" doc:"How many sessions are open at a time."`
+	SessionTimeout           Duration `toml:"session_timeout" doc:"A session that is idle for longer ends."`
+	ChallengeTTL             Duration `toml:"challenge_ttl" doc:"How long a challenge can open a session."`
+	MaxChallenges            int      `toml:"max_challenges" doc:"How many used challenges are remembered until they expire; beyond it no session opens."`
+	CheckTimeout             Duration `toml:"check_timeout" doc:"Bound of each check of /readyz."`
 }
 
 // Credit section.
@@ -69,6 +78,10 @@ type Credit struct {
 	Base         *big.Int `toml:"base" doc:"What an account may owe that has settled nothing with this worker yet."`
 	MaxUnsettled *big.Int `toml:"max_unsettled" doc:"What any account may owe at most."`
 	StallTimeout Duration `toml:"stall_timeout" doc:"How long a stream waits for an acknowledgement at the limit before it is reset."`
+	AccountTTL   Duration `toml:"account_ttl" doc:"How old an account's balance may be when a stream asks for credit."`
+	MaxAccounts  int      `toml:"max_accounts" doc:"How many accounts are held in memory: those with a session or with unacknowledged bytes."`
+	MaxLanes     int      `toml:"max_lanes" doc:"How many lanes of an account have their receipts kept; the one longest unused goes first."`
+	MaxReceipts  int      `toml:"max_receipts" doc:"How many requests of a lane may be without an acknowledgement."`
 }
 
 // Rollup section.
@@ -96,7 +109,9 @@ type Store struct {
 
 // Pool section.
 type Pool struct {
-	MaxLanes int `toml:"max_lanes" doc:"How many lanes are held at a time, about 1 KB of memory each; beyond it acknowledgements of new lanes are refused."`
+	MaxLanes     int `toml:"max_lanes" doc:"How many lanes are held at a time, about 1 KB of memory each; beyond it acknowledgements of new lanes are refused."`
+	MaxExposures int `toml:"max_exposures" doc:"How many pairs of account and epoch with unacknowledged bytes are kept; beyond it new ones are refused."`
+	MaxInFlight  int `toml:"max_in_flight" doc:"How many settlements may be in flight."`
 }
 
 // Keys section.
@@ -117,16 +132,20 @@ func Default() Config {
 		Chain: Chain{
 			RPC: "http://127.0.0.1:26657", PollInterval: Duration(500 * time.Millisecond), MaxLag: Duration(30 * time.Second),
 			QueryTimeout: Duration(5 * time.Second), CacheSize: 65_536, CacheTTL: Duration(2 * time.Second), MaxQueries: 32,
+			MaxQueued: 512, QueueTimeout: Duration(time.Second), Events: true,
 		},
 		Worker: Worker{StopTimeout: Duration(30 * time.Second)},
 		Gateway: Gateway{
 			Listen: "0.0.0.0:8080", AdminListen: "127.0.0.1:8081", FreeQuotaBytes: 16 << 20, FreeQuotaWindow: Duration(time.Hour),
-			FreeQuotaAddresses: 65_536, MaxConnections: 4_096, MaxRequests: 4_096, RetryAfter: Duration(time.Second),
+			FreeQuotaAddresses: 65_536, MaxConnections: 4_096, MaxConnectionsPerAddress: 512, MaxRequests: 4_096,
+			MaxRequestsPerAddress: 512, MaxAckRequests: 64, RetryAfter: Duration(time.Second),
 			HeaderTimeout: Duration(10 * time.Second), BodyTimeout: Duration(10 * time.Second), IdleTimeout: Duration(2 * time.Minute),
 			WriteTimeout: Duration(30 * time.Second), MaxHeaderBytes: 16 << 10, MaxBodyBytes: 64 << 10, StepBytes: 256 << 10,
 			MaxSessions: 10_000, SessionTimeout: Duration(10 * time.Minute),
+			ChallengeTTL: Duration(time.Minute), MaxChallenges: 100_000, CheckTimeout: Duration(2 * time.Second),
 		},
-		Credit: Credit{Base: big.NewInt(1_000), MaxUnsettled: big.NewInt(1_000_000), StallTimeout: Duration(30 * time.Second)},
+		Credit: Credit{Base: big.NewInt(1_000), MaxUnsettled: big.NewInt(1_000_000), StallTimeout: Duration(30 * time.Second),
+			AccountTTL: Duration(2 * time.Second), MaxAccounts: 50_000, MaxLanes: 256, MaxReceipts: 4_096},
 		Rollup: Rollup{
 			GasPrice: "0.0025uedge", Interval: Duration(10 * time.Second), MinValue: big.NewInt(1), MaxValue: big.NewInt(0),
 			Drain: Duration(10 * time.Minute), Alarm: Duration(time.Hour), TimeoutBlocks: 20, Rebroadcast: Duration(10 * time.Second),
@@ -134,7 +153,7 @@ func Default() Config {
 			LastPartialBackoff: Duration(30 * time.Minute), CallTimeout: Duration(10 * time.Second),
 		},
 		Store: Store{MaxBytes: 64 << 30, MaxObjectBytes: 16 << 30},
-		Pool:  Pool{MaxLanes: 100_000},
+		Pool:  Pool{MaxLanes: 100_000, MaxExposures: 100_000, MaxInFlight: 64},
 		Keys:  Keys{Backend: "test", Name: "settler"},
 		Log:   Log{Level: "info", Format: "text"},
 	}
@@ -192,6 +211,8 @@ func (f Field) Set(text string) error {
 		*target = v
 	case *string:
 		*target = text
+	case *bool:
+		*target, err = strconv.ParseBool(text)
 	case *int:
 		*target, err = strconv.Atoi(text)
 	case *int64:
@@ -210,7 +231,7 @@ func (f Field) Set(text string) error {
 // quoted reports whether the value is a string in the file.
 func (f Field) quoted() bool {
 	switch f.value.Interface().(type) {
-	case int, int64, uint64:
+	case bool, int, int64, uint64:
 		return false
 	default:
 		return true

@@ -25,11 +25,18 @@ type Config struct {
 	// FreeQuotaAddresses is how many addresses are remembered. The one that was longest unseen is forgotten first.
 	FreeQuotaAddresses int
 
-	// MaxConnections is how many connections are served. The requests of those beyond it, at most as many again and 16,
-	// are answered with 429; further ones wait to be accepted.
+	// MaxConnections is how many connections are served. Those beyond it, at most as many again and 16, are reserved for
+	// acknowledgements, and their other requests are answered with 429; further ones wait to be accepted.
 	MaxConnections int
-	// MaxRequests is how many requests are worked on at a time.
+	// MaxConnectionsPerAddress is the same for one address (an IPv4 address, an IPv6 /64), but for further ones, which are
+	// closed. 0 is no bound, as behind a proxy.
+	MaxConnectionsPerAddress int
+	// MaxRequests is how many requests are worked on at a time, but for those of POST /v1/acks.
 	MaxRequests int
+	// MaxRequestsPerAddress is how many of them may be of one address. 0 is no bound.
+	MaxRequestsPerAddress int
+	// MaxAckRequests is how many requests of POST /v1/acks are worked on at a time, and how many of one address may wait.
+	MaxAckRequests int
 	// RetryAfter is what 402 credit-exhausted and 429 tell the client to wait.
 	RetryAfter time.Duration
 
@@ -50,22 +57,25 @@ type Config struct {
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{
-		Listen:             "0.0.0.0:8080",
-		AdminListen:        "127.0.0.1:8081",
-		FreeQuotaBytes:     16 << 20,
-		FreeQuotaWindow:    time.Hour,
-		FreeQuotaAddresses: 1 << 16,
-		MaxConnections:     4096,
-		MaxRequests:        4096,
-		RetryAfter:         time.Second,
-		HeaderTimeout:      10 * time.Second,
-		BodyTimeout:        10 * time.Second,
-		IdleTimeout:        2 * time.Minute,
-		WriteTimeout:       30 * time.Second,
-		CheckTimeout:       2 * time.Second,
-		MaxHeaderBytes:     16 << 10,
-		MaxBodyBytes:       64 << 10,
-		StepBytes:          256 << 10,
+		Listen:                   "0.0.0.0:8080",
+		AdminListen:              "127.0.0.1:8081",
+		FreeQuotaBytes:           16 << 20,
+		FreeQuotaWindow:          time.Hour,
+		FreeQuotaAddresses:       1 << 16,
+		MaxConnections:           4096,
+		MaxConnectionsPerAddress: 512,
+		MaxRequests:              4096,
+		MaxRequestsPerAddress:    512,
+		MaxAckRequests:           64,
+		RetryAfter:               time.Second,
+		HeaderTimeout:            10 * time.Second,
+		BodyTimeout:              10 * time.Second,
+		IdleTimeout:              2 * time.Minute,
+		WriteTimeout:             30 * time.Second,
+		CheckTimeout:             2 * time.Second,
+		MaxHeaderBytes:           16 << 10,
+		MaxBodyBytes:             64 << 10,
+		StepBytes:                256 << 10,
 	}
 }
 
@@ -84,7 +94,10 @@ func (c Config) Validate() error {
 	fault(c.FreeQuotaWindow <= 0, "free_quota_window is %s, want more than 0", c.FreeQuotaWindow)
 	fault(c.FreeQuotaAddresses <= 0, "free_quota_addresses is %d, want at least 1", c.FreeQuotaAddresses)
 	fault(c.MaxConnections <= 0, "max_connections is %d, want at least 1", c.MaxConnections)
+	fault(c.MaxConnectionsPerAddress < 0, "max_connections_per_address is %d, want 0 or more", c.MaxConnectionsPerAddress)
 	fault(c.MaxRequests <= 0, "max_requests is %d, want at least 1", c.MaxRequests)
+	fault(c.MaxRequestsPerAddress < 0, "max_requests_per_address is %d, want 0 or more", c.MaxRequestsPerAddress)
+	fault(c.MaxAckRequests <= 0, "max_ack_requests is %d, want at least 1", c.MaxAckRequests)
 	for name, d := range map[string]time.Duration{
 		"retry_after": c.RetryAfter, "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout, "idle_timeout": c.IdleTimeout,
 		"write_timeout": c.WriteTimeout, "check_timeout": c.CheckTimeout,

@@ -148,7 +148,7 @@ func wantsBao(r *http.Request) (bool, error) {
 
 // takeFree takes payload from the free quota of the client's address, or asks for a session.
 func (s *Server) takeFree(r *http.Request, payload uint64) (meter, error) {
-	from := addressOf(r)
+	from := addressOf(r.RemoteAddr)
 	wait, ok := s.quota.take(from, payload, s.now())
 	if ok {
 		return &freeMeter{s: s, from: from, left: payload}, nil

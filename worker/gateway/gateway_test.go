@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,6 +151,11 @@ type sessions struct {
 	stored []ack.Signed
 	stall  time.Duration
 	asked  session.OpenRequest
+	// hold keeps calls of Acknowledge until it is closed, if it is set; holding counts them.
+	hold    chan struct{}
+	holding atomic.Int32
+	// waits counts how often a reservation found no room.
+	waits atomic.Int32
 }
 
 func newSessions() *sessions {
@@ -182,6 +188,10 @@ func (s *sessions) Lookup(token string) (gateway.Session, error) {
 }
 
 func (s *sessions) Acknowledge(_ context.Context, acks []ack.Signed) (gateway.Acknowledged, error) {
+	if s.hold != nil {
+		s.holding.Add(1)
+		<-s.hold
+	}
 	if s.fail != nil {
 		return gateway.Acknowledged{}, s.fail
 	}
@@ -208,6 +218,13 @@ func (s *sessions) credit() session.Credit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return session.Credit{Limit: new(big.Int).SetUint64(s.limit), Claim: new(big.Int).SetUint64(s.claim), UnacknowledgedBytes: s.claim}
+}
+
+// begun counts the requests.
+func (s *sessions) begun() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.requests)
 }
 
 // last returns the newest request.
@@ -264,6 +281,7 @@ func (r *request) Reserve(ctx context.Context, n uint64) error {
 		}
 		changed, stall := r.s.changed, r.s.stall
 		r.s.mu.Unlock()
+		r.s.waits.Add(1)
 		select {
 		case <-changed:
 		case <-ctx.Done():

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -73,9 +72,9 @@ func (q *quota) count() int {
 	return q.addresses.Len()
 }
 
-// addressOf returns the address that a request is counted under. Those that are no IP addresses share one.
-func addressOf(r *http.Request) netip.Prefix {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+// addressOf returns the address that a connection's peer is counted under. Those that are no IP addresses share one.
+func addressOf(remote string) netip.Prefix {
+	host, _, err := net.SplitHostPort(remote)
 	if err != nil {
 		return netip.Prefix{}
 	}

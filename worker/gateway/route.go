@@ -20,6 +20,9 @@ type route struct {
 	post handler
 	// light requests are answered also when the worker is at its limit of requests.
 	light bool
+	// acks requests, those that bring acknowledgements, have a limit of their own: streams that wait for them hold every
+	// request and connection of a full worker.
+	acks bool
 }
 
 // contentPrefix precedes the name of an object.
@@ -38,7 +41,7 @@ func (s *Server) find(path string) route {
 	case "/v1/sessions":
 		return route{name: "sessions", post: s.serveOpen}
 	case "/v1/acks":
-		return route{name: "acks", post: s.serveAcks}
+		return route{name: "acks", post: s.serveAcks, acks: true}
 	case "/healthz":
 		return route{name: "healthz", get: s.serveHealth, light: true}
 	case "/readyz":
@@ -111,11 +114,19 @@ func (s *Server) setDeadlines(w http.ResponseWriter, r *http.Request) {
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, rt route) error {
-	if !rt.light {
-		if refused(r.Context()) {
-			w.Header().Set("Connection", "close")
-			return newProblem(overloaded, "more than %d connections are open", s.cfg.MaxConnections)
+	over, isRefused := refused(r.Context())
+	if isRefused {
+		w.Header().Set("Connection", "close")
+	}
+	if !rt.light && !rt.acks {
+		if isRefused {
+			return newProblem(overloaded, "more than %d connections are open%s", over.limit, over.of)
 		}
+		from := addressOf(r.RemoteAddr)
+		if !s.requestsBy.take(from) {
+			return newProblem(overloaded, "more than %d requests are under way from one address", s.cfg.MaxRequestsPerAddress)
+		}
+		defer s.requestsBy.done(from)
 		select {
 		case s.requests <- struct{}{}:
 			defer func() { <-s.requests }()

@@ -30,8 +30,12 @@ type Server struct {
 	metrics  *metrics
 	quota    *quota
 	requests chan struct{}
-	buffers  *sync.Pool
-	now      func() time.Time
+	acks     chan struct{}
+	// requestsBy and acksBy count by address what works or waits.
+	requestsBy, acksBy *perAddress
+
+	buffers *sync.Pool
+	now     func() time.Time
 
 	listener      atomic.Pointer[connections]
 	adminListener net.Listener
@@ -57,6 +61,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s := &Server{
 		cfg: cfg, store: deps.Store, sessions: deps.Sessions, info: deps.Info, checks: deps.Checks, admin: deps.Admin,
 		registry: deps.Metrics, log: deps.Log, quota: q, requests: make(chan struct{}, cfg.MaxRequests),
+		acks: make(chan struct{}, cfg.MaxAckRequests), requestsBy: newPerAddress(cfg.MaxRequestsPerAddress), acksBy: newPerAddress(cfg.MaxAckRequests),
 		buffers: newBuffers(cfg.StepBytes), now: time.Now,
 	}
 	if s.metrics, err = newMetrics(deps.Metrics, s); err != nil {
@@ -78,16 +83,16 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
-	limited := limitConnections(public, s.cfg.MaxConnections)
+	limited := limitConnections(public, s.cfg.MaxConnections, s.cfg.MaxConnectionsPerAddress)
 	s.listener.Store(limited)
 	s.adminListener = loopback
 	s.public = s.server(base, s)
 	s.public.DisableGeneralOptionsHandler = true
-	s.public.ConnContext = func(ctx context.Context, _ net.Conn) context.Context { return limited.begin(ctx) }
-	s.public.ConnState = func(_ net.Conn, state http.ConnState) {
+	s.public.ConnContext = limited.begin
+	s.public.ConnState = func(conn net.Conn, state http.ConnState) {
 		// Nothing here hijacks connections.
 		if state == http.StateClosed {
-			limited.end()
+			limited.end(conn)
 		}
 	}
 	s.loopback = s.server(base, s.AdminHandler())

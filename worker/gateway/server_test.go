@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -267,6 +268,135 @@ func TestRequestLimit(t *testing.T) {
 		require.NoError(t, c.Close())
 	}
 	require.Eventually(t, func() bool { return b.get(t, "/b3/"+name.String()).StatusCode == 200 }, patience, tick)
+}
+
+// TestAckReachesFullWorker has every request and connection of the worker taken by a paused stream: the acknowledgement
+// that each waits for gets in on a connection beyond the limit, and all of them come to their end.
+func TestAckReachesFullWorker(t *testing.T) {
+	for _, c := range []struct {
+		what   string
+		change func(*gateway.Config)
+		n      int
+	}{
+		{"one request", func(c *gateway.Config) { c.MaxRequests = 1 }, 1},
+		{"requests", func(c *gateway.Config) { c.MaxRequests = 3 }, 3},
+		{"connections", func(c *gateway.Config) { c.MaxConnections = 3 }, 3},
+		{"of an address", func(c *gateway.Config) { c.MaxConnectionsPerAddress, c.MaxRequestsPerAddress = 2, 2 }, 2},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			b := newBench(t, func(cfg *gateway.Config, _ *gateway.Deps) { cfg.StepBytes = group; c.change(cfg) })
+			b.sessions.limit = 0
+			url := b.start(t)
+			data := object(2 * group)
+			name := b.add(t, data)
+			var streams []*http.Response
+			for range c.n {
+				b.sessions.mu.Lock()
+				b.sessions.limit += group // for this stream: those that wait already do not look again
+				b.sessions.mu.Unlock()
+				r, err := fetch(t, url+"/b3/"+name.String(), auth)
+				require.NoError(t, err)
+				require.Equal(t, 200, r.StatusCode)
+				_, err = io.ReadFull(r.Body, make([]byte, group))
+				require.NoError(t, err)
+				streams = append(streams, r)
+				require.Eventually(t, func() bool { return int(b.sessions.waits.Load()) == len(streams) }, patience, tick)
+			}
+			r, err := fetch(t, url+"/b3/"+name.String(), auth)
+			require.NoError(t, err)
+			requireProblem(t, r, 429, "overloaded")
+			require.EqualValues(t, c.n, b.metric(t, "edge_gateway_requests_in_flight"))
+			a := signed(uint64(c.n) * group)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/acks", bytes.NewReader(a.AppendEncoded(nil)))
+			require.NoError(t, err)
+			req.Header.Set("Content-Type", "application/vnd.edge.ack")
+			r, err = (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+			require.NoError(t, err)
+			require.Equal(t, 200, r.StatusCode)
+			bodyOf(t, r)
+			for _, r := range streams {
+				require.True(t, bytes.Equal(data[group:], bodyOf(t, r)))
+			}
+		})
+	}
+}
+
+// TestAcksAreBounded: requests with acknowledgements wait for each other; one address gets no more of them than there are
+// places, and another address its turn.
+func TestAcksAreBounded(t *testing.T) {
+	b := newBench(t, func(c *gateway.Config, _ *gateway.Deps) { c.MaxAckRequests, c.BodyTimeout = 2, 20*time.Millisecond })
+	a := signed(1)
+	send := func(from string) *http.Response {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/acks", bytes.NewReader(a.AppendEncoded(nil)))
+		r.RemoteAddr = from
+		r.Header.Set("Content-Type", "application/vnd.edge.ack")
+		w := httptest.NewRecorder()
+		b.ServeHTTP(w, r)
+		return w.Result()
+	}
+	b.sessions.hold = make(chan struct{})
+	var held sync.WaitGroup
+	for range 2 {
+		held.Go(func() { send("192.0.2.1:1") })
+	}
+	require.Eventually(t, func() bool { return b.sessions.holding.Load() == 2 }, patience, tick)
+	doc := requireProblem(t, send("192.0.2.1:2"), 429, "overloaded")
+	require.Contains(t, doc["detail"], "one address")
+	requireProblem(t, send("192.0.2.2:1"), 429, "overloaded")
+	close(b.sessions.hold)
+	held.Wait()
+	require.Equal(t, 200, send("192.0.2.1:1").StatusCode)
+	require.Equal(t, 200, send("192.0.2.2:1").StatusCode)
+}
+
+// TestAddressLimits: one address, or one IPv6 /64, gets a part of the worker only.
+func TestAddressLimits(t *testing.T) {
+	b := newBench(t, func(c *gateway.Config, _ *gateway.Deps) { c.MaxRequestsPerAddress, c.StepBytes = 2, group })
+	b.sessions.limit = 0
+	name := b.add(t, object(group))
+	send := func(ctx context.Context, from string) *http.Response {
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/b3/"+name.String(), nil)
+		r.RemoteAddr = from
+		r.Header.Set("Authorization", "Edge-Session token")
+		w := httptest.NewRecorder()
+		b.ServeHTTP(w, r)
+		return w.Result()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var paused sync.WaitGroup
+	for _, from := range []string{"192.0.2.1:1", "192.0.2.1:2", "[2001:db8::1]:1", "[2001:db8::2]:1"} {
+		paused.Go(func() { _ = send(ctx, from).Body.Close() })
+	}
+	require.Eventually(t, func() bool { return b.metric(t, "edge_gateway_requests_in_flight") == 4 && b.sessions.begun() == 4 }, patience, tick)
+	for _, from := range []string{"192.0.2.1:3", "[2001:db8::3]:1"} {
+		doc := requireProblem(t, send(t.Context(), from), 429, "overloaded")
+		require.Contains(t, doc["detail"], "one address")
+	}
+	paused.Go(func() { _ = send(ctx, "192.0.2.2:1").Body.Close() })
+	require.Eventually(t, func() bool { return b.sessions.begun() == 5 }, patience, tick)
+	cancel()
+	paused.Wait()
+	b.sessions.mu.Lock()
+	b.sessions.limit = group
+	b.sessions.mu.Unlock()
+	require.Equal(t, 200, send(t.Context(), "192.0.2.1:3").StatusCode)
+}
+
+// TestConnectionsOfOneAddress: those far beyond the bound are closed, and do not take the places of others.
+func TestConnectionsOfOneAddress(t *testing.T) {
+	b := newBench(t, func(c *gateway.Config, _ *gateway.Deps) { c.MaxConnectionsPerAddress = 1 })
+	b.start(t)
+	for range 2*1 + 16 {
+		dial(t, b)
+	}
+	require.Eventually(t, func() bool { return b.metric(t, "edge_gateway_connections") == 2*1+16 }, patience, tick)
+	_, err := dial(t, b).Read(make([]byte, 1))
+	require.Error(t, err)
+	var late net.Error
+	require.False(t, errors.As(err, &late) && late.Timeout(), "the connection is closed: %v", err)
+	require.EqualValues(t, 2*1+16, b.metric(t, "edge_gateway_connections"))
 }
 
 // TestConnectionLimit: connections beyond the limit are told so, those beyond twice the limit wait, and room that is left
@@ -537,16 +667,19 @@ func TestStartTellsWhichPortIsTaken(t *testing.T) {
 func TestConfig(t *testing.T) {
 	require.NoError(t, gateway.DefaultConfig().Validate())
 	for want, change := range map[string]func(*gateway.Config){
-		"listen":               func(c *gateway.Config) { c.Listen = "8080" },
-		"admin_listen":         func(c *gateway.Config) { c.AdminListen = "0.0.0.0:8081" },
-		"free_quota_window":    func(c *gateway.Config) { c.FreeQuotaWindow = 0 },
-		"free_quota_addresses": func(c *gateway.Config) { c.FreeQuotaAddresses = 0 },
-		"max_connections":      func(c *gateway.Config) { c.MaxConnections = 0 },
-		"max_requests":         func(c *gateway.Config) { c.MaxRequests = -1 },
-		"write_timeout":        func(c *gateway.Config) { c.WriteTimeout = 0 },
-		"max_header_bytes":     func(c *gateway.Config) { c.MaxHeaderBytes = 1 },
-		"max_body_bytes":       func(c *gateway.Config) { c.MaxBodyBytes = 100 },
-		"step_bytes":           func(c *gateway.Config) { c.StepBytes = group + 1 },
+		"listen":                      func(c *gateway.Config) { c.Listen = "8080" },
+		"admin_listen":                func(c *gateway.Config) { c.AdminListen = "0.0.0.0:8081" },
+		"free_quota_window":           func(c *gateway.Config) { c.FreeQuotaWindow = 0 },
+		"free_quota_addresses":        func(c *gateway.Config) { c.FreeQuotaAddresses = 0 },
+		"max_connections":             func(c *gateway.Config) { c.MaxConnections = 0 },
+		"max_connections_per_address": func(c *gateway.Config) { c.MaxConnectionsPerAddress = -1 },
+		"max_requests_per_address":    func(c *gateway.Config) { c.MaxRequestsPerAddress = -1 },
+		"max_ack_requests":            func(c *gateway.Config) { c.MaxAckRequests = 0 },
+		"max_requests":                func(c *gateway.Config) { c.MaxRequests = -1 },
+		"write_timeout":               func(c *gateway.Config) { c.WriteTimeout = 0 },
+		"max_header_bytes":            func(c *gateway.Config) { c.MaxHeaderBytes = 1 },
+		"max_body_bytes":              func(c *gateway.Config) { c.MaxBodyBytes = 100 },
+		"step_bytes":                  func(c *gateway.Config) { c.StepBytes = group + 1 },
 	} {
 		cfg := gateway.DefaultConfig()
 		change(&cfg)

@@ -183,11 +183,39 @@ func (s *Server) serveAcks(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	// The body is here: a client that is slow to send it holds up nobody.
+	leave, err := s.enterAcks(r)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	doc, err := s.acknowledge(r, body, maxBodyAcks)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, r, http.StatusOK, "application/json", doc)
+}
+
+// enterAcks waits for a place among those that store acknowledgements, for as long as a body may take. Places are given in
+// the order of the requests, and one address cannot have more requests waiting than there are places, so that it does not
+// keep others out. The function that it returns leaves the place.
+func (s *Server) enterAcks(r *http.Request) (leave func(), err error) {
+	from := addressOf(r.RemoteAddr)
+	if !s.acksBy.take(from) {
+		return nil, newProblem(overloaded, "more than %d requests with acknowledgements are under way from one address", s.cfg.MaxAckRequests)
+	}
+	late := time.NewTimer(s.cfg.BodyTimeout)
+	defer late.Stop()
+	select {
+	case s.acks <- struct{}{}:
+		return func() { <-s.acks; s.acksBy.done(from) }, nil
+	case <-late.C:
+		err = newProblem(overloaded, "more than %d requests with acknowledgements are under way", s.cfg.MaxAckRequests)
+	case <-r.Context().Done():
+		err = r.Context().Err()
+	}
+	s.acksBy.done(from)
+	return nil, err
 }
 
 // storeAckHeader stores what the Edge-Ack header brings.
