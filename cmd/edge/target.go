@@ -23,8 +23,8 @@ import (
 const (
 	// checkpointBytes and checkpointEvery bound what a crash costs: after so many bytes or so much time what arrived is made
 	// durable and noted.
-	checkpointBytes = 64 << 20
-	checkpointEvery = 2 * time.Second
+	checkpointBytes = 16 << 20
+	checkpointEvery = time.Second
 )
 
 // partNote says what a FILE.part is a part of, and how much of it has verified. It lies beside it as FILE.part.json.
