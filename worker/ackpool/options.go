@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/cockroachdb/pebble/vfs"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Bounds that are part of the format.
@@ -33,6 +34,8 @@ type Options struct {
 	FS vfs.FS
 	// Logger takes what the store has to say. Default slog.Default.
 	Logger *slog.Logger
+	// Metrics takes the metrics; nil keeps them to the pool.
+	Metrics prometheus.Registerer
 }
 
 func (o Options) withDefaults() (Options, error) {

@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble"
 	"github.com/cockroachdb/pebble/vfs"
@@ -18,8 +19,9 @@ import (
 
 // Pool is the durable pool of newest acknowledgements. It is safe for concurrent use.
 type Pool struct {
-	db   *pebble.DB
-	opts Options
+	db      *pebble.DB
+	opts    Options
+	metrics *metrics
 
 	// mu orders the writes: what is applied under it reaches the log in that order, and memory follows. The wait for the
 	// disk happens outside of it, so that many writers share one fsync.
@@ -81,6 +83,7 @@ func Open(dir string, opts Options) (*Pool, error) {
 		exposures: map[exposureKey]uint64{},
 		changed:   make(chan struct{}),
 	}
+	p.metrics = newMetrics(opts.Metrics, p)
 	if err := p.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("load acknowledgement pool %s: %w", dir, err), db.Close())
 	}
@@ -248,7 +251,9 @@ func (p *Pool) write(batch *pebble.Batch, follow func() error) (wait func() erro
 	}
 	return func() error {
 		defer p.writers.Done()
+		start := time.Now()
 		err := errors.Join(batch.SyncWait(), batch.Close())
+		p.metrics.sync.Observe(time.Since(start).Seconds())
 		if err == nil {
 			return nil
 		}
@@ -392,10 +397,11 @@ func (p *Pool) readGroup(prefix byte, id uint64) (*group, error) {
 // Put stores acknowledgements, all or none, and returns when they are on disk. An acknowledgement that a stored one
 // supersedes changes nothing, and nil still means that one at least as high is on disk. It returns ErrFull if new lanes
 // do not fit, ErrExpired for a dead epoch, ErrForeignAccount or ErrInvalid.
-func (p *Pool) Put(ctx context.Context, items []Item) error {
+func (p *Pool) Put(ctx context.Context, items []Item) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	defer func() { p.metrics.refusal(err) }()
 	for i := range items {
 		if err := items[i].check(); err != nil {
 			return fmt.Errorf("acknowledgement %d: %w", i, err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/vfs"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/edgechain/edge/ack"
@@ -515,4 +516,21 @@ func TestLanesOfAnAccount(t *testing.T) {
 	require.NoError(t, p.Expire(6))
 	require.Equal(t, 1, p.AccountLanes(1))
 	require.Zero(t, p.AccountLanes(2))
+}
+
+func TestMetrics(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	p := open(t, vfs.NewMem(), ackpool.Options{MaxLanes: 1, Metrics: registry})
+	put(t, p, item(5, 11, 0, 1))
+	require.ErrorIs(t, p.Put(context.Background(), []ackpool.Item{item(5, 11, 1, 1)}), ackpool.ErrFull)
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	got := map[string]float64{}
+	for _, f := range families {
+		m := f.GetMetric()[0]
+		got[f.GetName()] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+	}
+	require.Equal(t, 1.0, got["edge_pool_refused_writes_total"])
+	require.Equal(t, 1.0, got["edge_pool_capacity_lanes"])
+	require.Positive(t, got["edge_pool_sync_seconds"])
 }

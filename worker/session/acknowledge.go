@@ -25,10 +25,10 @@ const (
 
 // Reasons to refuse an acknowledgement. They are part of the answer to the client.
 const (
-	ReasonOutOfRange     = "out-of-range"
-	ReasonWrongWorker    = "wrong-worker"
-	ReasonEpochDead      = "epoch-dead"
-	ReasonEpochAhead     = "epoch-ahead"
+	ReasonOutOfRange  = "out-of-range"
+	ReasonWrongWorker = "wrong-worker"
+	ReasonEpochDead   = "epoch-dead"
+	ReasonEpochAhead  = "epoch-ahead"
 	// ReasonRetired: the worker was removed in an earlier epoch and cannot settle this one.
 	ReasonRetired        = "worker-retired"
 	ReasonUnknownService = "unknown-service"
@@ -37,6 +37,8 @@ const (
 	ReasonForeignKey     = "foreign-key"
 	ReasonTooManyLanes   = "too-many-lanes"
 	ReasonBadSignature   = "bad-signature"
+	// ReasonNotServed: nothing was served on the lane, and the acknowledgement is worth nothing that could be paid.
+	ReasonNotServed = "not-served"
 	// ReasonOverloaded and ReasonUnavailable are worth a retry: the worker has no room, or cannot ask the chain for the key.
 	ReasonOverloaded  = "overloaded"
 	ReasonUnavailable = "unavailable"
@@ -47,7 +49,8 @@ type AckOutcome struct {
 	Status AckStatus
 	// Reason of a refusal.
 	Reason string
-	// AccountID is the account of the key, 0 while it is not known.
+	// AccountID is the account of the key, if the signature has proven that its client speaks or the session is of that
+	// account; else 0, so that nobody learns of an account by naming one of its keys.
 	AccountID uint64
 	// LaneClosed says that the head is not what the worker has, so that the lane takes no more requests in its epoch.
 	LaneClosed bool
@@ -95,35 +98,42 @@ func (m *Manager) acknowledge(ctx context.Context, accountID uint64, acks []ack.
 	outcomes := make([]AckOutcome, len(acks))
 	candidates := make([]candidate, 0, len(acks))
 	fresh := map[epochKey]map[laneKey]struct{}{}
+	asked := &askedKeys{left: maxUnknownKeys, answers: map[uint64]keyAnswer{}}
 	for i := range acks {
 		s := &acks[i]
 		reason, superseded := m.precheck(&view, accountID, s)
 		if superseded {
-			outcomes[i].Status = AckSuperseded
-			if held, ok := m.pool.Newest(s.LaneID()); ok {
+			outcomes[i].Status, outcomes[i].AccountID = AckSuperseded, accountID
+			// The very one that is held has been verified when it came. Of another the signature is not looked at.
+			if held, ok := m.pool.Newest(s.LaneID()); ok && held.Signed == *s {
 				outcomes[i].AccountID = held.AccountID
 			}
 			continue
 		}
 		var key chain.Key
 		if reason == "" {
-			key, reason = m.keyFor(ctx, accountID, s)
+			key, reason = m.keyFor(ctx, accountID, s, asked)
 		}
 		if reason == "" && !m.laneFits(s, fresh) {
 			reason = ReasonTooManyLanes
 		}
 		if reason != "" {
-			outcomes[i].AccountID = key.AccountID
+			outcomes[i].AccountID = accountID
 			outcomes[i].refuse(reason)
 			continue
 		}
-		outcomes[i].AccountID = key.AccountID
+		outcomes[i].AccountID = accountID
 		candidates = append(candidates, candidate{index: i, signed: s, key: key})
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	candidates = verify(ack.HashChainID(view.ChainID), candidates, outcomes)
+	for _, c := range candidates {
+		outcomes[c.index].AccountID = c.key.AccountID
+		m.proven.Add(c.key.ID, struct{}{})
+	}
+	candidates = m.admit(ctx, &view, candidates, outcomes)
 	candidates, release := m.pin(&view, candidates, outcomes)
 	defer release()
 	if err := m.store(ctx, &view, candidates, outcomes); err != nil {
@@ -133,6 +143,9 @@ func (m *Manager) acknowledge(ctx context.Context, accountID uint64, acks []ack.
 		if outcomes[c.index].Status != AckRefused {
 			m.applied(&view, c, &outcomes[c.index])
 		}
+	}
+	for i := range outcomes {
+		m.metrics.outcome(&outcomes[i])
 	}
 	return outcomes, nil
 }
@@ -169,32 +182,6 @@ func (m *Manager) precheck(view *chain.View, accountID uint64, s *ack.Signed) (r
 		return "", held.Signed.Head == s.Head
 	}
 	return "", true
-}
-
-// keyFor returns the key of an acknowledgement, also that of an open session while the chain cannot be asked.
-func (m *Manager) keyFor(ctx context.Context, accountID uint64, s *ack.Signed) (key chain.Key, reason string) {
-	key, err := m.chain.Key(ctx, s.KeyID)
-	switch {
-	case errors.Is(err, chain.ErrUnknownKey):
-		return key, ReasonUnknownKey
-	case err != nil:
-		m.mu.Lock()
-		held := m.keys[s.KeyID]
-		if held != nil {
-			key = held.key
-		}
-		m.mu.Unlock()
-		if held == nil {
-			return key, ReasonUnavailable
-		}
-	}
-	switch {
-	case accountID != 0 && key.AccountID != accountID:
-		return key, ReasonForeignKey
-	case key.LastEpoch < s.Epoch:
-		return key, ReasonKeyExpired
-	}
-	return key, ""
 }
 
 type epochKey struct{ epoch, key uint64 }
@@ -356,6 +343,7 @@ func (m *Manager) applied(view *chain.View, c candidate, outcome *AckOutcome) {
 		l.observe(&newest.Signed.Ack)
 	}
 	if outcome.LaneClosed = e.closed; e.closed {
+		m.metrics.closed.Inc()
 		m.log.Info("lane closed", "account", a.id, "key", id.KeyID, "lane", id.Lane, "epoch", id.Epoch)
 	}
 	if p, err := m.position(a, view); err == nil {

@@ -18,6 +18,8 @@ func TestAcknowledgeRefusesAlone(t *testing.T) {
 	k := w.chain.keys[13]
 	k.LastEpoch = 4
 	w.chain.keys[13] = k
+	w.open(11, 15)
+	w.open(21, 15)
 	good := newClient(11, 0, 5)
 	good.Bytes = 7 * mib
 	acks := []ack.Signed{good.signed()}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/worker/ackpool"
 	"github.com/edgechain/edge/worker/chain"
@@ -39,6 +41,12 @@ type Config struct {
 	MaxAccounts int
 	// MaxLanes bounds the lanes of an account whose receipts are kept; the longest unused goes first.
 	MaxLanes int
+	// MaxHeldLanes bounds the lanes of an account in the pool. Half of them are kept for lanes on which something was
+	// served; 16 keys with 16 lanes each in two epochs are 512.
+	MaxHeldLanes int
+	// MaxLookups bounds the queries for keys of which nobody has proven possession that are under way at a time. It should
+	// be well below what the chain follower takes.
+	MaxLookups int
 	// MaxReceipts bounds the requests on one lane that no acknowledgement covers.
 	MaxReceipts int
 	// MaxAcks bounds the acknowledgements in one call.
@@ -53,7 +61,8 @@ func DefaultConfig() Config {
 		Base: big.NewInt(1_000), MaxUnsettled: big.NewInt(1_000_000),
 		StallTimeout: 30 * time.Second, RetryAfter: 5 * time.Second,
 		ChallengeTTL: time.Minute, IdleTimeout: 10 * time.Minute, AccountTTL: 2 * time.Second,
-		MaxSessions: 10_000, MaxChallenges: 100_000, MaxAccounts: 50_000, MaxLanes: 256, MaxReceipts: 4_096, MaxAcks: 64,
+		MaxSessions: 10_000, MaxChallenges: 100_000, MaxAccounts: 50_000, MaxLanes: 256, MaxHeldLanes: 512, MaxLookups: 8,
+		MaxReceipts: 4_096, MaxAcks: 64,
 		Services: []uint64{0},
 	}
 }
@@ -77,6 +86,8 @@ func (c *Config) Validate() error {
 	positive("max challenges", c.MaxChallenges > 0)
 	positive("max accounts", c.MaxAccounts > 0)
 	positive("max lanes", c.MaxLanes > 0)
+	positive("max held lanes", c.MaxHeldLanes > 1)
+	positive("max lookups", c.MaxLookups > 0)
 	positive("max receipts", c.MaxReceipts > 0)
 	positive("max acknowledgements", c.MaxAcks > 0)
 	positive("number of services", len(c.Services) > 0)
@@ -104,6 +115,8 @@ type Pool interface {
 	Sync(ctx context.Context) error
 	Newest(lane ack.LaneID) (ackpool.Entry, bool)
 	Lanes(epoch, keyID uint64) int
+	AccountLanes(accountID uint64) int
+	Capacity() int
 	Room() int
 	Claim(accountID uint64) (ackpool.Claim, error)
 	Changed() <-chan struct{}
@@ -119,6 +132,8 @@ type Deps struct {
 	Rand io.Reader
 	// Logger defaults to slog.Default.
 	Logger *slog.Logger
+	// Metrics takes the metrics; nil keeps them to the manager.
+	Metrics prometheus.Registerer
 }
 
 func (d Deps) withDefaults() Deps {

@@ -18,10 +18,11 @@ const (
 	// creditShare and settledShare are the divisors of what is spendable and of what has been settled so far.
 	creditShare  = 64
 	settledShare = 8
-	// A watermark is raised in steps of 1/stepShare of the limit, within these bounds in bytes: small enough that a crash
-	// costs little credit, large enough that a fast stream does not wait for the disk.
+	// A watermark is raised in steps of 1/stepShare of the limit, within these bounds in bytes: small enough that a crash,
+	// which costs two of them, costs little credit; large enough that a fast stream does not wait for the disk. The least is
+	// one group of content.
 	stepShare = 128
-	minStep   = 64 << 10
+	minStep   = 16 << 10
 	maxStep   = 4 << 20
 )
 
@@ -179,6 +180,7 @@ func (m *Manager) hint(a *account, p *position) {
 	select {
 	case m.hints <- a.id:
 		m.hinted.Add(a.id, p.settled)
+		m.metrics.hints.Inc()
 	default: // The rollup has more hints than it can take; it settles everything in turn anyway.
 	}
 }

@@ -46,6 +46,8 @@ type lane struct {
 	unknown bool
 	// session that is open on the lane, nil if none is.
 	session *Session
+	// served is set when a session was opened on the lane.
+	served bool
 	// pins counts the calls that use the lane and would not find it again if it went.
 	pins int
 	// used orders the lanes for eviction.

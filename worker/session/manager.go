@@ -36,6 +36,11 @@ type Manager struct {
 	hints      chan uint64
 	// hinted is what an account had settled when its last settle hint was given; the longest unused is forgotten.
 	hinted *lru.Cache[uint64, *big.Int]
+	// proven are keys of which somebody has proven possession; the longest unused is forgotten. lookupSlots bound the
+	// queries for all others, so that those always get through.
+	proven      *lru.Cache[uint64, struct{}]
+	lookupSlots chan struct{}
+	metrics     *metrics
 
 	// mu guards the tables and comes before any account's lock.
 	mu       sync.Mutex
@@ -73,12 +78,17 @@ func New(cfg Config, deps Deps) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
+	proven, err := lru.New[uint64, struct{}](cfg.MaxAccounts)
+	if err != nil {
+		return nil, err
+	}
 	m := &Manager{
 		cfg: cfg, chain: deps.Chain, pool: deps.Pool, log: deps.Logger, rand: deps.Rand, challenges: c,
-		hints: make(chan uint64, maxHints), hinted: hinted,
+		hints: make(chan uint64, maxHints), hinted: hinted, proven: proven, lookupSlots: make(chan struct{}, cfg.MaxLookups),
 		sessions: map[string]*Session{}, accounts: map[uint64]*account{}, keys: map[uint64]*heldKey{},
 		swept: time.Now(), stopped: make(chan struct{}),
 	}
+	m.metrics = newMetrics(deps.Metrics, m)
 	for _, e := range deps.Pool.Exposures() {
 		a := m.accounts[e.AccountID]
 		if a == nil {
@@ -235,9 +245,9 @@ func (m *Manager) Open(ctx context.Context, r OpenRequest) (*Session, error) {
 	if err := m.challenges.check(&r.Challenge, time.Now()); err != nil {
 		return nil, err
 	}
-	key, err := m.chain.Key(ctx, r.KeyID)
+	key, err := m.openingKey(ctx, r.KeyID)
 	if err != nil {
-		return nil, chainError(err)
+		return nil, err
 	}
 	if err := payableBy(&key, &view); err != nil {
 		return nil, err
@@ -246,6 +256,7 @@ func (m *Manager) Open(ctx context.Context, r OpenRequest) (*Session, error) {
 	if !ack.VerifyMessage(key.PublicKey, message, r.Signature) {
 		return nil, fmt.Errorf("%w: signature of key %d", ErrBadProof, key.ID)
 	}
+	m.proven.Add(key.ID, struct{}{})
 	if err := m.challenges.use(&r.Challenge, time.Now()); err != nil {
 		return nil, err
 	}
@@ -305,7 +316,7 @@ func (m *Manager) enter(s *Session, view *chain.View) error {
 		m.end(former)
 	}
 	a.mu.Lock()
-	l.session = s
+	l.session, l.served = s, true
 	a.mu.Unlock()
 	m.sessions[s.token] = s
 	held := m.keys[s.key.ID]

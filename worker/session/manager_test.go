@@ -790,7 +790,9 @@ func TestRoomInThePool(t *testing.T) {
 	defer w.stop()
 	s := w.open(11, 0)
 	w.fetch(s, meta(1, mib))
-	w.open(11, 1)
+	for lane := range uint8(3) {
+		w.open(11, lane+1)
+	}
 	_, err = s.Begin(context.Background(), meta(2, mib))
 	require.ErrorIs(t, err, session.ErrOverloaded, "service is refused before an acknowledgement is")
 	var acks []ack.Signed

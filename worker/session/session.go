@@ -288,6 +288,8 @@ func (r *Request) Reserve(ctx context.Context, n uint64) error {
 			a.queue = append(a.queue, self)
 			stall = time.NewTimer(m.cfg.StallTimeout)
 			defer stall.Stop()
+			m.metrics.waiting.Inc()
+			defer m.metrics.waiting.Dec()
 		}
 		if a.queue[0] != self {
 			// Only the first looks at what changes; it wakes the next when it leaves.
@@ -299,6 +301,7 @@ func (r *Request) Reserve(ctx context.Context, n uint64) error {
 		case <-settled:
 		case <-advanced:
 		case <-stall.C:
+			m.metrics.stalled.Inc()
 			return r.giveUp(self, &CreditError{Cause: ErrStalled, Credit: p.Credit, RetryAfter: m.cfg.RetryAfter})
 		case <-ctx.Done():
 			return r.giveUp(self, ctx.Err())
