@@ -85,10 +85,19 @@ func newChain(t *testing.T, accounts ...*secp256k1.PrivKey) *chain {
 
 func newChainWith(t *testing.T, opts map[string]any, accounts ...*secp256k1.PrivKey) *chain {
 	t.Helper()
+	return newChainFrom(t, opts, func(*chain, app.GenesisState) {}, accounts...)
+}
+
+// newChainFrom starts a chain whose genesis state was changed.
+func newChainFrom(
+	t *testing.T, opts map[string]any, change func(*chain, app.GenesisState), accounts ...*secp256k1.PrivKey,
+) *chain {
+	t.Helper()
 	app.Configure()
 	c := &chain{t: t, db: dbm.NewMemDB(), now: genesisTime, validator: newKey("validator")}
 	c.app = newApp(c.db, opts)
 	state := c.genesis(append(accounts, c.validator))
+	change(c, state)
 	c.initChain(state, nil, 1)
 	c.block()
 	c.supply = c.totalSupply()

@@ -1,0 +1,142 @@
+package app_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	cmttypes "github.com/cometbft/cometbft/types"
+	dbm "github.com/cosmos/cosmos-db"
+	"github.com/stretchr/testify/require"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/edgechain/edge/app"
+	dacktypes "github.com/edgechain/edge/x/dack/types"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
+	rewardstypes "github.com/edgechain/edge/x/rewards/types"
+)
+
+// moment is a chain that was exported after a block.
+type moment struct {
+	name       string
+	state      app.GenesisState
+	validators []cmttypes.GenesisValidator
+	now        time.Time
+	height     int64
+}
+
+// A chain that is exported while an epoch is summed, while it is paid out, or while withdrawals wait in line, goes on from
+// the document to the same end as the chain that was not exported.
+func TestExportInTheMiddle(t *testing.T) {
+	owners := marketKeys(3)
+	c := newChainFrom(t, nil, func(c *chain, state app.GenesisState) {
+		edit(t, c, state, epochtypes.ModuleName, func(gs *epochtypes.GenesisState) { gs.Params.CloseBudget = 1 })
+		edit(t, c, state, dacktypes.ModuleName, func(gs *dacktypes.GenesisState) { gs.Params.WithdrawalsPerBlock = 1 })
+	}, owners...)
+	m := newMarket(c, owners, 4)
+	c.closeEpoch()
+	for i := range m.workers {
+		res := c.block(c.tx(m.workers[i].hot, 500_000, 0, m.settlement(i, uint64(i+1)<<30+77, 0, 1, 2)))
+		require.Zero(t, res[0].Code, res[0].Log)
+	}
+	for _, owner := range owners {
+		c.send(owner, 500_000, nil, &dacktypes.MsgRequestWithdrawal{
+			Owner: addressOf(owner).String(), Amount: sdk.NewInt64Coin(settlement, 1_234_567),
+		})
+	}
+	last, err := c.app.EpochKeeper.CurrentNumber(c.ctx())
+	require.NoError(t, err)
+
+	moments := make(map[string]moment)
+	for range 5 * int(epochTime/blockTime) {
+		c.block()
+		for _, found := range middle(t, c) {
+			moments[found.name] = found // the last one of a kind is the deepest in the middle
+		}
+	}
+	current, err := c.app.EpochKeeper.CurrentNumber(c.ctx())
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, current, last+3, "all is paid")
+	require.Len(t, moments, 3)
+
+	for name, from := range moments {
+		t.Run(name, func(t *testing.T) {
+			d := &chain{t: t, db: dbm.NewMemDB(), now: from.now, validator: c.validator, proposer: c.proposer, supply: c.supply}
+			d.app = newApp(d.db, nil)
+			require.NoError(t, d.app.Basics().ValidateGenesis(d.app.AppCodec(), d.app.TxConfig(), from.state))
+			d.initChain(from.state, validatorUpdates(t, from.validators), from.height)
+			for d.app.LastBlockHeight() < c.app.LastBlockHeight() {
+				d.block()
+			}
+			keys := append(owners, c.validator)
+			for _, key := range keys {
+				for _, denom := range []string{app.BondDenom, settlement} {
+					require.Equal(t, c.balance(addressOf(key), denom), d.balance(addressOf(key), denom))
+				}
+			}
+			a, b := c.export(), d.export()
+			for _, name := range []string{"node", "epoch", "dack", "rewards", "bank"} {
+				require.JSONEq(t, string(a.state[name]), string(b.state[name]), name)
+			}
+		})
+	}
+	for _, owner := range owners {
+		require.EqualValues(t, wealth-deposit+1_234_567, c.balance(addressOf(owner), settlement))
+	}
+}
+
+func (c *chain) export() moment {
+	c.t.Helper()
+	exported, err := c.app.ExportAppStateAndValidators(false, nil, nil)
+	require.NoError(c.t, err)
+	var state app.GenesisState
+	require.NoError(c.t, json.Unmarshal(exported.AppState, &state))
+	return moment{state: state, validators: exported.Validators, now: c.now, height: exported.Height}
+}
+
+// middle exports the chain and says in the middle of what it is.
+func middle(t *testing.T, c *chain) (found []moment) {
+	t.Helper()
+	m := c.export()
+	cdc := c.app.AppCodec()
+	var epoch epochtypes.GenesisState
+	var dack dacktypes.GenesisState
+	var rewards rewardstypes.GenesisState
+	cdc.MustUnmarshalJSON(m.state[epochtypes.ModuleName], &epoch)
+	cdc.MustUnmarshalJSON(m.state[dacktypes.ModuleName], &dack)
+	cdc.MustUnmarshalJSON(m.state[rewardstypes.ModuleName], &rewards)
+	add := func(name string, in bool) {
+		if in {
+			named := m
+			named.name = name
+			found = append(found, named)
+		}
+	}
+	current := epoch.Epochs[len(epoch.Epochs)-1].Number
+	summed, open := false, false
+	for _, r := range dack.WorkerTotals {
+		summed = summed || r.Epoch == epoch.Closing.Epoch
+	}
+	for _, r := range dack.Revenue {
+		open = open || r.Epoch == epoch.Closing.Epoch
+	}
+	add("sum", summed && open)
+	paid := 0
+	for _, p := range rewards.Payouts {
+		if p.Epoch == epoch.Closing.Epoch {
+			paid++
+		}
+	}
+	add("pay", len(rewards.Cursors) != 0 && paid > 1)
+	waiting := 0
+	for _, a := range dack.Accounts {
+		for _, w := range a.Withdrawals {
+			if w.Epoch+dacktypes.WithdrawalDelay <= current {
+				waiting++
+			}
+		}
+	}
+	add("withdrawals", waiting > 0 && waiting < len(dack.Accounts))
+	return found
+}
