@@ -29,21 +29,25 @@ func TestPace(t *testing.T) {
 	}
 	for name, c := range map[string]func(t *testing.T){
 		"a group in 3 s is enough": func(t *testing.T) {
+			t.Helper()
 			_, err := run(newPace(cfg), 3*time.Second, time.Hour, false)
 			require.NoError(t, err)
 		},
 		"a group in 20 s is not": func(t *testing.T) {
+			t.Helper()
 			at, err := run(newPace(cfg), 20*time.Second, time.Hour, false)
 			require.ErrorIs(t, err, ErrSlow)
 			require.LessOrEqual(t, at, cfg.RateWindow+cfg.RateWindow/paceSteps)
 		},
 		"what came long ago does not count": func(t *testing.T) {
+			t.Helper()
 			p := newPace(cfg)
 			p.verified(1 << 40)
 			_, err := run(p, 20*time.Second, time.Hour, false)
 			require.ErrorIs(t, err, ErrSlow)
 		},
 		"a short pause is no matter": func(t *testing.T) {
+			t.Helper()
 			p := newPace(cfg)
 			for range 100 {
 				p.verified(8 << 20)
@@ -52,6 +56,7 @@ func TestPace(t *testing.T) {
 			}
 		},
 		"waits with a reason are excused up to a total": func(t *testing.T) {
+			t.Helper()
 			p := newPace(cfg)
 			at, err := run(p, 0, time.Hour, true)
 			require.ErrorIs(t, err, ErrSlow)
@@ -59,6 +64,7 @@ func TestPace(t *testing.T) {
 			require.LessOrEqual(t, at, cfg.MaxWait+cfg.RateWindow+cfg.RateWindow/paceSteps)
 		},
 		"the total does not come back": func(t *testing.T) {
+			t.Helper()
 			p := newPace(cfg)
 			var at time.Duration
 			var err error
@@ -72,12 +78,14 @@ func TestPace(t *testing.T) {
 			require.Less(t, at, 10*time.Minute)
 		},
 		"a reason excuses nothing while bytes come": func(t *testing.T) {
+			t.Helper()
 			p := newPace(cfg)
 			_, err := run(p, 3*time.Second, 10*time.Minute, true)
 			require.NoError(t, err)
 			require.NotZero(t, p.excuse)
 		},
 		"the client's own pauses do not count": func(t *testing.T) {
+			t.Helper()
 			p := newPace(cfg)
 			p.reading(false)
 			_, err := run(p, 0, time.Hour, false)
