@@ -77,7 +77,7 @@ func (a *app) ledgerOffline(ctx context.Context, c *config.Config) (doc ledgerDo
 	if _, err := os.Stat(a.home.pool()); errors.Is(err, fs.ErrNotExist) {
 		return doc, fmt.Errorf("there is no pool in %s", a.home.pool())
 	}
-	pool, err := ackpool.Open(a.home.pool(), ackpool.Options{MaxLanes: c.Pool.MaxLanes, Logger: slog.New(slog.DiscardHandler)})
+	pool, err := ackpool.Open(a.home.pool(), poolOptions(c, slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return doc, err
 	}
@@ -102,6 +102,7 @@ func (a *app) observe(ctx context.Context, c *config.Config) (*chain.Follower, e
 		return nil, err
 	}
 	s.chain.PeerKey = publicOf(peerKey)
+	s.chain.Events = false // it looks once
 	enc, err := chain.NewEncoding()
 	if err != nil {
 		return nil, err

@@ -80,7 +80,7 @@ func validate(c *config.Config) error {
 		within("gateway", s.gateway.Validate()),
 		within("credit", s.session.Validate()),
 		within("rollup", s.rollup.Validate()),
-		within("store", store.Config{Dir: "x", MaxBytes: c.Store.MaxBytes, MaxObjectBytes: c.Store.MaxObjectBytes}.Validate()),
+		within("store", store.Config{Dir: "x", MaxBytes: c.Store.MaxBytes, MaxObjectBytes: c.Store.MaxObjectBytes, VerifiedFor: c.Store.VerifiedFor.Std()}.Validate()),
 		within("log", level.UnmarshalText([]byte(c.Log.Level))),
 	}
 	if c.Worker.StopTimeout <= 0 {

@@ -79,18 +79,23 @@ func newWorker(h home, c *config.Config, in io.Reader, log *slog.Logger) (_ *wor
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	part := func(name string) *slog.Logger { return log.With("part", name) }
-	if w.store, err = store.Open(store.Config{Dir: h.store(), MaxBytes: c.Store.MaxBytes, MaxObjectBytes: c.Store.MaxObjectBytes}, part("store")); err != nil {
+	if w.store, err = store.Open(store.Config{
+		Dir: h.store(), MaxBytes: c.Store.MaxBytes, MaxObjectBytes: c.Store.MaxObjectBytes,
+		VerifiedFor: c.Store.VerifiedFor.Std(), ScrubBytesPerSecond: c.Store.ScrubBytesPerSecond,
+	}, part("store")); err != nil {
 		return nil, err
 	}
 	registry.MustRegister(w.store)
-	if w.pool, err = ackpool.Open(h.pool(), ackpool.Options{MaxLanes: c.Pool.MaxLanes, Logger: part("pool")}); err != nil {
+	pool := poolOptions(c, part("pool"))
+	pool.Metrics = registry
+	if w.pool, err = ackpool.Open(h.pool(), pool); err != nil {
 		return nil, err
 	}
 	registerLedger(registry, w.pool)
 	if w.follower, err = chain.New(s.chain, node, part("chain"), registry); err != nil {
 		return nil, err
 	}
-	if w.manager, err = session.New(s.session, session.Deps{Chain: w.follower, Pool: w.pool, Logger: part("session")}); err != nil {
+	if w.manager, err = session.New(s.session, session.Deps{Chain: w.follower, Pool: w.pool, Logger: part("session"), Metrics: registry}); err != nil {
 		return nil, err
 	}
 	if w.rollup, err = rollup.New(s.rollup, rollup.Deps{
@@ -157,6 +162,9 @@ func (w *worker) start(ctx context.Context) error {
 	if err := w.rollup.Start(ctx); err != nil {
 		return err
 	}
+	if err := w.store.Start(ctx); err != nil {
+		return err
+	}
 	return w.gateway.Start(ctx)
 }
 
@@ -168,7 +176,7 @@ func (w *worker) stop(timeout time.Duration) error {
 	serving, done := context.WithTimeout(ctx, timeout/3)
 	err := w.gateway.Stop(serving)
 	done()
-	err = errors.Join(err, w.manager.Stop(ctx), w.rollup.Stop(ctx), w.follower.Stop(ctx))
+	err = errors.Join(err, w.store.Stop(ctx), w.manager.Stop(ctx), w.rollup.Stop(ctx), w.follower.Stop(ctx))
 	return errors.Join(err, w.close())
 }
 

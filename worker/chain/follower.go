@@ -343,19 +343,20 @@ func (f *Follower) refresh(ctx context.Context, status Status, old *View) (*View
 		return nil, fmt.Errorf("parameters of x/dack: %w", err)
 	}
 	view := &View{
-		ChainID:    status.ChainID,
-		Height:     status.Height,
-		Time:       status.Time,
-		Epoch:      epoch.Number,
-		EpochEnd:   epoch.End,
-		OldestLive: epoch.OldestLive,
-		Worker:     worker,
-		Denom:      params.SettlementDenom,
-		Prices:     make(map[uint64]ack.Prices, 2),
-		MaxAcks:    int(params.MaxAcks),
-		GasBase:    params.SettleGasBase,
-		GasPerAck:  params.SettleGasPerAck,
-		FeeBalance: new(big.Int),
+		ChainID:       status.ChainID,
+		Height:        status.Height,
+		Time:          status.Time,
+		Epoch:         epoch.Number,
+		EpochEnd:      epoch.End,
+		EpochDuration: epoch.Duration,
+		OldestLive:    epoch.OldestLive,
+		Worker:        worker,
+		Denom:         params.SettlementDenom,
+		Prices:        make(map[uint64]ack.Prices, 2),
+		MaxAcks:       int(params.MaxAcks),
+		GasBase:       params.SettleGasBase,
+		GasPerAck:     params.SettleGasPerAck,
+		FeeBalance:    new(big.Int),
 	}
 	for e := epoch.OldestLive; e <= epoch.Number; e++ {
 		if old != nil {

@@ -121,7 +121,7 @@ func (n *Node) Epoch(ctx context.Context) (EpochState, error) {
 		return EpochState{}, err
 	}
 	e := res.Epoch
-	return EpochState{Number: e.Number, End: e.StartTime.Add(e.Duration), OldestLive: res.OldestLive}, nil
+	return EpochState{Number: e.Number, End: e.StartTime.Add(e.Duration), Duration: e.Duration, OldestLive: res.OldestLive}, nil
 }
 
 // Worker returns a worker by its id, or ErrNotRegistered.

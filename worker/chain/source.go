@@ -48,5 +48,6 @@ type Status struct {
 type EpochState struct {
 	Number     uint64
 	End        time.Time
+	Duration   time.Duration
 	OldestLive uint64
 }

@@ -40,6 +40,8 @@ type View struct {
 	Epoch uint64
 	// EpochEnd is when the epoch's duration is over, in block time. The epoch closes with the first block at or after it.
 	EpochEnd time.Time
+	// EpochDuration is how long the epoch was meant to last; 0 if that is not known.
+	EpochDuration time.Duration
 	// OldestLive is the oldest epoch whose acknowledgements can still be settled.
 	OldestLive uint64
 	// Worker is this worker's record; its id is 0 while it is not registered.

@@ -91,7 +91,7 @@ type Rollup struct {
 	MinValue           *big.Int `toml:"min_value" doc:"What must be pending for an interval to settle it; the end of an epoch settles less."`
 	MaxValue           *big.Int `toml:"max_value" doc:"What settles at once when it is pending; 0 never does."`
 	Drain              Duration `toml:"drain" doc:"For how long before the end of an epoch everything is settled more often, whatever its value."`
-	Alarm              Duration `toml:"alarm" doc:"How long before acknowledgements die unsettled ones are an alarm."`
+	Alarm              Duration `toml:"alarm" doc:"How long before acknowledgements die unsettled ones are an alarm, at most a quarter of an epoch."`
 	TimeoutBlocks      int64    `toml:"timeout_blocks" doc:"For how many blocks a settlement is valid."`
 	Rebroadcast        Duration `toml:"rebroadcast" doc:"How long a settlement may stay out of a block before it is sent once more."`
 	FirstBackoff       Duration `toml:"first_backoff" doc:"The wait after a failure, which doubles ..."`
@@ -103,8 +103,10 @@ type Rollup struct {
 
 // Store section.
 type Store struct {
-	MaxBytes       uint64 `toml:"max_bytes" doc:"Budget on disk in bytes. What does not fit is refused."`
-	MaxObjectBytes uint64 `toml:"max_object_bytes" doc:"Bound of one object in bytes."`
+	MaxBytes            uint64   `toml:"max_bytes" doc:"Budget on disk in bytes. What does not fit is refused."`
+	MaxObjectBytes      uint64   `toml:"max_object_bytes" doc:"Bound of one object in bytes."`
+	VerifiedFor         Duration `toml:"verified_for" doc:"For how long an object that was verified, and whose file looks the same, is sent without being verified again."`
+	ScrubBytesPerSecond uint64   `toml:"scrub_bytes_per_second" doc:"How fast stored content is verified in the background, in bytes per second. 0 leaves it out."`
 }
 
 // Pool section.
@@ -152,7 +154,7 @@ func Default() Config {
 			FirstBackoff: Duration(time.Second), LastBackoff: Duration(time.Minute), PartialBackoff: Duration(10 * time.Second),
 			LastPartialBackoff: Duration(30 * time.Minute), CallTimeout: Duration(10 * time.Second),
 		},
-		Store: Store{MaxBytes: 64 << 30, MaxObjectBytes: 16 << 30},
+		Store: Store{MaxBytes: 64 << 30, MaxObjectBytes: 16 << 30, VerifiedFor: Duration(time.Hour), ScrubBytesPerSecond: 16 << 20},
 		Pool:  Pool{MaxLanes: 100_000, MaxExposures: 100_000, MaxInFlight: 64},
 		Keys:  Keys{Backend: "test", Name: "settler"},
 		Log:   Log{Level: "info", Format: "text"},

@@ -405,6 +405,15 @@ func (r *Rollup) expire(view chain.View) {
 	maps.DeleteFunc(r.alarmed, func(epoch uint64, _ time.Time) bool { return epoch < view.OldestLive })
 }
 
+// alarmWindow is how long before their end acknowledgements are an alarm: never more than a quarter of an epoch, else those of
+// a short epoch would be one from the start.
+func alarmWindow(configured, epoch time.Duration) time.Duration {
+	if epoch <= 0 {
+		return configured
+	}
+	return min(configured, epoch/4)
+}
+
 // watch raises an alarm while acknowledgements that are about to die are not settled.
 func (r *Rollup) watch(view chain.View) {
 	endangered := new(big.Int)
@@ -419,7 +428,7 @@ func (r *Rollup) watch(view chain.View) {
 		}
 		unsettled.Add(unsettled, open)
 		dies, known := view.Dies(epoch)
-		if !known || open.Sign() == 0 || dies.Sub(view.Time) > r.cfg.Alarm {
+		if !known || open.Sign() == 0 || dies.Sub(view.Time) > alarmWindow(r.cfg.Alarm, view.EpochDuration) {
 			continue
 		}
 		endangered.Add(endangered, open)

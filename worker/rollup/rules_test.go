@@ -17,6 +17,16 @@ import (
 	dacktypes "github.com/edgechain/edge/x/dack/types"
 )
 
+func TestAlarmWindow(t *testing.T) {
+	for epoch, want := range map[time.Duration]time.Duration{
+		0: time.Hour, time.Minute: 15 * time.Second, 4 * time.Hour: time.Hour, 24 * time.Hour: time.Hour,
+	} {
+		if got := alarmWindow(time.Hour, epoch); got != want {
+			t.Errorf("epoch of %s: alarm window %s, want %s", epoch, got, want)
+		}
+	}
+}
+
 func TestGasLimit(t *testing.T) {
 	v := chain.View{GasBase: 60_000, GasPerAck: 9_000}
 	require.EqualValues(t, 167_120, gasLimit(v, 2, 400, 80_000))
