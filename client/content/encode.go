@@ -8,20 +8,24 @@ import (
 )
 
 // SliceReader makes the Bao slice of a range out of an object and its outboard. It reads the groups and parents of the
-// slice only, so that a short range of a large object costs little. It verifies nothing. It is not safe for concurrent
-// use.
+// slice only, so that a short range of a large object costs little. It verifies nothing unless Verify was called. It is
+// not safe for concurrent use.
 type SliceReader struct {
 	data, outboard io.ReaderAt
 	size           uint64
 	first, end     uint64
 	started        bool
+	bare           bool
+	name           *Name
+	last           *[GroupSize]byte
 	stack          []stored
 }
 
-// stored is a subtree with the place of its parents in the outboard.
+// stored is a subtree with the place of its parents in the outboard, and the hash that its parent has for it.
 type stored struct {
 	subtree
 	at uint64
+	cv chainingValue
 }
 
 // NewSliceReader returns a reader of the slice of [offset, offset+length) of an object of a size. The part of the range
@@ -30,8 +34,24 @@ func NewSliceReader(data, outboard io.ReaderAt, size, offset, length uint64) *Sl
 	r := &SliceReader{data: data, outboard: outboard, size: size}
 	var ok bool
 	if r.first, r.end, ok = Clip(size, offset, length); ok {
-		r.stack = append(r.stack, stored{subtree{size: size, root: true}, HeaderSize})
+		r.stack = append(r.stack, stored{subtree: subtree{size: size, root: true}, at: HeaderSize})
 	}
+	return r
+}
+
+// Verify makes the reader compare what it reads with the name of the object, so that Append returns a CorruptError for the
+// first node that does not belong to it, behind the verified ones. It must be called before the first Append.
+func (r *SliceReader) Verify(name Name) *SliceReader {
+	r.name, r.last = &name, new([GroupSize]byte)
+	if len(r.stack) > 0 {
+		r.stack[0].cv = readChainingValue(name[:])
+	}
+	return r
+}
+
+// GroupsOnly makes the reader leave out the header and the parents. It must be called before the first Append.
+func (r *SliceReader) GroupsOnly() *SliceReader {
+	r.bare = true
 	return r
 }
 
@@ -41,7 +61,12 @@ func NewSliceReader(data, outboard io.ReaderAt, size, offset, length uint64) *Sl
 func (r *SliceReader) Append(dst []byte, payload uint64) (out []byte, appended uint64, err error) {
 	if !r.started {
 		r.started = true
-		dst = binary.LittleEndian.AppendUint64(dst, r.size)
+		if r.name != nil && r.size == 0 && *r.name != EmptyName {
+			return dst, 0, &CorruptError{}
+		}
+		if !r.bare {
+			dst = binary.LittleEndian.AppendUint64(dst, r.size)
+		}
 	}
 	for len(r.stack) > 0 && appended < payload {
 		t := r.stack[len(r.stack)-1]
@@ -50,25 +75,48 @@ func (r *SliceReader) Append(dst []byte, payload uint64) (out []byte, appended u
 			if dst, err = appendAt(dst, r.data, t.pos, t.size); err != nil {
 				return dst, appended, fmt.Errorf("read group at byte %d: %w", t.pos, err)
 			}
+			if group := dst[uint64(len(dst))-t.size:]; r.name != nil && r.hash(group, t.subtree) != t.cv {
+				return dst[:len(dst)-len(group)], appended, r.corrupt(t.pos)
+			}
 			appended += t.size
 			continue
 		}
 		if dst, err = appendAt(dst, r.outboard, t.at, ParentSize); err != nil {
 			return dst, appended, fmt.Errorf("read parent at byte %d of the outboard: %w", t.at, err)
 		}
+		parent := dst[len(dst)-ParentSize:]
+		l, h := readChainingValue(parent[:32]), readChainingValue(parent[32:])
+		if r.name != nil && hashParent(l, h, t.subtree) != t.cv {
+			return dst[:len(dst)-ParentSize], appended, r.corrupt(t.pos)
+		}
+		if r.bare {
+			dst = dst[:len(dst)-ParentSize]
+		}
 		left, right := t.split()
 		at := t.at + ParentSize
 		if right.within(r.first, r.end) {
-			r.stack = append(r.stack, stored{right, at + ParentSize*(Groups(left.size)-1)})
+			r.stack = append(r.stack, stored{right, at + ParentSize*(Groups(left.size)-1), h})
 		}
 		if left.within(r.first, r.end) {
-			r.stack = append(r.stack, stored{left, at})
+			r.stack = append(r.stack, stored{left, at, l})
 		}
 	}
 	if len(r.stack) == 0 {
 		err = io.EOF
 	}
 	return dst, appended, err
+}
+
+func (r *SliceReader) hash(group []byte, t subtree) chainingValue {
+	if len(group) == GroupSize {
+		return hashGroup((*[GroupSize]byte)(group), GroupSize, t)
+	}
+	return hashGroup(r.last, copy(r.last[:], group), t)
+}
+
+// corrupt names the first group of the range at or behind pos.
+func (r *SliceReader) corrupt(pos uint64) error {
+	return &CorruptError{Group: max(pos, r.first) / GroupSize}
 }
 
 // SliceSize returns the length in bytes of the slice of a range: header, parents and groups.

@@ -290,6 +290,58 @@ func TestDamagedContentIsNotServed(t *testing.T) {
 	requireProblem(t, b.get(t, "/b3/"+hex), 404, "not-found")
 }
 
+// TestFlippedByteIsNotServed flips a byte of a file that was served before. No byte of its group leaves the worker: the
+// answer stops before it, the connection is reset, and the object is in quarantine.
+func TestFlippedByteIsNotServed(t *testing.T) {
+	for _, query := range []string{"", "?format=bao"} {
+		var dir string
+		var st *store.Store
+		b := newBench(t, func(c *gateway.Config, d *gateway.Deps) {
+			c.StepBytes = group
+			cfg := store.DefaultConfig(t.TempDir())
+			dir = cfg.Dir
+			var err error
+			st, err = store.Open(cfg, d.Log)
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, st.Close()) })
+			d.Store = st
+		})
+		data := object(5*group + 9)
+		added, err := st.Add(t.Context(), bytes.NewReader(data))
+		require.NoError(t, err)
+		hex := added.Name.String()
+		url := b.start(t)
+		r, err := fetch(t, url+"/b3/"+hex)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(data, bodyOf(t, r)))
+
+		path := filepath.Join(dir, "objects", hex[:2], hex)
+		damaged, err := os.ReadFile(path)
+		require.NoError(t, err)
+		damaged[3*group+100] ^= 1
+		require.NoError(t, os.WriteFile(path, damaged, 0o600))
+		r, err = fetch(t, url+"/b3/"+hex+query, auth)
+		require.NoError(t, err)
+		got, err := io.ReadAll(r.Body)
+		require.Error(t, err, "the connection is reset")
+		require.NoError(t, r.Body.Close())
+		if query == "" {
+			require.True(t, bytes.Equal(data[:3*group], got))
+		} else {
+			require.False(t, bytes.Contains(got, damaged[3*group:4*group]))
+			var out bytes.Buffer
+			_, err = content.DecodeSlice(&out, bytes.NewReader(got), added.Name, 0, content.ToEnd, content.MaxSize)
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			require.True(t, bytes.Equal(data[:3*group], out.Bytes()))
+		}
+		require.Equal(t, [3]uint64{3 * group, 0, 1}, b.sessions.last().state())
+		requireProblem(t, b.get(t, "/b3/"+hex, auth), 404, "not-found")
+		entries, err := os.ReadDir(filepath.Join(dir, "quarantine"))
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+	}
+}
+
 func TestAckHeader(t *testing.T) {
 	b := newBench(t)
 	name := b.add(t, object(group))

@@ -106,12 +106,18 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, status int, a an
 	rc := http.NewResponseController(w)
 	form := "plain"
 	write := a.writePlain
-	if a.bao {
-		form = "bao"
+	// Only a file that was verified goes to the connection without being looked at.
+	verifies := a.bao || a.payload > 0 && !a.object.Verified()
+	if verifies {
 		buf := s.buffers.Get().(*[]byte)
 		defer s.buffers.Put(buf)
-		slice := content.NewSliceReader(a.object.Data(), a.object.Outboard(), a.object.Size, a.offset, a.length)
-		write = func(w io.Writer, _, n uint64) (int64, error) { return writeSlice(w, slice, (*buf)[:0], n) }
+		slice := a.object.Slice(a.offset, a.length)
+		if a.bao {
+			form = "bao"
+		} else {
+			slice.GroupsOnly()
+		}
+		write = func(w io.Writer, done, n uint64) (int64, error) { return a.writeSlice(w, slice, (*buf)[:0], done, n) }
 	}
 	sent := s.metrics.sent.WithLabelValues(form)
 	for done := uint64(0); ; {
@@ -140,6 +146,9 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, status int, a an
 		}
 		done += n
 		if done == a.payload {
+			if verifies && a.payload == a.object.Size {
+				a.object.SetVerified()
+			}
 			finished = true
 			m.finish()
 			return nil
@@ -182,14 +191,19 @@ func (a answer) writePlain(w io.Writer, done, n uint64) (int64, error) {
 	return wrote, nil
 }
 
-// writeSlice writes the next part of a slice, the one that carries n bytes of groups.
-func writeSlice(w io.Writer, slice *content.SliceReader, buf []byte, n uint64) (int64, error) {
+// writeSlice writes the next part of the range, the one that carries the n bytes of groups from payload byte done on, after
+// all of it has verified. A damaged object is moved to quarantine, and nothing of the part is written.
+func (a answer) writeSlice(w io.Writer, slice *content.SliceReader, buf []byte, done, n uint64) (int64, error) {
 	part, carried, err := slice.Append(buf, n)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return 0, err
+		return 0, a.object.Damaged(err)
 	}
 	if carried != n {
 		return 0, fmt.Errorf("slice carries %d bytes of groups in a step of %d", carried, n)
+	}
+	if !a.bao {
+		groups := a.offset/content.GroupSize*content.GroupSize + done
+		part = part[max(a.offset, groups)-groups : min(a.offset+a.length, groups+n)-groups]
 	}
 	wrote, err := w.Write(part)
 	if err != nil {

@@ -19,7 +19,39 @@ import (
 // concurrent use, File is not.
 type Object struct {
 	Info
-	file *os.File
+	file  *os.File
+	store *Store
+	stat  os.FileInfo
+}
+
+// Verified reports whether this process has verified the whole file in the last Config.VerifiedFor, and its length and time
+// of modification are those of then.
+func (o *Object) Verified() bool { return o.store.verified.holds(o.Name, o.stat, time.Now()) }
+
+// Slice reads a range and verifies it on the way. Its errors are those of content.SliceReader; Damaged takes them.
+func (o *Object) Slice(offset, length uint64) *content.SliceReader {
+	return content.NewSliceReader(o.Data(), o.Outboard(), o.Size, offset, length).Verify(o.Name)
+}
+
+// SetVerified says that the whole object has come out of Slice.
+func (o *Object) SetVerified() { o.store.verified.add(o.Name, o.stat, time.Now()) }
+
+// Damaged moves the object to quarantine if the error of a Slice says that it is damaged, and it was not replaced since.
+// It returns the error, with ErrCorrupt in its chain.
+func (o *Object) Damaged(cause error) error {
+	if !errors.Is(cause, content.ErrCorrupt) {
+		return cause
+	}
+	s := o.store
+	s.verified.remove(o.Name)
+	cause = fmt.Errorf("%w: %s: %w", ErrCorrupt, o.Name, cause)
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	now, err := os.Lstat(s.path(o.Name))
+	if err != nil || !os.SameFile(now, o.stat) {
+		return cause // moved, removed or replaced by another reader
+	}
+	return errors.Join(cause, s.quarantine(o.Name, cause))
 }
 
 // Data reads the bytes of the object.
@@ -71,7 +103,7 @@ func (s *Store) open(name content.Name) (_ *Object, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("content %s: %w", name, err)
 	}
-	return &Object{Info: Info{Name: name, Size: size, Disk: uint64(info.Size()), Added: info.ModTime()}, file: f}, nil
+	return &Object{Info: Info{Name: name, Size: size, Disk: uint64(info.Size()), Added: info.ModTime()}, file: f, store: s, stat: info}, nil
 }
 
 // readSize returns the length of the object in a file whose trailer, outboard and length agree, else ErrCorrupt.
@@ -111,40 +143,30 @@ func (s *Store) Verify(ctx context.Context, name content.Name) (err error) {
 	if err != nil {
 		return err
 	}
-	err = verify(ctx, o)
-	if cerr := o.Close(); cerr != nil {
-		return errors.Join(err, cerr)
-	}
-	if errors.Is(err, ErrCorrupt) {
-		s.commit.Lock()
-		defer s.commit.Unlock()
-		return errors.Join(err, s.quarantine(name, err))
-	}
-	return err
+	err = o.Damaged(o.verify(ctx, func(context.Context, int) error { return nil }))
+	return errors.Join(err, o.Close())
 }
 
-func verify(ctx context.Context, o *Object) error {
-	r, w := io.Pipe()
-	go func() {
-		slice := content.NewSliceReader(o.Data(), o.Outboard(), o.Size, 0, content.ToEnd)
-		buf := make([]byte, 0, copySize)
-		for {
-			part, _, err := slice.Append(buf[:0], copySize/2)
-			if _, werr := w.Write(part); werr != nil {
-				return // the reader has given up
-			}
-			if err != nil {
-				_ = w.CloseWithError(err) // never fails
-				return
-			}
+// verify reads the whole object. It calls pace after every part with the bytes that it has read.
+func (o *Object) verify(ctx context.Context, pace func(context.Context, int) error) error {
+	slice := o.Slice(0, content.ToEnd)
+	buf := make([]byte, 0, copySize)
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-	}()
-	_, err := content.DecodeSlice(io.Discard, &contextReader{ctx, r}, o.Name, 0, content.ToEnd, content.MaxSize)
-	_ = r.CloseWithError(io.ErrClosedPipe) // never fails; ends the goroutine
-	if errors.Is(err, content.ErrCorrupt) {
-		return fmt.Errorf("%w: %s: %w", ErrCorrupt, o.Name, err)
+		part, _, err := slice.Append(buf[:0], copySize/2)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if perr := pace(ctx, len(part)); perr != nil {
+			return perr
+		}
+		if err != nil {
+			o.SetVerified()
+			return nil
+		}
 	}
-	return err
 }
 
 // setAside moves an object that does not open to quarantine, unless it was replaced meanwhile, and returns why.

@@ -6,8 +6,9 @@
 //
 // The outboard is the Bao hash tree in groups of 16 KiB: the size as u64, then the parents in pre-order. A file is written
 // aside, hashed while it is written, fsynced and renamed, so that what stands under a name is whole, and one rename makes
-// it visible. A file whose length does not fit its trailer was damaged later; it is moved to quarantine/ and its name is
-// unknown from then on. The store serves what it verified when it stored it; Verify reads it again.
+// it visible. A file whose length does not fit its trailer, or whose bytes do not verify, was damaged later; it is moved to
+// quarantine/ and its name is unknown from then on. Object.Slice verifies what it reads; Start verifies everything in the
+// background.
 package store
 
 import (
@@ -61,6 +62,8 @@ type Store struct {
 	log  *slog.Logger
 	lock *flock.Flock
 
+	verified *verified
+
 	// commit orders the changes of what is visible: renames, removals and the numbers that count them.
 	commit sync.Mutex
 
@@ -71,6 +74,12 @@ type Store struct {
 	reserved    uint64 // bytes promised to adds under way
 	quarantined uint64
 	adds        sync.WaitGroup
+
+	stopScrub    context.CancelFunc
+	scrubbed     chan struct{}
+	scrubBytes   uint64 // read by the scrub
+	scrubRounds  uint64
+	scrubDamaged uint64
 }
 
 // Stats are the numbers of a store.
@@ -85,6 +94,9 @@ type Stats struct {
 	Max uint64
 	// Quarantined counts the damaged files that are kept aside.
 	Quarantined uint64
+	// ScrubBytes is what was read in the background to verify it, in bytes, ScrubRounds how often everything was, and
+	// ScrubDamaged how many damaged objects that found.
+	ScrubBytes, ScrubRounds, ScrubDamaged uint64
 }
 
 // Info describes a stored object.
@@ -122,7 +134,7 @@ func Open(cfg Config, log *slog.Logger) (_ *Store, err error) {
 			err = errors.Join(err, lock.Unlock())
 		}
 	}()
-	s := &Store{cfg: cfg, log: log, lock: lock}
+	s := &Store{cfg: cfg, log: log, lock: lock, verified: newVerified(cfg.VerifiedFor)}
 	if err := s.removeLeftovers(); err != nil {
 		return nil, fmt.Errorf("content store: %w", err)
 	}
@@ -143,7 +155,12 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	stop, done := s.stopScrub, s.scrubbed
 	s.mu.Unlock()
+	if stop != nil {
+		stop()
+		<-done
+	}
 	s.adds.Wait()
 	if err := s.lock.Unlock(); err != nil {
 		return fmt.Errorf("content store: unlock: %w", err)
@@ -169,7 +186,8 @@ func (s *Store) Check(context.Context) error {
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Stats{Objects: s.objects, Used: s.used, Reserved: s.reserved, Max: s.cfg.MaxBytes, Quarantined: s.quarantined}
+	return Stats{Objects: s.objects, Used: s.used, Reserved: s.reserved, Max: s.cfg.MaxBytes, Quarantined: s.quarantined,
+		ScrubBytes: s.scrubBytes, ScrubRounds: s.scrubRounds, ScrubDamaged: s.scrubDamaged}
 }
 
 // Has reports whether the store has the object. It does not look into the file.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
@@ -382,6 +383,53 @@ func TestVerifyFindsFlippedBits(t *testing.T) {
 	require.True(t, s.Has(name), "an interrupted check says nothing about the content")
 }
 
+// TestScrub: damage that nobody asks for is found in the background and set aside; the rest stays.
+func TestScrub(t *testing.T) {
+	cfg := store.DefaultConfig(t.TempDir())
+	s := openAt(t, cfg)
+	good, bad := bytesOf(3*group), bytesOf(4*group+5)
+	add(t, s, good)
+	name := add(t, s, bad)
+	path := filepath.Join(cfg.Dir, object(name))
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	whole[2*group] ^= 1
+	require.NoError(t, os.WriteFile(path, whole, 0o600))
+	require.NoError(t, s.Start(t.Context()))
+	require.Error(t, s.Start(t.Context()))
+	require.Eventually(t, func() bool { return s.Stats().ScrubRounds == 1 }, 20*time.Second, time.Millisecond)
+	stats := s.Stats()
+	require.EqualValues(t, 1, stats.ScrubDamaged)
+	require.EqualValues(t, 1, stats.Quarantined)
+	require.NotZero(t, stats.ScrubBytes)
+	require.False(t, s.Has(name))
+	o, err := s.Open(nameOf(good))
+	require.NoError(t, err)
+	require.True(t, o.Verified())
+	require.NoError(t, o.Close())
+	require.NoError(t, s.Stop(t.Context()))
+}
+
+// TestVerified: an object counts as verified after it was read as a whole, until its file looks different.
+func TestVerified(t *testing.T) {
+	cfg := store.DefaultConfig(t.TempDir())
+	s := openAt(t, cfg)
+	name := add(t, s, bytesOf(2*group))
+	is := func() bool {
+		o, err := s.Open(name)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, o.Close()) }()
+		return o.Verified()
+	}
+	require.False(t, is())
+	require.NoError(t, s.Verify(t.Context(), name))
+	require.True(t, is())
+	require.NoError(t, os.Chtimes(filepath.Join(cfg.Dir, object(name)), time.Time{}, time.Unix(1, 0)))
+	require.False(t, is())
+	cfg.VerifiedFor = -1
+	require.ErrorContains(t, cfg.Validate(), "verified_for")
+}
+
 func TestOneProcessAtATime(t *testing.T) {
 	cfg := store.DefaultConfig(t.TempDir())
 	s := openAt(t, cfg)
@@ -490,10 +538,11 @@ func TestMetrics(t *testing.T) {
 	require.NoError(t, err)
 	got := map[string]float64{}
 	for _, f := range families {
-		got[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue()
+		got[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue() + f.GetMetric()[0].GetCounter().GetValue()
 	}
 	require.Equal(t, map[string]float64{
 		"edge_store_objects": 1, "edge_store_used_bytes": 25, "edge_store_budget_bytes": 1000, "edge_store_quarantined_objects": 0,
+		"edge_store_scrubbed_bytes_total": 0, "edge_store_scrub_rounds_total": 0, "edge_store_scrub_damaged_objects_total": 0,
 	}, got)
 }
 
