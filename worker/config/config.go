@@ -52,6 +52,7 @@ type Gateway struct {
 	AdminListen              string   `toml:"admin_listen" doc:"Address of metrics, pprof, status and ledger. It must be a loopback address."`
 	FreeQuotaBytes           uint64   `toml:"free_quota_bytes" doc:"Payload that an IP address (an IPv6 /64) gets without a session in each window, in bytes. 0 serves none."`
 	FreeQuotaWindow          Duration `toml:"free_quota_window" doc:"Length of that window."`
+	FreeQuotaTotalBytes      uint64   `toml:"free_quota_total_bytes" doc:"Payload that all addresses get together without a session in each window, in bytes."`
 	FreeQuotaAddresses       int      `toml:"free_quota_addresses" doc:"How many addresses are remembered; the one longest unseen is forgotten first."`
 	MaxConnections           int      `toml:"max_connections" doc:"How many connections are served at a time; beyond it the answer is 429."`
 	MaxConnectionsPerAddress int      `toml:"max_connections_per_address" doc:"How many of them may come from one IP address (an IPv6 /64). 0 is no bound, as behind a proxy."`
@@ -63,6 +64,7 @@ type Gateway struct {
 	BodyTimeout              Duration `toml:"body_timeout" doc:"Bound of the arrival of its body."`
 	IdleTimeout              Duration `toml:"idle_timeout" doc:"Bound of the silence between two requests of a connection."`
 	WriteTimeout             Duration `toml:"write_timeout" doc:"How long a client may take for step_bytes of an answer."`
+	DrainGrace               Duration `toml:"drain_grace" doc:"For how long after the last answer a stop waits for acknowledgements."`
 	MaxHeaderBytes           int      `toml:"max_header_bytes" doc:"Bound of a request's header in bytes."`
 	MaxBodyBytes             int      `toml:"max_body_bytes" doc:"Bound of a request's body in bytes."`
 	StepBytes                int      `toml:"step_bytes" doc:"How much payload is reserved, read and written at a time, a multiple of 16 KiB."`
@@ -139,10 +141,10 @@ func Default() Config {
 		Worker: Worker{StopTimeout: Duration(30 * time.Second)},
 		Gateway: Gateway{
 			Listen: "0.0.0.0:8080", AdminListen: "127.0.0.1:8081", FreeQuotaBytes: 16 << 20, FreeQuotaWindow: Duration(time.Hour),
-			FreeQuotaAddresses: 65_536, MaxConnections: 4_096, MaxConnectionsPerAddress: 512, MaxRequests: 4_096,
+			FreeQuotaAddresses: 65_536, FreeQuotaTotalBytes: 4 << 30, MaxConnections: 4_096, MaxConnectionsPerAddress: 512, MaxRequests: 4_096,
 			MaxRequestsPerAddress: 512, MaxAckRequests: 64, RetryAfter: Duration(time.Second),
 			HeaderTimeout: Duration(10 * time.Second), BodyTimeout: Duration(10 * time.Second), IdleTimeout: Duration(2 * time.Minute),
-			WriteTimeout: Duration(30 * time.Second), MaxHeaderBytes: 16 << 10, MaxBodyBytes: 64 << 10, StepBytes: 256 << 10,
+			WriteTimeout: Duration(30 * time.Second), DrainGrace: Duration(time.Second), MaxHeaderBytes: 16 << 10, MaxBodyBytes: 64 << 10, StepBytes: 256 << 10,
 			MaxSessions: 10_000, SessionTimeout: Duration(10 * time.Minute),
 			ChallengeTTL: Duration(time.Minute), MaxChallenges: 100_000, CheckTimeout: Duration(2 * time.Second),
 		},

@@ -22,6 +22,9 @@ type Config struct {
 	// FreeQuotaWindow, in bytes. 0 serves nothing without a session.
 	FreeQuotaBytes  uint64
 	FreeQuotaWindow time.Duration
+	// FreeQuotaTotalBytes is what all addresses get together in each window, in bytes. Of it, an IPv6 /56 gets at most 4
+	// times and a /48 at most 16 times FreeQuotaBytes.
+	FreeQuotaTotalBytes uint64
 	// FreeQuotaAddresses is how many addresses are remembered. The one that was longest unseen is forgotten first.
 	FreeQuotaAddresses int
 
@@ -45,6 +48,8 @@ type Config struct {
 	HeaderTimeout, BodyTimeout, IdleTimeout time.Duration
 	// WriteTimeout bounds the time in which a client takes StepBytes of an answer. Waiting for credit is not part of it.
 	WriteTimeout time.Duration
+	// DrainGrace is for how long after the last answer a stop waits for acknowledgements.
+	DrainGrace time.Duration
 	// CheckTimeout bounds each check of readiness.
 	CheckTimeout time.Duration
 	// MaxHeaderBytes and MaxBodyBytes bound header and body of a request, in bytes.
@@ -60,6 +65,7 @@ func DefaultConfig() Config {
 		Listen:                   "0.0.0.0:8080",
 		AdminListen:              "127.0.0.1:8081",
 		FreeQuotaBytes:           16 << 20,
+		FreeQuotaTotalBytes:      4 << 30,
 		FreeQuotaWindow:          time.Hour,
 		FreeQuotaAddresses:       1 << 16,
 		MaxConnections:           4096,
@@ -72,6 +78,7 @@ func DefaultConfig() Config {
 		BodyTimeout:              10 * time.Second,
 		IdleTimeout:              2 * time.Minute,
 		WriteTimeout:             30 * time.Second,
+		DrainGrace:               time.Second,
 		CheckTimeout:             2 * time.Second,
 		MaxHeaderBytes:           16 << 10,
 		MaxBodyBytes:             64 << 10,
@@ -100,7 +107,7 @@ func (c Config) Validate() error {
 	fault(c.MaxAckRequests <= 0, "max_ack_requests is %d, want at least 1", c.MaxAckRequests)
 	for name, d := range map[string]time.Duration{
 		"retry_after": c.RetryAfter, "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout, "idle_timeout": c.IdleTimeout,
-		"write_timeout": c.WriteTimeout, "check_timeout": c.CheckTimeout,
+		"write_timeout": c.WriteTimeout, "check_timeout": c.CheckTimeout, "drain_grace": c.DrainGrace,
 	} {
 		fault(d <= 0, "%s is %s, want more than 0", name, d)
 	}

@@ -158,7 +158,7 @@ func (s *Server) takeFree(r *http.Request, payload uint64) (meter, error) {
 	if unseen == nil {
 		denom = info.SettlementDenom
 	}
-	p := newProblem(sessionRequired, "%d bytes are not left of the %d that an address gets in %s", payload, s.cfg.FreeQuotaBytes, s.cfg.FreeQuotaWindow).
+	p := newProblem(sessionRequired, "%d bytes are not left of the %d that an address gets in %s, or of what all addresses get together", payload, s.cfg.FreeQuotaBytes, s.cfg.FreeQuotaWindow).
 		with("how", howToPay(denom)).
 		with("retry_after_seconds", int64(max(1, wait.Seconds()))).
 		set("Retry-After", seconds(wait))

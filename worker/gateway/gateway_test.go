@@ -47,6 +47,7 @@ func newBench(t *testing.T, change ...func(*gateway.Config, *gateway.Deps)) *ben
 	b := &bench{store: st, sessions: newSessions(), registry: prometheus.NewPedanticRegistry(), cfg: gateway.DefaultConfig()}
 	b.cfg.Listen, b.cfg.AdminListen = "127.0.0.1:0", "127.0.0.1:0"
 	deps := gateway.Deps{Store: st, Sessions: b.sessions, Info: info, Metrics: b.registry, Log: slog.New(slog.DiscardHandler)}
+	b.cfg.DrainGrace = time.Millisecond
 	for _, f := range change {
 		f(&b.cfg, &deps)
 	}

@@ -23,7 +23,7 @@ type readyDoc struct {
 // serveReady answers /readyz: 200 if every check is met, else 503 with the reasons by part.
 func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) error {
 	doc := readyDoc{Ready: true, Reasons: map[string]string{}}
-	if s.draining.Load() {
+	if s.work.stopping() {
 		doc.Reasons["gateway"] = errDraining.Error()
 	}
 	for _, check := range s.checks {

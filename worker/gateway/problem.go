@@ -44,6 +44,7 @@ var (
 	badAcknowledgement = kind{"bad-acknowledgement", http.StatusUnprocessableEntity, "At least one acknowledgement was refused"}
 	overloaded         = kind{"overloaded", http.StatusTooManyRequests, "The worker is at one of its limits"}
 	chainStale         = kind{"chain-stale", http.StatusServiceUnavailable, "The worker has lost sight of the chain"}
+	stopping           = kind{"stopping", http.StatusServiceUnavailable, "The worker is shutting down"}
 	internal           = kind{"internal", http.StatusInternalServerError, "The worker failed"}
 )
 
@@ -137,7 +138,7 @@ func problemOf(err error) *problem {
 // writeProblem answers a request with a problem. Nothing of the answer may have been written.
 func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, p *problem) error {
 	switch {
-	case p.kind.status == http.StatusTooManyRequests || p.kind == creditExhausted || p.kind == chainStale:
+	case p.kind.status == http.StatusTooManyRequests || p.kind == creditExhausted || p.kind == chainStale || p.kind == stopping:
 		if p.header.Get("Retry-After") == "" {
 			p = p.set("Retry-After", seconds(s.cfg.RetryAfter))
 		}

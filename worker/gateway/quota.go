@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -10,14 +11,22 @@ import (
 )
 
 // quota gives every address a bounded payload per window without a session. The address is that of the connection:
-// headers about it are the client's word. An IPv6 client has a whole /64 to choose from, so that counts as one address.
+// headers about it are the client's word. An IPv6 client has a whole /64 to choose from, so that counts as one address; who
+// has a /56 or a /48 has many of these, so that those have bounds of their own. All of them together have another.
 type quota struct {
-	bytes  uint64
-	window time.Duration
+	bytes, total uint64
+	window       time.Duration
 
 	mu        sync.Mutex
 	addresses *simplelru.LRU[netip.Prefix, *allowance]
+	all       allowance
 }
+
+// wider are the networks that an IPv6 address is also counted under, with their bound in quotas of an address.
+var wider = []struct {
+	bits  int
+	times uint64
+}{{56, 4}, {48, 16}}
 
 // allowance is what an address has used of a window.
 type allowance struct {
@@ -30,42 +39,83 @@ func newQuota(cfg Config) (*quota, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &quota{bytes: cfg.FreeQuotaBytes, window: cfg.FreeQuotaWindow, addresses: addresses}, nil
+	return &quota{bytes: cfg.FreeQuotaBytes, total: cfg.FreeQuotaTotalBytes, window: cfg.FreeQuotaWindow, addresses: addresses}, nil
 }
 
-// take uses n bytes of an address' quota. If they are not left it takes nothing and returns how long the window still is;
-// more than the whole quota is never left, and then no waiting helps: the time is the window.
+// take uses n bytes of an address' quota. If they are not left, to it or to any of the networks that it lies in, it takes
+// nothing and returns how long the window still is; more than the whole quota is never left, and then no waiting helps: the
+// time is the window.
 func (q *quota) take(from netip.Prefix, n uint64, now time.Time) (wait time.Duration, ok bool) {
 	if n == 0 {
 		return 0, true
 	}
-	if n > q.bytes {
+	if n > min(q.bytes, q.total) {
 		return q.window, false
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	a, known := q.addresses.Get(from)
-	if !known || !now.Before(a.ends) {
-		a = &allowance{ends: now.Add(q.window)}
-		q.addresses.Add(from, a)
+	if !now.Before(q.all.ends) {
+		q.all = allowance{ends: now.Add(q.window)}
 	}
-	if n > q.bytes-a.used {
-		return a.ends.Sub(now), false
+	if n > q.total-q.all.used {
+		return q.all.ends.Sub(now), false
 	}
-	a.used += n
+	var parts []*allowance
+	for _, p := range q.within(from) {
+		a, known := q.addresses.Get(p.Prefix)
+		if !known || !now.Before(a.ends) {
+			a = &allowance{ends: now.Add(q.window)}
+			q.addresses.Add(p.Prefix, a)
+		}
+		if a.used > p.bytes || n > p.bytes-a.used {
+			return a.ends.Sub(now), false
+		}
+		parts = append(parts, a)
+	}
+	q.all.used += n
+	for _, a := range parts {
+		a.used += n
+	}
 	return 0, true
+}
+
+// bounded is a network and what it gets.
+type bounded struct {
+	netip.Prefix
+	bytes uint64
+}
+
+// within returns the address and the networks that it is counted under.
+func (q *quota) within(from netip.Prefix) []bounded {
+	list := []bounded{{from, q.bytes}}
+	if !from.Addr().Is6() {
+		return list
+	}
+	for _, w := range wider {
+		limit := q.bytes * w.times
+		if limit/w.times != q.bytes {
+			limit = math.MaxUint64
+		}
+		list = append(list, bounded{netip.PrefixFrom(from.Addr(), w.bits).Masked(), limit})
+	}
+	return list
 }
 
 // refund gives back what was taken and not sent. The part of an allowance that has ended or was forgotten is lost.
 func (q *quota) refund(from netip.Prefix, n uint64, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if a, known := q.addresses.Peek(from); known && now.Before(a.ends) {
-		a.used -= min(a.used, n)
+	if now.Before(q.all.ends) {
+		q.all.used -= min(q.all.used, n)
+	}
+	for _, p := range q.within(from) {
+		if a, known := q.addresses.Peek(p.Prefix); known && now.Before(a.ends) {
+			a.used -= min(a.used, n)
+		}
 	}
 }
 
-// count returns how many addresses are remembered.
+// count returns how many addresses and networks are remembered.
 func (q *quota) count() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -23,6 +23,8 @@ type route struct {
 	// acks requests, those that bring acknowledgements, have a limit of their own: streams that wait for them hold every
 	// request and connection of a full worker.
 	acks bool
+	// work is what a worker that is stopping does not begin.
+	work bool
 }
 
 // contentPrefix precedes the name of an object.
@@ -31,15 +33,15 @@ const contentPrefix = "/b3/"
 // find returns the route of a path.
 func (s *Server) find(path string) route {
 	if strings.HasPrefix(path, contentPrefix) {
-		return route{name: "content", get: s.serveContent}
+		return route{name: "content", get: s.serveContent, work: true}
 	}
 	switch path {
 	case "/v1/worker":
 		return route{name: "worker", get: s.serveWorker}
 	case "/v1/challenges":
-		return route{name: "challenges", post: s.serveChallenge}
+		return route{name: "challenges", post: s.serveChallenge, work: true}
 	case "/v1/sessions":
-		return route{name: "sessions", post: s.serveOpen}
+		return route{name: "sessions", post: s.serveOpen, work: true}
 	case "/v1/acks":
 		return route{name: "acks", post: s.serveAcks, acks: true}
 	case "/healthz":
@@ -114,6 +116,20 @@ func (s *Server) setDeadlines(w http.ResponseWriter, r *http.Request) {
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, rt route) error {
+	if rt.work {
+		if !s.work.begin() {
+			w.Header().Set("Connection", "close")
+			// The acknowledgements that it brings are taken all the same.
+			if err := s.storeAckHeader(r); err != nil {
+				return err
+			}
+			return newProblem(stopping, "%v", errDraining)
+		}
+		defer s.work.end()
+		ctx, done := s.work.bind(r.Context())
+		defer done()
+		r = r.WithContext(ctx)
+	}
 	over, isRefused := refused(r.Context())
 	if isRefused {
 		w.Header().Set("Connection", "close")

@@ -39,7 +39,7 @@ type Server struct {
 
 	listener      atomic.Pointer[connections]
 	adminListener net.Listener
-	draining      atomic.Bool
+	work          *work
 	public        *http.Server
 	loopback      *http.Server
 	cancel        context.CancelFunc
@@ -62,7 +62,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		cfg: cfg, store: deps.Store, sessions: deps.Sessions, info: deps.Info, checks: deps.Checks, admin: deps.Admin,
 		registry: deps.Metrics, log: deps.Log, quota: q, requests: make(chan struct{}, cfg.MaxRequests),
 		acks: make(chan struct{}, cfg.MaxAckRequests), requestsBy: newPerAddress(cfg.MaxRequestsPerAddress), acksBy: newPerAddress(cfg.MaxAckRequests),
-		buffers: newBuffers(cfg.StepBytes), now: time.Now,
+		buffers: newBuffers(cfg.StepBytes), now: time.Now, work: newWork(),
 	}
 	if s.metrics, err = newMetrics(deps.Metrics, s); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
@@ -127,14 +127,15 @@ func (s *Server) Addr() string { return s.listener.Load().Addr().String() }
 // AdminAddr returns the loopback address after Start.
 func (s *Server) AdminAddr() string { return s.adminListener.Addr().String() }
 
-// Stop takes no new connections, fails readiness, and lets answers under way come to their end. Those that have not when
-// the context ends are reset. It returns what went wrong, also while the server ran.
+// Stop fails readiness, begins no new answers and sessions, and lets answers under way come to their end. Meanwhile, and
+// for Config.DrainGrace after the last of them, it takes acknowledgements: answers wait for them, and they are money. What
+// has not ended shortly before the context does is reset. It returns what went wrong, also while the server ran.
 func (s *Server) Stop(ctx context.Context) error {
-	s.draining.Store(true)
+	s.work.drain()
 	if s.public == nil {
 		return nil
 	}
-	var errs []error
+	errs := []error{s.drain(ctx)}
 	// The loopback listener goes last, so that the drain can be watched.
 	for _, server := range []*http.Server{s.public, s.loopback} {
 		if err := server.Shutdown(ctx); err != nil {
@@ -148,4 +149,30 @@ func (s *Server) Stop(ctx context.Context) error {
 		errs = append(errs, <-s.served)
 	}
 	return errors.Join(errs...)
+}
+
+// drain waits for the answers under way and their acknowledgements. The grace is taken off the time of the answers.
+func (s *Server) drain(ctx context.Context) error {
+	answers, cancel := ctx, context.CancelFunc(func() {})
+	if deadline, ok := ctx.Deadline(); ok {
+		// Half of the time at least is for the answers, and as much as the grace for the shutdown.
+		answers, cancel = context.WithDeadline(ctx, deadline.Add(-min(2*s.cfg.DrainGrace, time.Until(deadline)/2)))
+	}
+	defer cancel()
+	var err error
+	select {
+	case <-s.work.idle:
+	case <-answers.Done():
+		err = fmt.Errorf("gateway: answers did not end in time: %w", answers.Err())
+		s.work.cut()
+	}
+	if ended := s.work.ended(); !ended.IsZero() {
+		grace := time.NewTimer(s.cfg.DrainGrace - time.Since(ended))
+		defer grace.Stop()
+		select {
+		case <-grace.C:
+		case <-ctx.Done():
+		}
+	}
+	return err
 }

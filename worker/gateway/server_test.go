@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/client/content"
 	"github.com/edgechain/edge/worker/gateway"
 	"github.com/edgechain/edge/worker/session"
@@ -586,15 +587,17 @@ func TestAdmin(t *testing.T) {
 	}
 }
 
-// TestStopDrains stops the worker while a paused stream is open: readiness fails, the stream comes to its end, new
-// connections are refused.
+// TestStopDrains stops the worker while a paused stream is open: readiness fails, new work is refused, the acknowledgement
+// gets in on a new connection, the stream comes to its end, one more acknowledgement is taken in the grace, and then the
+// listener is closed.
 func TestStopDrains(t *testing.T) {
-	b := newBench(t, func(c *gateway.Config, _ *gateway.Deps) { c.StepBytes = group })
+	b := newBench(t, func(c *gateway.Config, _ *gateway.Deps) { c.StepBytes, c.DrainGrace = group, time.Second })
 	b.sessions.limit = group
 	require.NoError(t, b.Start(t.Context()))
+	url := "http://" + b.Addr()
 	data := object(2 * group)
 	name := b.add(t, data)
-	r, err := fetch(t, "http://"+b.Addr()+"/b3/"+name.String(), auth)
+	r, err := fetch(t, url+"/b3/"+name.String(), auth)
 	require.NoError(t, err)
 	got := make([]byte, 2*group)
 	_, err = io.ReadFull(r.Body, got[:group])
@@ -610,25 +613,102 @@ func TestStopDrains(t *testing.T) {
 		defer func() { _ = ready.Body.Close() }()
 		return ready.StatusCode == 503
 	}, patience, tick)
-	require.Eventually(t, func() bool {
-		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", b.Addr())
-		if err == nil {
-			_ = c.Close()
+	send := func(method, path string, a ...ack.Signed) *http.Response {
+		var body []byte
+		for i := range a {
+			body = a[i].AppendEncoded(body)
 		}
-		return err != nil
-	}, patience, tick)
+		req, err := http.NewRequestWithContext(t.Context(), method, url+path, bytes.NewReader(body))
+		require.NoError(t, err)
+		req.Header.Set("Content-Type", "application/vnd.edge.ack")
+		answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+		require.NoError(t, err)
+		return answer
+	}
+	for path, method := range map[string]string{"/b3/" + name.String(): "GET", "/v1/challenges": "POST", "/v1/sessions": "POST"} {
+		answer := send(method, path)
+		require.True(t, answer.Close)
+		require.Equal(t, "1", answer.Header.Get("Retry-After"))
+		requireProblem(t, answer, 503, "stopping")
+	}
 	select {
 	case err := <-stopped:
 		t.Fatalf("stopped while a stream was under way: %v", err)
 	default:
 	}
-	_, err = b.sessions.Acknowledge(t.Context(), ackList(signed(group)))
-	require.NoError(t, err)
+	answer := send("POST", "/v1/acks", signed(group))
+	require.Equal(t, 200, answer.StatusCode)
+	bodyOf(t, answer)
 	_, err = io.ReadFull(r.Body, got[group:])
 	require.NoError(t, err)
 	require.NoError(t, r.Body.Close())
 	require.True(t, bytes.Equal(data, got))
+	answer = send("POST", "/v1/acks", signed(2*group))
+	require.Equal(t, 200, answer.StatusCode)
+	bodyOf(t, answer)
 	require.NoError(t, <-stopped)
+	_, err = (&net.Dialer{}).DialContext(t.Context(), "tcp", b.Addr())
+	require.Error(t, err)
+}
+
+// TestStopLeavesTimeForAcknowledgements: a stream that does not end is cut before the time is over, so that what the client
+// has of it can still be acknowledged.
+func TestStopLeavesTimeForAcknowledgements(t *testing.T) {
+	b := newBench(t, func(c *gateway.Config, _ *gateway.Deps) { c.StepBytes, c.DrainGrace = group, 2*time.Second })
+	b.sessions.limit = group
+	require.NoError(t, b.Start(t.Context()))
+	name := b.add(t, object(2*group))
+	r, err := fetch(t, "http://"+b.Addr()+"/b3/"+name.String(), auth)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- b.Stop(ctx) }()
+	_, err = io.ReadAll(r.Body)
+	require.Error(t, err)
+	require.NoError(t, r.Body.Close())
+	a := signed(group)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+b.Addr()+"/v1/acks", bytes.NewReader(a.AppendEncoded(nil)))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/vnd.edge.ack")
+	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	require.NoError(t, err)
+	require.Equal(t, 200, answer.StatusCode)
+	bodyOf(t, answer)
+	require.ErrorIs(t, <-stopped, context.DeadlineExceeded)
+}
+
+// TestFreeQuotaOfNetworks: neither a wide IPv6 network nor all addresses together get more than their bound, and what was
+// not sent is given back to all of them.
+func TestFreeQuotaOfNetworks(t *testing.T) {
+	for what, c := range map[string]struct {
+		total   uint64
+		address string
+		want    int
+	}{
+		"IPv4":      {1 << 40, "192.0.2.%d:1", 40},
+		"total":     {7 * group, "192.0.2.%d:1", 7},
+		"/56":       {1 << 40, "[2001:db8:0:%x::1]:1", 4},
+		"/48":       {1 << 40, "[2001:db8:0:%x00::1]:1", 16},
+		"other /48": {1 << 40, "[2001:db8:%x::1]:1", 40},
+	} {
+		b := newBench(t, func(c2 *gateway.Config, _ *gateway.Deps) { c2.FreeQuotaBytes, c2.FreeQuotaTotalBytes = group, c.total })
+		name := b.add(t, object(group))
+		served := 0
+		for i := range 40 {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/b3/"+name.String(), nil)
+			r.RemoteAddr = fmt.Sprintf(c.address, i)
+			gone, cancel := context.WithCancel(t.Context())
+			cancel()
+			b.ServeHTTP(httptest.NewRecorder(), r.WithContext(gone)) // nothing is sent
+			w := httptest.NewRecorder()
+			b.ServeHTTP(w, r)
+			if w.Code == 200 {
+				served++
+			}
+		}
+		require.Equal(t, c.want, served, what)
+	}
 }
 
 // TestStopEnds resets what does not come to its end in time.
@@ -676,6 +756,7 @@ func TestConfig(t *testing.T) {
 		"max_requests_per_address":    func(c *gateway.Config) { c.MaxRequestsPerAddress = -1 },
 		"max_ack_requests":            func(c *gateway.Config) { c.MaxAckRequests = 0 },
 		"max_requests":                func(c *gateway.Config) { c.MaxRequests = -1 },
+		"drain_grace":                 func(c *gateway.Config) { c.DrainGrace = 0 },
 		"write_timeout":               func(c *gateway.Config) { c.WriteTimeout = 0 },
 		"max_header_bytes":            func(c *gateway.Config) { c.MaxHeaderBytes = 1 },
 		"max_body_bytes":              func(c *gateway.Config) { c.MaxBodyBytes = 100 },

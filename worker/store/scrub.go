@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/edgechain/edge/client/content"
 )
 
@@ -60,12 +58,11 @@ func (s *Store) Stop(ctx context.Context) error {
 
 // scrub goes round until the context ends.
 func (s *Store) scrub(ctx context.Context) {
-	limit := rate.NewLimiter(rate.Limit(s.cfg.ScrubBytesPerSecond), copySize)
 	pace := func(ctx context.Context, n int) error {
 		s.mu.Lock()
 		s.scrubBytes += uint64(n)
 		s.mu.Unlock()
-		return limit.WaitN(ctx, n)
+		return rest(ctx, time.Duration(float64(n)/float64(s.cfg.ScrubBytesPerSecond)*float64(time.Second)))
 	}
 	for {
 		var after content.Name
@@ -91,11 +88,21 @@ func (s *Store) scrub(ctx context.Context) {
 		s.mu.Lock()
 		s.scrubRounds++
 		s.mu.Unlock()
-		select {
-		case <-time.After(scrubRest):
-		case <-ctx.Done():
+		if rest(ctx, scrubRest) != nil {
 			return
 		}
+	}
+}
+
+// rest waits, or returns why the context has ended.
+func rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -410,6 +410,17 @@ func TestScrub(t *testing.T) {
 	require.NoError(t, s.Stop(t.Context()))
 }
 
+// TestScrubIsSlow: at a byte per second the first object takes days, and a stop does not wait for it.
+func TestScrubIsSlow(t *testing.T) {
+	s := open(t, func(c *store.Config) { c.ScrubBytesPerSecond = 1 })
+	add(t, s, bytesOf(3<<20))
+	require.NoError(t, s.Start(t.Context()))
+	require.Eventually(t, func() bool { return s.Stats().ScrubBytes > 0 }, 20*time.Second, time.Millisecond)
+	require.NoError(t, s.Stop(t.Context()))
+	require.Less(t, s.Stats().ScrubBytes, uint64(1<<20), "no more than the first part was read")
+	require.Zero(t, s.Stats().ScrubRounds)
+}
+
 // TestVerified: an object counts as verified after it was read as a whole, until its file looks different.
 func TestVerified(t *testing.T) {
 	cfg := store.DefaultConfig(t.TempDir())
