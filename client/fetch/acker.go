@@ -113,11 +113,19 @@ func (a *acker) failed(ctx context.Context, err error) {
 	}
 }
 
+// refreshTimeout is how long the epoch is asked for before signing.
+const refreshTimeout = 2 * time.Second
+
 // flush signs for all that is verified and gives it to the worker.
 func (a *acker) flush(ctx context.Context) error {
 	a.mu.Lock()
 	lanes := append([]*lane.Lane(nil), a.lanes...)
 	a.mu.Unlock()
+	// What is signed for an epoch that has just ended covers none of the bytes that the worker sent after its end. They
+	// would stay in its claim until the new epoch dies. If the node does not answer, the age of the view decides.
+	look, cancel := context.WithTimeout(ctx, refreshTimeout)
+	_ = a.src.payer.View.Refresh(look)
+	cancel()
 	var (
 		list  []ack.Signed
 		owner []*lane.Lane
