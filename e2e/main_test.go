@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -30,6 +31,8 @@ const (
 type suite struct {
 	dir  string
 	bins devnet.Binaries
+	// devnet is the program behind make devnet.
+	devnet string
 	// short has epochs of seconds, so that tests see epochs close; long has one epoch for all tests, so that nothing that
 	// lanes hold dies while a test counts it.
 	short, long lazyNetwork
@@ -59,6 +62,12 @@ func runAll(m *testing.M) (code int, err error) {
 	}
 	if shared.bins, err = devnet.Build(ctx, filepath.Join(shared.dir, "bin")); err != nil {
 		return 1, err
+	}
+	shared.devnet = filepath.Join(shared.dir, "bin", "devnet")
+	build := exec.CommandContext(ctx, "go", "build", "-o", shared.devnet, "./scripts/devnet")
+	build.Dir = devnet.Root()
+	if out, err := build.CombinedOutput(); err != nil {
+		return 1, fmt.Errorf("go build ./scripts/devnet: %w\n%s", err, out)
 	}
 	shared.short.config = devnet.Config{EpochDuration: 15 * time.Second, PortOffset: offsetShort}
 	shared.long.config = devnet.Config{

@@ -15,21 +15,10 @@ import (
 	"github.com/edgechain/edge/testutil/devnet"
 )
 
-// devnetProgram builds the program behind make devnet.
-func devnetProgram(ctx context.Context, t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(shared.dir, "bin", "devnet")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "./scripts/devnet")
-	cmd.Dir = devnet.Root()
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return path
-}
-
 // runDevnet runs it to its end and returns what it printed and its exit code.
 func runDevnet(ctx context.Context, t *testing.T, env []string, args ...string) (string, int) {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, devnetProgram(ctx, t), args...)
+	cmd := exec.CommandContext(ctx, shared.devnet, args...)
 	cmd.Env = append(append(os.Environ(), devnet.BinEnv+"="+filepath.Dir(shared.bins.Edged)), env...)
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
@@ -73,7 +62,7 @@ func TestPortInUse(t *testing.T) {
 	require.NoError(t, err)
 	defer l.Close()
 	dir := filepath.Join(t.TempDir(), "network")
-	out, code := runDevnet(bounded(t, time.Minute), t, nil, "--once", "--dir", dir, "--port-offset", fmt.Sprint(offsetTaken))
+	out, code := runDevnet(bounded(t, 2*time.Minute), t, nil, "--once", "--dir", dir, "--port-offset", fmt.Sprint(offsetTaken))
 	require.Equal(t, 1, code)
 	require.Contains(t, out, fmt.Sprintf("gRPC port %d is in use", ports.GRPC))
 	require.NoDirExists(t, filepath.Join(dir, "edged"))

@@ -8,6 +8,8 @@ scripts/tools.sh proto
 rm -rf build/proto
 third=build/proto/third_party
 mkdir -p "$third" build/proto/go
+# A module of its own, so that ./... leaves alone what is copied and generated here.
+echo "module build" >build/proto/go.mod
 module_dir() {
   go mod download "$1"
   go list -m -f '{{.Dir}}' "$1"
