@@ -14,7 +14,7 @@ import (
 // EndBlock does, each with a cap for the block and in a cached context, so that no failure can halt the chain:
 //
 //  1. pay the withdrawals that are due, at most withdrawals_per_block;
-//  2. remove what is dead, at most prune_per_block records: lanes of epochs before the oldest live one, then totals and
+//  2. remove what is dead, at most Params.PruneLimit records: lanes of epochs before the oldest live one, then totals and
 //     prices of epochs that are not kept any more.
 func (k *Keeper) EndBlock(ctx context.Context) error {
 	for _, step := range []struct {
@@ -46,17 +46,22 @@ func (k *Keeper) payWithdrawals(ctx sdk.Context) error {
 		return err
 	}
 	for _, key := range due {
-		// Whatever comes of it, the entry leaves the queue: it must not be met again in each block.
+		// Whatever comes of it, the entry leaves its place in the queue: it must not be met again in each block.
 		if err := k.withdrawals.Remove(ctx, key); err != nil {
 			return err
 		}
-		epoch, id := key.K1()-types.WithdrawalDelay, key.K2()
-		cause := inCache(ctx, func(ctx sdk.Context) error { return k.payWithdrawal(ctx, id, epoch, params.SettlementDenom) })
+		upTo, id := key.K1()-types.WithdrawalDelay, key.K2()
+		cause := inCache(ctx, func(ctx sdk.Context) error { return k.payWithdrawal(ctx, id, upTo, params.SettlementDenom) })
 		if cause == nil {
 			continue
 		}
-		if err := inCache(ctx, func(ctx sdk.Context) error { return k.returnWithdrawal(ctx, id, epoch, params.SettlementDenom, cause) }); err != nil {
-			k.logger(ctx).Error("withdrawal can neither be paid nor returned", "account", id, "epoch", epoch, "cause", cause, "error", err)
+		failure := inCache(ctx, func(ctx sdk.Context) error { return k.returnWithdrawal(ctx, id, upTo, params.SettlementDenom, cause) })
+		if failure == nil {
+			continue
+		}
+		k.logger(ctx).Error("withdrawal can neither be paid nor returned", "account", id, "epoch", upTo, "cause", cause, "error", failure)
+		if err := k.deferWithdrawal(ctx, id, current+1, failure); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -80,13 +85,22 @@ func (k *Keeper) dueWithdrawals(ctx context.Context, current uint64, limit uint3
 	return keys, nil
 }
 
-// payWithdrawal sends to the owner what settlements have left of a withdrawal.
-func (k *Keeper) payWithdrawal(ctx sdk.Context, id, epoch uint64, denom string) error {
+// deferWithdrawal puts an account back into the queue, once for each epoch: its record is at fault, and may be mended by an
+// upgrade.
+func (k *Keeper) deferWithdrawal(ctx sdk.Context, id, due uint64, cause error) error {
+	if err := k.withdrawals.Set(ctx, collections.Join(due, id)); err != nil {
+		return err
+	}
+	return ctx.EventManager().EmitTypedEvent(&types.EventWithdrawalDeferred{AccountId: id, RetriedFrom: due, Cause: epochtypes.Cause(cause)})
+}
+
+// payWithdrawal sends to the owner what settlements have left of the withdrawals that were requested up to an epoch.
+func (k *Keeper) payWithdrawal(ctx sdk.Context, id, upTo uint64, denom string) error {
 	account, err := k.Account(ctx, id)
 	if err != nil {
 		return err
 	}
-	amount := account.TakeWithdrawal(epoch)
+	amount := account.TakeWithdrawals(upTo)
 	if !amount.IsPositive() {
 		return nil
 	}
@@ -105,12 +119,12 @@ func (k *Keeper) payWithdrawal(ctx sdk.Context, id, epoch uint64, denom string) 
 }
 
 // returnWithdrawal puts a withdrawal that could not be paid back into the balance. The owner can ask again.
-func (k *Keeper) returnWithdrawal(ctx sdk.Context, id, epoch uint64, denom string, cause error) error {
+func (k *Keeper) returnWithdrawal(ctx sdk.Context, id, upTo uint64, denom string, cause error) error {
 	account, err := k.Account(ctx, id)
 	if err != nil {
 		return err
 	}
-	amount := account.TakeWithdrawal(epoch)
+	amount := account.TakeWithdrawals(upTo)
 	account.Balance = account.Balance.Add(amount)
 	if err := k.accounts.Set(ctx, id, account); err != nil {
 		return err

@@ -108,11 +108,15 @@ func BenchmarkSettle(b *testing.B) {
 	}
 }
 
-// BenchmarkPrune removes 10,000 dead lane sets in one block and commits it to pebbledb, next to as many live ones.
+// BenchmarkPrune removes 10,000 dead lane sets in one block and commits it to pebbledb, next to 200,000 that live.
 func BenchmarkPrune(b *testing.B) {
-	const dead = 10_000
+	const dead, live = 10_000, 200_000
 	f, _ := benchFixture(b, 1)
 	e := f.epoch.current
+	f.block(func(ctx sdk.Context) {
+		f.ctx = ctx
+		f.openLanes(1_000_000, live)
+	})
 	for b.Loop() {
 		b.StopTimer()
 		f.block(func(ctx sdk.Context) {
@@ -128,7 +132,7 @@ func BenchmarkPrune(b *testing.B) {
 		})
 		b.StopTimer()
 		f.ctx = sdk.NewContext(f.cms.CacheMultiStore(), cmtproto.Header{ChainID: chainID}, false, log.NewNopLogger())
-		require.Zero(b, f.countLanes())
+		require.Equal(b, live, f.countLanes())
 		b.StartTimer()
 	}
 	b.ReportMetric(float64(b.N*dead)/b.Elapsed().Seconds(), "lanes/s")

@@ -13,7 +13,7 @@ import (
 )
 
 // InitGenesis stores a genesis state. It returns ErrInvalidGenesis if the state contradicts itself, or if the module's
-// account holds less than what the state says it owes. The genesis of x/bank comes before it.
+// account holds anything else than what the state says it owes: it receives nothing from outside. The genesis of x/bank comes before it.
 func (k *Keeper) InitGenesis(ctx context.Context, gs *types.GenesisState) error {
 	if err := gs.Validate(); err != nil {
 		return err
@@ -55,7 +55,7 @@ func (k *Keeper) InitGenesis(ctx context.Context, gs *types.GenesisState) error 
 	if err != nil {
 		return err
 	}
-	if held.LT(owed) {
+	if !held.Equal(owed) {
 		return errorsmod.Wrapf(types.ErrInvalidGenesis, "the module's account holds %s, %s is owed", held, owed)
 	}
 	return nil

@@ -95,6 +95,7 @@ func TestInitGenesisRefuses(t *testing.T) {
 		{"no owner", func(gs *types.GenesisState) { gs.Accounts[0].Owner = "" }, types.ErrInvalidGenesis},
 		{"owner is no address", func(gs *types.GenesisState) { gs.Accounts[0].Owner = "edge1x" }, types.ErrInvalidGenesis},
 		{"negative balance", func(gs *types.GenesisState) { gs.Accounts[0].Balance = math.NewInt(-1) }, types.ErrInvalidGenesis},
+		{"less than the account holds", func(gs *types.GenesisState) { gs.Accounts[0].Balance = gs.Accounts[0].Balance.SubRaw(1) }, types.ErrInvalidGenesis},
 		{"more than the account holds", func(gs *types.GenesisState) { gs.Accounts[0].Balance = math.NewInt(1_000_000) }, types.ErrInvalidGenesis},
 		{"withdrawal of nothing", func(gs *types.GenesisState) { gs.Accounts[0].Withdrawals[0].Amount = math.ZeroInt() }, types.ErrInvalidGenesis},
 		{"withdrawal twice", func(gs *types.GenesisState) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"cosmossdk.io/collections"
 	"cosmossdk.io/math"
 
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
@@ -254,6 +255,47 @@ func TestWithdrawalFails(t *testing.T) {
 	before := f.state()
 	f.endBlock()
 	require.Equal(t, before, f.state(), "it is not met again")
+}
+
+// TestWithdrawalIsDeferred: a withdrawal of an account that cannot be read is neither paid nor lost: it is announced and tried
+// again in the next epoch, until the record is mended.
+func TestWithdrawalIsDeferred(t *testing.T) {
+	f := newFixture(t)
+	id := f.deposit("a", 1_000)
+	_, err := f.msg.RequestWithdrawal(f.ctx, &types.MsgRequestWithdrawal{Owner: f.address("a"), Amount: coin(10)})
+	require.NoError(t, err)
+	raw, err := collections.EncodeKeyWithPrefix(types.AccountsPrefix.Bytes(), collections.Uint64Key, id)
+	require.NoError(t, err)
+	store := f.ctx.KVStore(f.storeKeys[types.StoreKey])
+	good := store.Get(raw)
+	f.epoch.current += 2
+	deferred := func() (n int) {
+		f.ctx = f.ctx.WithEventManager(sdk.NewEventManager())
+		require.NoError(t, f.keeper.EndBlock(f.ctx))
+		for _, e := range f.ctx.EventManager().ABCIEvents() {
+			if parsed, err := sdk.ParseTypedEvent(e); err == nil {
+				if event, ok := parsed.(*types.EventWithdrawalDeferred); ok {
+					require.Equal(t, id, event.AccountId)
+					require.Equal(t, f.epoch.current+1, event.RetriedFrom)
+					require.NotEmpty(t, event.Cause)
+					n++
+				}
+			}
+		}
+		return n
+	}
+	for range 3 {
+		store.Set(raw, []byte{0xff})
+		require.Equal(t, 1, deferred())
+		require.Zero(t, deferred(), "once an epoch")
+		store.Set(raw, good)
+		require.Zero(t, deferred())
+		require.Zero(t, f.wallet("a"))
+		f.epoch.current++
+	}
+	require.Zero(t, deferred())
+	f.check()
+	require.EqualValues(t, 10, f.wallet("a"))
 }
 
 func TestAddClientKey(t *testing.T) {

@@ -3,6 +3,7 @@ package keeper_test
 import (
 	"testing"
 
+	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	"github.com/stretchr/testify/require"
 
 	"cosmossdk.io/collections"
@@ -59,9 +60,26 @@ func TestPruneLanes(t *testing.T) {
 
 // TestPruneDefault: by default a block removes at least twice the lanes that a block of max_gas can open.
 func TestPruneDefault(t *testing.T) {
-	const maxGas = 100_000_000
+	const maxGas = 40_000_000
 	p := types.DefaultParams()
 	require.GreaterOrEqual(t, uint64(p.PrunePerBlock), 2*(maxGas/p.SettleGasPerAck))
+	require.EqualValues(t, p.PrunePerBlock, p.PruneLimit(maxGas))
+	require.EqualValues(t, p.PrunePerBlock, p.PruneLimit(0))
+	p.SettleGasPerAck = types.MinSettleGasPerAck
+	require.Equal(t, 40_000, p.PruneLimit(maxGas))
+	require.EqualValues(t, types.MaxPrunePerBlock, p.PruneLimit(10*maxGas))
+	require.EqualValues(t, types.MaxPrunePerBlock, p.PruneLimit(-1))
+}
+
+// TestPruneKeepsUp: a prune_per_block that is too low for the gas of a block is raised to twice what the block can open.
+func TestPruneKeepsUp(t *testing.T) {
+	f := newFixture(t)
+	f.setParams(func(p *types.Params) { p.PrunePerBlock = types.MinPrunePerBlock })
+	f.openLanes(firstEpoch, 3_000)
+	f.epoch.current += 2
+	f.ctx = f.ctx.WithConsensusParams(cmtproto.ConsensusParams{Block: &cmtproto.BlockParams{MaxGas: 9_000_000}})
+	f.endBlock()
+	require.Equal(t, 1_000, f.countLanes())
 }
 
 // TestPruneHistory: totals of released epochs go after history_epochs, bounded. Those whose money is still here stay, and so

@@ -293,8 +293,8 @@ func (k *Keeper) oldestKept(ctx context.Context) (uint64, error) {
 	return current - uint64(params.HistoryEpochs), nil
 }
 
-// inCache runs f and keeps what it wrote only if it returns nil. A panic is an error: what it guards must not halt the
-// chain.
+// inCache runs f and keeps what it wrote only if it returns nil. A panic that the input decides is an error, see
+// epochtypes.PanicError: what it guards must not halt the chain.
 func inCache(ctx context.Context, f func(ctx sdk.Context) error) (err error) {
 	cached, write := sdk.UnwrapSDKContext(ctx).CacheContext()
 	defer func() {

@@ -65,16 +65,15 @@ func (a *Account) Withdraw(epoch uint64, amount math.Int) error {
 	return nil
 }
 
-// TakeWithdrawal removes the withdrawal that was requested in an epoch and returns its amount, zero if there is none.
-func (a *Account) TakeWithdrawal(epoch uint64) math.Int {
-	for i := range a.Withdrawals {
-		if a.Withdrawals[i].Epoch == epoch {
-			amount := a.Withdrawals[i].Amount
-			a.Withdrawals = append(a.Withdrawals[:i], a.Withdrawals[i+1:]...)
-			return amount
-		}
+// TakeWithdrawals removes the withdrawals that were requested in an epoch or before it, and returns their amount, zero if
+// there are none.
+func (a *Account) TakeWithdrawals(upTo uint64) math.Int {
+	amount := math.ZeroInt()
+	for len(a.Withdrawals) > 0 && a.Withdrawals[0].Epoch <= upTo {
+		amount = amount.Add(a.Withdrawals[0].Amount)
+		a.Withdrawals = a.Withdrawals[1:]
 	}
-	return math.ZeroInt()
+	return amount
 }
 
 // validate checks an account of a genesis state.

@@ -15,9 +15,9 @@ const (
 	DefaultMinDeposit                 = 1_000_000
 	DefaultMaxAcks             uint32 = 1_000
 	DefaultWithdrawalsPerBlock uint32 = 100
-	// DefaultPrunePerBlock is a little more than twice the 11,111 lanes that a block of 100,000,000 gas can open at
+	// DefaultPrunePerBlock is a little more than twice the 4,444 lanes that a block of 40,000,000 gas can open at
 	// DefaultSettleGasPerAck, so that dead lanes go faster than live ones can come.
-	DefaultPrunePerBlock   uint32 = 25_000
+	DefaultPrunePerBlock   uint32 = 10_000
 	DefaultSettleGasBase   uint64 = 60_000
 	DefaultSettleGasPerAck uint64 = 9_000
 	DefaultHistoryEpochs   uint32 = 90
@@ -28,16 +28,26 @@ const (
 	// MaxAcksLimit is the ceiling of max_acks. An acknowledgement takes about 130 bytes, so beyond this MaxSettleBytes
 	// decides anyway, and a settlement of this size takes about 0.1 s with every signature verified alone.
 	MaxAcksLimit uint32 = 2_000
-	// MaxWithdrawalsPerBlock keeps the bank sends of one block below about a quarter of a second.
-	MaxWithdrawalsPerBlock uint32 = 2_000
-	// MinPrunePerBlock is that of a block that is full of settlements with the smallest sensible gas limit.
+	// MaxWithdrawalsPerBlock bounds the bank sends of one block. Each writes about four records, so at the 5,800 writes a
+	// second of BenchmarkPrune on two busy cores the ceiling is below 0.7 s.
+	MaxWithdrawalsPerBlock uint32 = 1_000
+	// MinPrunePerBlock is the least that makes progress where max_gas is small; see PruneLimit for where it is not.
 	MinPrunePerBlock uint32 = 100
-	// MaxPrunePerBlock keeps pruning below about a second of a block.
-	MaxPrunePerBlock uint32 = 100_000
-	// MinSettleGas is at least the price of one ed25519 signature in x/auth (590), so that verifying is never free.
-	MinSettleGas uint64 = 600
-	// MaxSettleGas keeps base + per_ack * MaxAcksLimit far below 2^63.
-	MaxSettleGas uint64 = 1_000_000_000
+	// MaxPrunePerBlock is the hard ceiling of what a block prunes. BenchmarkPrune removed 10,000 of 210,000 lane sets, commit
+	// included, in 1.7 s on two busy cores (5,800 a second), so the ceiling is below 9 s of a block even there. Blocks reach
+	// it only if the ones before were as full of new lanes; what they opened was paid for.
+	MaxPrunePerBlock uint32 = 50_000
+	// MinSettleGasBase is at least the price of one ed25519 signature in x/auth (590), so that a settlement is never free.
+	MinSettleGasBase uint64 = 600
+	// MaxSettleGasBase is far above what the rest of a settlement takes.
+	MaxSettleGasBase uint64 = 10_000_000
+	// MinSettleGasPerAck keeps twice the lanes that a block of 40,000,000 gas can open within MaxPrunePerBlock: 40,000.
+	MinSettleGasPerAck uint64 = 2_000
+	// MaxSettleGasPerAck is ten times what one acknowledgement takes.
+	MaxSettleGasPerAck uint64 = 100_000
+	// MaxSettleGas bounds the gas of a settlement of max_acks. A transaction has at most 20,000,000; 4,000,000 of it stay
+	// for its MaxSettleBytes at 10 each, its signature and its fee, so that a settlement always fits.
+	MaxSettleGas uint64 = 16_000_000
 	// MinHistoryEpochs: the pay stage reads the totals of a closed epoch, and explorers want a week of them.
 	MinHistoryEpochs uint32 = 7
 	// MaxHistoryEpochs is ten years of daily epochs.
@@ -84,15 +94,34 @@ func (p Params) Validate() error {
 		{"max_acks", uint64(p.MaxAcks), 1, uint64(MaxAcksLimit)},
 		{"withdrawals_per_block", uint64(p.WithdrawalsPerBlock), 1, uint64(MaxWithdrawalsPerBlock)},
 		{"prune_per_block", uint64(p.PrunePerBlock), uint64(MinPrunePerBlock), uint64(MaxPrunePerBlock)},
-		{"settle_gas_base", p.SettleGasBase, MinSettleGas, MaxSettleGas},
-		{"settle_gas_per_ack", p.SettleGasPerAck, MinSettleGas, MaxSettleGas},
+		{"settle_gas_base", p.SettleGasBase, MinSettleGasBase, MaxSettleGasBase},
+		{"settle_gas_per_ack", p.SettleGasPerAck, MinSettleGasPerAck, MaxSettleGasPerAck},
 		{"history_epochs", uint64(p.HistoryEpochs), uint64(MinHistoryEpochs), uint64(MaxHistoryEpochs)},
 	} {
 		if b.value < b.min || b.value > b.max {
 			return errorsmod.Wrapf(ErrInvalidParams, "%s %d, want %d to %d", b.name, b.value, b.min, b.max)
 		}
 	}
+	if gas := p.SettleGas(int(p.MaxAcks)); gas > MaxSettleGas {
+		return errorsmod.Wrapf(ErrInvalidParams, "max_acks %d take %d gas, want at most %d", p.MaxAcks, gas, MaxSettleGas)
+	}
 	return nil
+}
+
+// PruneLimit is how many records a block prunes: prune_per_block, and at least twice the lanes that a block of maxGas can
+// open, so that dead lanes go faster than live ones can come whatever governance changes; never more than
+// MaxPrunePerBlock. A maxGas of -1 is no limit, one of 0 is unknown.
+//
+// Example: 40,000,000 gas at 2,000 an acknowledgement can open 20,000 lanes, so 40,000 are pruned.
+func (p Params) PruneLimit(maxGas int64) int {
+	limit := uint64(p.PrunePerBlock)
+	switch {
+	case maxGas < 0:
+		limit = uint64(MaxPrunePerBlock)
+	case p.SettleGasPerAck > 0:
+		limit = max(limit, 2*(uint64(maxGas)/p.SettleGasPerAck))
+	}
+	return int(min(limit, uint64(MaxPrunePerBlock)))
 }
 
 // SettleGas is the gas of a settlement of n acknowledgements: settle_gas_base + n * settle_gas_per_ack. It is exact: the

@@ -23,34 +23,38 @@ func TestParamsValidate(t *testing.T) {
 		change func(p *types.Params)
 		ok     bool
 	}{
-		"no denom":                {func(p *types.Params) { p.SettlementDenom = "" }, false},
-		"bad denom":               {func(p *types.Params) { p.SettlementDenom = "1!" }, false},
-		"no price":                {func(p *types.Params) { p.Prices.PerGib = math.Int{} }, false},
-		"free":                    {func(p *types.Params) { p.Prices.PerGib, p.Prices.PerGfuel = math.ZeroInt(), math.ZeroInt() }, true},
-		"negative price":          {func(p *types.Params) { p.Prices.PerGfuel = math.NewInt(-1) }, false},
-		"highest price":           {func(p *types.Params) { p.Prices.PerGib = types.MaxPrice }, true},
-		"price too high":          {func(p *types.Params) { p.Prices.PerGfuel = types.MaxPrice.AddRaw(1) }, false},
-		"no minimum":              {func(p *types.Params) { p.MinDeposit = math.Int{} }, false},
-		"minimum of nothing":      {func(p *types.Params) { p.MinDeposit = math.ZeroInt() }, false},
-		"minimum of 1":            {func(p *types.Params) { p.MinDeposit = math.OneInt() }, true},
-		"highest minimum":         {func(p *types.Params) { p.MinDeposit = types.MaxMinDeposit }, true},
-		"minimum too high":        {func(p *types.Params) { p.MinDeposit = types.MaxMinDeposit.AddRaw(1) }, false},
-		"no acks":                 {func(p *types.Params) { p.MaxAcks = 0 }, false},
-		"most acks":               {func(p *types.Params) { p.MaxAcks = types.MaxAcksLimit }, true},
-		"too many acks":           {func(p *types.Params) { p.MaxAcks = types.MaxAcksLimit + 1 }, false},
-		"no withdrawals":          {func(p *types.Params) { p.WithdrawalsPerBlock = 0 }, false},
-		"most withdrawals":        {func(p *types.Params) { p.WithdrawalsPerBlock = types.MaxWithdrawalsPerBlock }, true},
-		"too many withdrawals":    {func(p *types.Params) { p.WithdrawalsPerBlock = types.MaxWithdrawalsPerBlock + 1 }, false},
-		"too little pruning":      {func(p *types.Params) { p.PrunePerBlock = types.MinPrunePerBlock - 1 }, false},
-		"least pruning":           {func(p *types.Params) { p.PrunePerBlock = types.MinPrunePerBlock }, true},
-		"too much pruning":        {func(p *types.Params) { p.PrunePerBlock = types.MaxPrunePerBlock + 1 }, false},
-		"free settlements":        {func(p *types.Params) { p.SettleGasBase = 0 }, false},
-		"free acknowledgements":   {func(p *types.Params) { p.SettleGasPerAck = types.MinSettleGas - 1 }, false},
-		"cheapest":                {func(p *types.Params) { p.SettleGasPerAck = types.MinSettleGas }, true},
-		"too dear":                {func(p *types.Params) { p.SettleGasPerAck = types.MaxSettleGas + 1 }, false},
-		"history too short":       {func(p *types.Params) { p.HistoryEpochs = types.MinHistoryEpochs - 1 }, false},
-		"history too long":        {func(p *types.Params) { p.HistoryEpochs = types.MaxHistoryEpochs + 1 }, false},
-		"everything at its bound": {func(p *types.Params) { p.HistoryEpochs, p.SettleGasBase = types.MaxHistoryEpochs, types.MaxSettleGas }, true},
+		"no denom":                 {func(p *types.Params) { p.SettlementDenom = "" }, false},
+		"bad denom":                {func(p *types.Params) { p.SettlementDenom = "1!" }, false},
+		"no price":                 {func(p *types.Params) { p.Prices.PerGib = math.Int{} }, false},
+		"free":                     {func(p *types.Params) { p.Prices.PerGib, p.Prices.PerGfuel = math.ZeroInt(), math.ZeroInt() }, true},
+		"negative price":           {func(p *types.Params) { p.Prices.PerGfuel = math.NewInt(-1) }, false},
+		"highest price":            {func(p *types.Params) { p.Prices.PerGib = types.MaxPrice }, true},
+		"price too high":           {func(p *types.Params) { p.Prices.PerGfuel = types.MaxPrice.AddRaw(1) }, false},
+		"no minimum":               {func(p *types.Params) { p.MinDeposit = math.Int{} }, false},
+		"minimum of nothing":       {func(p *types.Params) { p.MinDeposit = math.ZeroInt() }, false},
+		"minimum of 1":             {func(p *types.Params) { p.MinDeposit = math.OneInt() }, true},
+		"highest minimum":          {func(p *types.Params) { p.MinDeposit = types.MaxMinDeposit }, true},
+		"minimum too high":         {func(p *types.Params) { p.MinDeposit = types.MaxMinDeposit.AddRaw(1) }, false},
+		"no acks":                  {func(p *types.Params) { p.MaxAcks = 0 }, false},
+		"most acks":                {func(p *types.Params) { p.MaxAcks, p.SettleGasPerAck = types.MaxAcksLimit, 7_000 }, true},
+		"too many acks":            {func(p *types.Params) { p.MaxAcks = types.MaxAcksLimit + 1 }, false},
+		"no withdrawals":           {func(p *types.Params) { p.WithdrawalsPerBlock = 0 }, false},
+		"most withdrawals":         {func(p *types.Params) { p.WithdrawalsPerBlock = types.MaxWithdrawalsPerBlock }, true},
+		"too many withdrawals":     {func(p *types.Params) { p.WithdrawalsPerBlock = types.MaxWithdrawalsPerBlock + 1 }, false},
+		"too little pruning":       {func(p *types.Params) { p.PrunePerBlock = types.MinPrunePerBlock - 1 }, false},
+		"least pruning":            {func(p *types.Params) { p.PrunePerBlock = types.MinPrunePerBlock }, true},
+		"too much pruning":         {func(p *types.Params) { p.PrunePerBlock = types.MaxPrunePerBlock + 1 }, false},
+		"free settlements":         {func(p *types.Params) { p.SettleGasBase = 0 }, false},
+		"free acknowledgements":    {func(p *types.Params) { p.SettleGasPerAck = types.MinSettleGasPerAck - 1 }, false},
+		"cheapest":                 {func(p *types.Params) { p.SettleGasPerAck = types.MinSettleGasPerAck }, true},
+		"too dear":                 {func(p *types.Params) { p.SettleGasPerAck, p.MaxAcks = types.MaxSettleGasPerAck+1, 1 }, false},
+		"dearest":                  {func(p *types.Params) { p.SettleGasPerAck, p.MaxAcks = types.MaxSettleGasPerAck, 1 }, true},
+		"base too dear":            {func(p *types.Params) { p.SettleGasBase, p.MaxAcks = types.MaxSettleGasBase+1, 1 }, false},
+		"fits a transaction":       {func(p *types.Params) { p.SettleGasBase, p.SettleGasPerAck, p.MaxAcks = 100_000, 15_900, 1_000 }, true},
+		"no room in a transaction": {func(p *types.Params) { p.SettleGasBase, p.SettleGasPerAck, p.MaxAcks = 100_001, 15_900, 1_000 }, false},
+		"history too short":        {func(p *types.Params) { p.HistoryEpochs = types.MinHistoryEpochs - 1 }, false},
+		"history too long":         {func(p *types.Params) { p.HistoryEpochs = types.MaxHistoryEpochs + 1 }, false},
+		"everything at its bound":  {func(p *types.Params) { p.HistoryEpochs, p.SettleGasBase = types.MaxHistoryEpochs, 7_000_000 }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := types.DefaultParams()
@@ -62,8 +66,8 @@ func TestParamsValidate(t *testing.T) {
 			}
 		})
 	}
-	dearest := types.Params{SettleGasBase: types.MaxSettleGas, SettleGasPerAck: types.MaxSettleGas}
-	require.EqualValues(t, 2_001_000_000_000, dearest.SettleGas(int(types.MaxAcksLimit)), "no overflow")
+	dearest := types.Params{SettleGasBase: types.MaxSettleGasBase, SettleGasPerAck: types.MaxSettleGasPerAck}
+	require.EqualValues(t, 210_000_000, dearest.SettleGas(int(types.MaxAcksLimit)), "no overflow")
 }
 
 // TestPriceFits: the dearest acknowledgement is far from the 256 bits of math.Int.
@@ -85,8 +89,8 @@ func TestAccountDraw(t *testing.T) {
 		a := account()
 		require.NoError(t, a.Draw(math.NewInt(c.draw)))
 		require.Equal(t, c.balance, a.Balance.Int64())
-		require.Equal(t, c.recent, a.TakeWithdrawal(2).Int64())
-		require.Equal(t, c.old, a.TakeWithdrawal(1).Int64())
+		require.Equal(t, c.old, a.TakeWithdrawals(1).Int64())
+		require.Equal(t, c.recent, a.TakeWithdrawals(2).Int64())
 	}
 	for _, amount := range []int64{-1, 36} {
 		a := account()
@@ -96,7 +100,9 @@ func TestAccountDraw(t *testing.T) {
 	a := account()
 	require.Equal(t, "5", a.Spendable().String())
 	require.Equal(t, "35", a.Payable().String())
-	require.True(t, a.TakeWithdrawal(3).IsZero())
+	require.True(t, a.TakeWithdrawals(0).IsZero())
+	require.Equal(t, "30", a.TakeWithdrawals(3).String(), "older ones come along")
+	require.Empty(t, a.Withdrawals)
 }
 
 // TestAccountConserves: drawing and withdrawing neither make nor lose money.
@@ -114,7 +120,7 @@ func TestAccountConserves(t *testing.T) {
 			case 1:
 				_ = a.Withdraw(epoch, amount)
 			case 2:
-				out = out.Add(a.TakeWithdrawal(epoch - 2))
+				out = out.Add(a.TakeWithdrawals(max(epoch, 2) - 2))
 			}
 			require.False(rt, a.Balance.IsNegative())
 			require.LessOrEqual(rt, len(a.Withdrawals), types.MaxPendingWithdrawals)

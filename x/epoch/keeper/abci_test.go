@@ -1,6 +1,7 @@
 package keeper_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"cosmossdk.io/math"
 
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 
@@ -145,10 +148,9 @@ func TestBudgetDoesNotChangeTheResult(t *testing.T) {
 func TestFailingStageIsSetAsideAndTheMachineGoesOn(t *testing.T) {
 	for name, fail := range map[string]func(epoch, item uint64) error{
 		"error":      func(_, _ uint64) error { return errBoom },
-		"panic":      func(_, _ uint64) error { panic("boom") },
+		"panic":      func(_, _ uint64) error { panic(math.ErrIntOverflow) },
 		"index":      func(_, item uint64) error { _ = []int{1}[item]; return nil },
 		"out of gas": func(_, _ uint64) error { panic(storetypes.ErrorOutOfGas{Descriptor: "boom"}) },
-		"pointer":    func(_, _ uint64) error { panic(new(int)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, 4, 2).start(2)
@@ -210,11 +212,20 @@ func TestCauseIsCut(t *testing.T) {
 	require.Len(t, f.setAside()[0].Cause, types.MaxCause)
 }
 
+// A panic of the store is a fault of this machine alone: it stops the node rather than become a state.
+func TestFaultOfTheMachineIsNoState(t *testing.T) {
+	f := newFixture(t, 4, 2).start(2)
+	disk := errors.New("input/output error")
+	f.stages[0].at = func(_, _ uint64) error { panic(disk) }
+	f.block(time.Minute)
+	require.PanicsWithValue(t, disk, func() { _ = f.k.EndBlock(f.ctx) })
+}
+
 // A failing announcement to x/node does not stop the clock; it is retried by hand, or forgotten when the next epoch opens.
 func TestFailingAnnouncement(t *testing.T) {
 	for name, spoil := range map[string]func(*node){
 		"error": func(n *node) { n.err = errBoom },
-		"panic": func(n *node) { n.panics = "boom" },
+		"panic": func(n *node) { n.panics = math.ErrIntOverflow },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, 1).start(5)

@@ -9,8 +9,8 @@ import (
 	"github.com/edgechain/edge/x/epoch/types"
 )
 
-// protect runs f on a branch of the state and keeps what it wrote and emitted only if it returns nil. A panic, of whatever
-// kind, counts as an error. f is not metered: who calls protect bounds the work in another way.
+// protect runs f on a branch of the state and keeps what it wrote and emitted only if it returns nil. A panic that
+// the input decides counts as an error; see types.PanicError. f is not metered: who calls protect bounds the work in another way.
 func protect(ctx sdk.Context, f func(sdk.Context) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

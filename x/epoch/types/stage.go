@@ -100,16 +100,3 @@ func cut(s string, n int) string {
 	}
 	return s[:n]
 }
-
-// PanicError turns what was recovered from a panic into an error. Only text that is the same on every machine gets into
-// it: a pointer printed into the state would split the chain.
-func PanicError(recovered any) error {
-	switch v := recovered.(type) {
-	case error:
-		return errorsmod.Wrap(ErrPanic, v.Error())
-	case string:
-		return errorsmod.Wrap(ErrPanic, v)
-	default:
-		return errorsmod.Wrapf(ErrPanic, "%T", v)
-	}
-}

@@ -3,15 +3,12 @@ package types_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 
 	"github.com/edgechain/edge/x/epoch/types"
 )
@@ -57,23 +54,4 @@ func TestCause(t *testing.T) {
 			require.True(t, strings.HasPrefix(in, out))
 		}
 	})
-}
-
-// What a panic leaves in the state is the same on every machine: no addresses.
-func TestPanicError(t *testing.T) {
-	require.EqualError(t, types.PanicError("boom"), "boom: panic")
-	require.EqualError(t, types.PanicError(errors.New("boom")), "boom: panic")
-	require.EqualError(t, types.PanicError(storetypes.ErrorOutOfGas{Descriptor: "x"}), "types.ErrorOutOfGas: panic")
-	require.EqualError(t, types.PanicError(new(int)), "*int: panic")
-	require.ErrorIs(t, types.PanicError(7), types.ErrPanic)
-	func() {
-		defer func() {
-			r := recover()
-			require.Implements(t, (*runtime.Error)(nil), r)
-			require.ErrorIs(t, types.PanicError(r), types.ErrPanic)
-			require.Contains(t, types.PanicError(r).Error(), "index out of range")
-		}()
-		i := 3
-		_ = []int{1, 2}[i]
-	}()
 }

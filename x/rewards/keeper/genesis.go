@@ -12,7 +12,7 @@ import (
 )
 
 // InitGenesis writes the state of a genesis document. x/bank and x/dack come before it. It refuses a document
-// whose module account holds less than its books promise.
+// whose module account holds anything else than its books promise: the account receives nothing from outside.
 func (k *Keeper) InitGenesis(ctx sdk.Context, g types.GenesisState) error {
 	if err := g.Validate(); err != nil {
 		return err
@@ -54,14 +54,14 @@ func (k *Keeper) InitGenesis(ctx sdk.Context, g types.GenesisState) error {
 
 func (k *Keeper) checkFunds(ctx sdk.Context) error {
 	held, err := k.held(ctx)
-	if err != nil || held.IsZero() {
+	if err != nil {
 		return err
 	}
 	denom, err := k.dackKeeper.SettlementDenom(ctx)
 	if err != nil {
 		return err
 	}
-	if balance := k.bankKeeper.GetBalance(ctx, k.account, denom).Amount; balance.LT(held) {
+	if balance := k.bankKeeper.GetBalance(ctx, k.account, denom).Amount; !balance.Equal(held) {
 		return errorsmod.Wrapf(types.ErrInvalidGenesis, "the module's account holds %s%s, the books promise %s", balance, denom, held)
 	}
 	return nil

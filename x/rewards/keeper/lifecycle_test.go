@@ -265,6 +265,10 @@ func TestInitGenesisRefuses(t *testing.T) {
 	g := f.export()
 	poor := newFixture(t)
 	require.ErrorIs(t, poor.k.InitGenesis(poor.ctx, *g), types.ErrInvalidGenesis, "the account holds less than is set aside")
+	rich := newFixture(t).start(100, types.DefaultParams())
+	rich.earn(1, record{2, 0, 7})
+	require.NoError(t, rich.bank.SendCoinsFromModuleToModule(rich.ctx, dacktypes.ModuleName, types.ModuleName, coins(math.NewInt(7))))
+	require.ErrorIs(t, rich.k.InitGenesis(rich.ctx, *types.DefaultGenesis()), types.ErrInvalidGenesis, "the account holds what nobody is owed")
 	require.Panics(t, func() { poor.module.InitGenesis(poor.ctx, encoding.Codec, []byte(`{}`)) })
 
 	fresh := newFixture(t)

@@ -243,8 +243,8 @@ func (k *Keeper) recipient(ctx sdk.Context, kind types.PayoutKind, r dacktypes.R
 	}
 }
 
-// protect runs f on a branch of the state and keeps what it wrote and emitted only if it returns nil. A panic counts as an
-// error, so that one recipient cannot stop the others; but if the transaction around it has run out of gas, that is the
+// protect runs f on a branch of the state and keeps what it wrote and emitted only if it returns nil. A panic that the
+// input decides counts as an error, see epochtypes.PanicError, so that one recipient cannot stop the others; but if the transaction around it has run out of gas, that is the
 // sender's doing and the panic goes on: otherwise anyone could have payouts set aside by paying too little gas.
 func protect(ctx sdk.Context, f func(sdk.Context) error) (err error) {
 	defer func() {

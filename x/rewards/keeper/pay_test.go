@@ -1,6 +1,7 @@
 package keeper_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -166,7 +167,7 @@ func TestPaymentProperties(t *testing.T) {
 		p := drawPlan(rt)
 		budget := rapid.Uint32Range(1, 12).Draw(rt, "budget")
 		f := p.run(t, budget)
-		at := p.run(t, 10_000)
+		at := p.run(t, epochtypes.MaxCloseBudget)
 
 		// The same result whatever the budget.
 		require.Equal(rt, new(at.summary(1)).String(), new(f.summary(1)).String())
@@ -227,7 +228,7 @@ func TestPaymentProperties(t *testing.T) {
 		}
 		require.Empty(rt, f.setAside())
 		require.Zero(rt, f.balance(account))
-		clean := plan{records: p.records, params: p.params, owners: p.owners}.run(t, 10_000)
+		clean := plan{records: p.records, params: p.params, owners: p.owners}.run(t, epochtypes.MaxCloseBudget)
 		require.Equal(rt, clean.balances(), f.balances())
 		cs, fs := clean.summary(1), f.summary(1)
 		require.Equal(rt, cs.Nodes.String()+" "+cs.Owners.String()+" "+cs.Community.String()+" "+cs.Dust.String(),
@@ -387,9 +388,18 @@ func TestBlockedRecipientIsSetAside(t *testing.T) {
 	require.EqualValues(t, 10, f.pool())
 }
 
+// A panic of the store is a fault of this machine alone: it stops the node rather than set a payout aside.
+func TestFaultOfTheMachineIsNoState(t *testing.T) {
+	f := newFixture(t).start(100, types.DefaultParams())
+	f.bank.fail = func(sdk.AccAddress) error { panic(errBoom) }
+	f.earn(1, record{2, 0, 100})
+	f.block(time.Minute)
+	require.PanicsWithValue(t, errBoom, func() { f.block(time.Second) })
+}
+
 func TestCauseIsCut(t *testing.T) {
 	f := newFixture(t).start(100, types.DefaultParams())
-	f.bank.fail = func(sdk.AccAddress) error { panic(strings.Repeat("x", 100_000)) }
+	f.bank.fail = func(sdk.AccAddress) error { return errors.New(strings.Repeat("x", 100_000)) }
 	f.earn(1, record{2, 0, 100})
 	f.close()
 	require.Len(t, f.setAside()[0].Cause, epochtypes.MaxCause)

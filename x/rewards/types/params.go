@@ -13,8 +13,9 @@ const (
 	MaxHistoryEpochs = 10_000
 	// MinPrunePerBlock is the least that makes progress.
 	MinPrunePerBlock = 1
-	// MaxPrunePerBlock keeps the pruning of a block well below the time of a block.
-	MaxPrunePerBlock = 10_000
+	// MaxPrunePerBlock bounds the pruning of a block: below 0.4 s at the 5,800 writes a second of x/dack's BenchmarkPrune on
+	// two busy cores.
+	MaxPrunePerBlock = 2_000
 )
 
 // DefaultParams returns the parameters of a new network. It prunes twice as many payouts a block as the default
