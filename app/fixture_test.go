@@ -206,6 +206,7 @@ func (c *chain) block(txs ...[]byte) []*abci.ExecTxResult {
 
 // ctx reads the last committed state.
 func (c *chain) ctx() sdk.Context {
+	//nolint:staticcheck // the context of the next block would not see what the last one committed
 	return c.app.NewUncachedContext(false, c.app.NewContext(true).BlockHeader()).WithBlockTime(c.now).WithChainID(chainID)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
+	"github.com/cosmos/gogoproto/proto"
 
 	errorsmod "cosmossdk.io/errors"
 
@@ -49,7 +50,7 @@ func (s GenesisState) check(cdc codec.JSONCodec) error {
 	var m moduleStates
 	for _, part := range []struct {
 		name  string
-		state codec.ProtoMarshaler
+		state proto.Message
 	}{
 		{stakingtypes.ModuleName, &m.staking},
 		{nodetypes.ModuleName, &m.node},

@@ -7,9 +7,8 @@ import (
 	abci "github.com/cometbft/cometbft/abci/types"
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	dbm "github.com/cosmos/cosmos-db"
+	"github.com/cosmos/gogoproto/proto"
 	"github.com/stretchr/testify/require"
-
-	"github.com/cosmos/cosmos-sdk/codec"
 
 	"github.com/edgechain/edge/app"
 	dacktypes "github.com/edgechain/edge/x/dack/types"
@@ -46,7 +45,7 @@ func TestGenesisNeedsMaxGas(t *testing.T) {
 // edit changes the state of a module in a document.
 func edit[T any, P interface {
 	*T
-	codec.ProtoMarshaler
+	proto.Message
 }](t *testing.T, c *chain, state app.GenesisState, name string, change func(P)) {
 	t.Helper()
 	gs := P(new(T))

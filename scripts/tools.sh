@@ -15,7 +15,6 @@ for group in "$@"; do
     proto)
       install_tool github.com/cosmos/gogoproto/protoc-gen-gocosmos v1.7.2
       install_tool github.com/grpc-ecosystem/grpc-gateway/protoc-gen-grpc-gateway v1.16.0
-      install_tool github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2 v2.29.0
       install_tool github.com/bufbuild/buf/cmd/buf v1.75.0
       ;;
     lint)

@@ -9,12 +9,13 @@ import (
 	"strings"
 	"time"
 
+	coretypes "github.com/cometbft/cometbft/rpc/core/types"
+	cmttypes "github.com/cometbft/cometbft/types"
 	gogogrpc "github.com/cosmos/gogoproto/grpc"
 	"github.com/cosmos/gogoproto/proto"
 
 	sdkmath "cosmossdk.io/math"
-	coretypes "github.com/cometbft/cometbft/rpc/core/types"
-	cmttypes "github.com/cometbft/cometbft/types"
+
 	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/client/grpc/node"
 	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
@@ -263,12 +264,11 @@ func (c *Client) gasPrice(ctx context.Context) (sdkmath.LegacyDec, error) {
 		if errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
 			return sdkmath.LegacyDec{}, err
 		}
-		// A node need not offer this query.
-		return fallback, nil
+		return fallback, nil //nolint:nilerr // a node need not offer this query
 	}
 	prices, err := sdk.ParseDecCoins(strings.ReplaceAll(r.MinimumGasPrice, ";", ","))
 	if err != nil {
-		return fallback, nil
+		return fallback, nil //nolint:nilerr // a minimum that does not parse binds nobody
 	}
 	if p := prices.AmountOf(FeeDenom); p.IsPositive() {
 		return p, nil
@@ -320,7 +320,7 @@ func (c *Client) broadcast(ctx context.Context, raw []byte, timeout uint64) (*co
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: node %s, broadcast: %s", ErrUnavailable, c.cfg.RPC, oneLine(err.Error()))
-	case r.Code != 0 && !(r.Codespace == sdkerrors.RootCodespace && r.Code == sdkerrors.ErrTxInMempoolCache.ABCICode()):
+	case r.Code != 0 && (r.Codespace != sdkerrors.RootCodespace || r.Code != sdkerrors.ErrTxInMempoolCache.ABCICode()):
 		log := r.RawLog
 		if log == "" {
 			log = fmt.Sprintf("code %d", r.Code)

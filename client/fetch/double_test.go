@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"math/rand/v2"
 	"net/http"
@@ -168,9 +169,7 @@ func (d *double) add(size int) ([]byte, content.Name) {
 
 func (d *double) problem(w http.ResponseWriter, status int, kind string, more map[string]any) {
 	body := map[string]any{"type": "https://edge.network/problems/" + kind, "status": status, "title": kind}
-	for k, v := range more {
-		body[k] = v
-	}
+	maps.Copy(body, more)
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
@@ -477,7 +476,7 @@ func (d *double) stream(ctx context.Context, w http.ResponseWriter, out io.Write
 		if _, writeErr := out.Write(buf); writeErr != nil {
 			return writeErr
 		}
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 	}

@@ -317,7 +317,7 @@ func TestEpochChangeDuringStream(t *testing.T) {
 	e := newEnv(t)
 	d := newDouble(t, e.chain, 1, e.public)
 	data, name := d.add(120 * group)
-	got, report, err := e.get(t, true, fetch.Request{Name: name, Workers: []fetch.Worker{d.worker()}, Out: nil})
+	got, _, err := e.get(t, true, fetch.Request{Name: name, Workers: []fetch.Worker{d.worker()}, Out: nil})
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(data, got))
 
@@ -330,7 +330,7 @@ func TestEpochChangeDuringStream(t *testing.T) {
 		}
 		return n, err
 	})
-	_, report, err = e.get(t, true, fetch.Request{Name: name2, Workers: []fetch.Worker{d.worker()}, Out: out})
+	_, report, err := e.get(t, true, fetch.Request{Name: name2, Workers: []fetch.Worker{d.worker()}, Out: out})
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(data2, w.Bytes()))
 	total, requests := d.total()

@@ -255,7 +255,7 @@ func get(t *testing.T, url string) (int, string) {
 	require.NoError(t, err)
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
-	defer res.Body.Close() //nolint:errcheck // it was only read
+	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
 	return res.StatusCode, string(b)
@@ -404,7 +404,7 @@ func TestAdminAnswersOfStrangers(t *testing.T) {
 		_, _ = io.WriteString(w, "<html>")
 	})}
 	go func() { _ = server.Serve(l) }()
-	defer server.Close() //nolint:errcheck // a test's server
+	defer server.Close()
 	c := newCLI(t)
 	c.init()
 	c.fails(exitFailure, "is no edge-worker", "status", "--gateway.admin_listen", l.Addr().String())

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	sdkmath "cosmossdk.io/math"
+
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/edgechain/edge/client/chain"
@@ -214,18 +215,19 @@ func newBalanceCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text := fmt.Sprintf("account %d of %s\nspendable %s%s\npayable   %s%s\n", acc.ID, owner,
-				acc.Spendable, params.SettlementDenom, acc.Payable, params.SettlementDenom)
+			var text strings.Builder
+			text.WriteString(fmt.Sprintf("account %d of %s\nspendable %s%s\npayable   %s%s\n", acc.ID, owner,
+				acc.Spendable, params.SettlementDenom, acc.Payable, params.SettlementDenom))
 			for _, w := range acc.Withdrawals {
-				text += fmt.Sprintf("withdrawal of %s%s, asked for in epoch %d, is paid when epoch %d opens\n", w.Amount, params.SettlementDenom, w.Epoch, w.Epoch+2)
+				text.WriteString(fmt.Sprintf("withdrawal of %s%s, asked for in epoch %d, is paid when epoch %d opens\n", w.Amount, params.SettlementDenom, w.Epoch, w.Epoch+2))
 			}
-			text += fmt.Sprintf("the owner holds %s and %s beside it\n", coins, fees)
+			text.WriteString(fmt.Sprintf("the owner holds %s and %s beside it\n", coins, fees))
 			return a.print(cmd, struct {
 				chain.Account
 				Denom string   `json:"denom"`
 				Owned sdk.Coin `json:"owner_balance"`
 				Fees  sdk.Coin `json:"owner_fees"`
-			}{acc, params.SettlementDenom, coins, fees}, "%s", text)
+			}{acc, params.SettlementDenom, coins, fees}, "%s", text.String())
 		},
 	}
 	a.fromFlag(cmd, "name or address of the owner's key")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -25,6 +26,7 @@ import (
 	"lukechampine.com/blake3/bao"
 
 	sdkmath "cosmossdk.io/math"
+
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/edgechain/edge/ack"
@@ -108,7 +110,7 @@ func (w *freeWorker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		}
 	}
 	b, _, err := content.NewSliceReader(bytes.NewReader(obj[0]), bytes.NewReader(obj[1]), size, offset, length).Append(nil, content.ToEnd)
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		panic(err)
 	}
 	if w.flip >= 0 {

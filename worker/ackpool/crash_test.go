@@ -329,9 +329,7 @@ func TestDurableUnderConcurrency(t *testing.T) {
 		var crashed atomic.Bool
 		var wg sync.WaitGroup
 		for w := range 8 {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
+			wg.Go(func() {
 				for n := uint64(1); !crashed.Load(); n++ {
 					// Two writers share every lane and write the same numbers.
 					it := item(5, uint64(10+w/2), uint8(n%4), n)
@@ -345,7 +343,7 @@ func TestDurableUnderConcurrency(t *testing.T) {
 					}
 					mu.Unlock()
 				}
-			}()
+			})
 		}
 		require.Eventually(t, func() bool {
 			mu.Lock()
@@ -377,9 +375,7 @@ func TestCopyAtAnyMoment(t *testing.T) {
 	require.NoError(t, err)
 	var done, stored atomic.Uint64
 	var wg sync.WaitGroup
-	wg.Add(1)
-	go func() {
-		defer wg.Done()
+	wg.Go(func() {
 		for n := uint64(1); done.Load() == 0; n++ {
 			if err := p.Put(context.Background(), []ackpool.Item{item(5, 10, 0, n), item(5, 20, 1, n)}); err != nil {
 				t.Error(err)
@@ -387,7 +383,7 @@ func TestCopyAtAnyMoment(t *testing.T) {
 			}
 			stored.Store(n)
 		}
-	}()
+	})
 	for range 10 {
 		require.Eventually(t, func() bool { return stored.Load() > 0 }, 10_000_000_000, 1_000_000)
 		least := stored.Load()
@@ -452,9 +448,7 @@ func BenchmarkPut(b *testing.B) {
 			var wg sync.WaitGroup
 			b.ResetTimer()
 			for w := range writers {
-				wg.Add(1)
-				go func() {
-					defer wg.Done()
+				wg.Go(func() {
 					for {
 						n := next.Add(1)
 						if n > uint64(b.N) {
@@ -465,7 +459,7 @@ func BenchmarkPut(b *testing.B) {
 							return
 						}
 					}
-				}()
+				})
 			}
 			wg.Wait()
 			b.StopTimer()

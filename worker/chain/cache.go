@@ -128,7 +128,7 @@ func (c *cache[T]) join(ctx context.Context, id uint64) *flight[T] {
 		f.waiters++
 		return f
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // leave calls it for the last waiter
 	f := &flight[T]{done: make(chan struct{}), waiters: 1, cancel: cancel}
 	c.flights[id] = f
 	go c.run(ctx, id, f)

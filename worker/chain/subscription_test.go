@@ -11,11 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/cometbft/cometbft/libs/log"
 	rpcserver "github.com/cometbft/cometbft/rpc/jsonrpc/server"
 	rpctypes "github.com/cometbft/cometbft/rpc/jsonrpc/types"
+	"github.com/stretchr/testify/require"
 )
 
 // websocket serves /websocket as a node does, and gives each subscription to the function.
@@ -120,7 +119,7 @@ func TestBlocksEnd(t *testing.T) {
 	t.Run("one that does not answer", func(t *testing.T) {
 		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		defer l.Close() //nolint:errcheck // a test's listener
+		defer l.Close()
 		enc, err := NewEncoding()
 		require.NoError(t, err)
 		n, err := NewNode("http://"+l.Addr().String(), enc)

@@ -148,8 +148,10 @@ func Default() Config {
 			MaxSessions: 10_000, SessionTimeout: Duration(10 * time.Minute),
 			ChallengeTTL: Duration(time.Minute), MaxChallenges: 100_000, CheckTimeout: Duration(2 * time.Second),
 		},
-		Credit: Credit{Base: big.NewInt(1_000), MaxUnsettled: big.NewInt(1_000_000), StallTimeout: Duration(30 * time.Second),
-			AccountTTL: Duration(2 * time.Second), MaxAccounts: 50_000, MaxLanes: 256, MaxReceipts: 4_096},
+		Credit: Credit{
+			Base: big.NewInt(1_000), MaxUnsettled: big.NewInt(1_000_000), StallTimeout: Duration(30 * time.Second),
+			AccountTTL: Duration(2 * time.Second), MaxAccounts: 50_000, MaxLanes: 256, MaxReceipts: 4_096,
+		},
 		Rollup: Rollup{
 			GasPrice: "0.0025uedge", Interval: Duration(10 * time.Second), MinValue: big.NewInt(1), MaxValue: big.NewInt(0),
 			Drain: Duration(10 * time.Minute), Alarm: Duration(time.Hour), TimeoutBlocks: 20, Rebroadcast: Duration(10 * time.Second),

@@ -27,8 +27,8 @@ func (c *Config) Write() []byte {
 	b.WriteString("# Configuration of edge-worker. A flag --section.key and a variable EDGE_WORKER_SECTION_KEY take precedence.\n")
 	t := reflect.TypeFor[Config]()
 	docs := map[string]string{}
-	for i := range t.NumField() {
-		docs[t.Field(i).Tag.Get("toml")] = t.Field(i).Tag.Get("doc")
+	for field := range t.Fields() {
+		docs[field.Tag.Get("toml")] = field.Tag.Get("doc")
 	}
 	section := ""
 	for _, f := range c.Fields() {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	cmttypes "github.com/cometbft/cometbft/types"
+
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 
 	"github.com/edgechain/edge/worker/ackpool"

@@ -242,9 +242,7 @@ func TestConcurrentAcknowledgements(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, r.Reserve(ctx, mib))
 		for from := range uint64(2) {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
+			wg.Go(func() {
 				for n := from + 1; n <= 16; n++ {
 					c := newClient(11, lane, 5)
 					c.Bytes = n * mib / 16
@@ -253,7 +251,7 @@ func TestConcurrentAcknowledgements(t *testing.T) {
 						return
 					}
 				}
-			}()
+			})
 		}
 	}
 	wg.Wait()

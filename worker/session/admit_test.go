@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"math/big"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -135,11 +136,12 @@ func TestMetrics(t *testing.T) {
 	got := map[string]float64{}
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {
-			name := family.GetName()
+			var name strings.Builder
+			name.WriteString(family.GetName())
 			for _, label := range metric.GetLabel() {
-				name += " " + label.GetValue()
+				name.WriteString(" " + label.GetValue())
 			}
-			got[name] = metric.GetCounter().GetValue() + metric.GetGauge().GetValue()
+			got[name.String()] = metric.GetCounter().GetValue() + metric.GetGauge().GetValue()
 		}
 	}
 	require.Equal(t, 1.0, got["edge_session_acknowledgements_total stored"])

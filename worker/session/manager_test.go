@@ -530,16 +530,14 @@ func TestReserveWaits(t *testing.T) {
 		var mu sync.Mutex
 		var wg sync.WaitGroup
 		reserve := func(i int, r *session.Request, n uint64) {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
+			wg.Go(func() {
 				if err := r.Reserve(ctx, n); err != nil {
 					t.Error(err)
 				}
 				mu.Lock()
 				order = append(order, i)
 				mu.Unlock()
-			}()
+			})
 			synctest.Wait()
 		}
 		reserve(1, r2, 3*mib)
@@ -601,9 +599,7 @@ func TestManyWaitersLeaveNothingBehind(t *testing.T) {
 			}
 		}
 		for _, r := range requests {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
+			wg.Go(func() {
 				switch err := r.Reserve(ctx, mib); {
 				case err == nil:
 					served <- struct{}{}
@@ -613,7 +609,7 @@ func TestManyWaitersLeaveNothingBehind(t *testing.T) {
 				default:
 					t.Error(err)
 				}
-			}()
+			})
 		}
 		synctest.Wait()
 		require.Len(t, served, 16)
@@ -743,9 +739,7 @@ func TestOneLimitWhateverTheClientDoes(t *testing.T) {
 						require.ErrorIs(t, err, session.ErrCreditExhausted)
 						continue
 					}
-					wg.Add(1)
-					go func() {
-						defer wg.Done()
+					wg.Go(func() {
 						defer r.Abort()
 						for {
 							if err := r.Reserve(ctx, chunk); err != nil {
@@ -755,7 +749,7 @@ func TestOneLimitWhateverTheClientDoes(t *testing.T) {
 							served += chunk
 							mu.Unlock()
 						}
-					}()
+					})
 				}
 			}
 			synctest.Wait()

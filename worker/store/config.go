@@ -37,8 +37,10 @@ type Config struct {
 
 // DefaultConfig returns the defaults for a folder.
 func DefaultConfig(dir string) Config {
-	return Config{Dir: dir, MaxBytes: DefaultMaxBytes, MaxObjectBytes: DefaultMaxObjectBytes,
-		VerifiedFor: DefaultVerifiedFor, ScrubBytesPerSecond: DefaultScrubBytesPerSecond}
+	return Config{
+		Dir: dir, MaxBytes: DefaultMaxBytes, MaxObjectBytes: DefaultMaxObjectBytes,
+		VerifiedFor: DefaultVerifiedFor, ScrubBytesPerSecond: DefaultScrubBytesPerSecond,
+	}
 }
 
 // Validate returns all faults of the configuration.

@@ -162,7 +162,7 @@ func (o *Object) verify(ctx context.Context, pace func(context.Context, int) err
 		if perr := pace(ctx, len(part)); perr != nil {
 			return perr
 		}
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			o.SetVerified()
 			return nil
 		}

@@ -186,8 +186,10 @@ func (s *Store) Check(context.Context) error {
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Stats{Objects: s.objects, Used: s.used, Reserved: s.reserved, Max: s.cfg.MaxBytes, Quarantined: s.quarantined,
-		ScrubBytes: s.scrubBytes, ScrubRounds: s.scrubRounds, ScrubDamaged: s.scrubDamaged}
+	return Stats{
+		Objects: s.objects, Used: s.used, Reserved: s.reserved, Max: s.cfg.MaxBytes, Quarantined: s.quarantined,
+		ScrubBytes: s.scrubBytes, ScrubRounds: s.scrubRounds, ScrubDamaged: s.scrubDamaged,
+	}
 }
 
 // Has reports whether the store has the object. It does not look into the file.

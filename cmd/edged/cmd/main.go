@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cosmos/cosmos-sdk/client"
-	"github.com/cosmos/cosmos-sdk/client/flags"
 	"github.com/cosmos/cosmos-sdk/server"
 
 	"github.com/edgechain/edge/app"
@@ -107,10 +106,4 @@ func (t *runTracker) wrap(cmd *cobra.Command) {
 
 func (t *runTracker) isUsage(err error) bool {
 	return !t.started || errors.As(err, &errUsage{})
-}
-
-// homeFlag returns the value of --home.
-func homeFlag(cmd *cobra.Command) string {
-	home, _ := cmd.Flags().GetString(flags.FlagHome)
-	return home
 }

@@ -1,6 +1,7 @@
 package types
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,10 +26,8 @@ func ValidateEndpoints(endpoints []string) error {
 		if err := ValidateEndpoint(e); err != nil {
 			return errorsmod.Wrapf(err, "endpoint %d", i)
 		}
-		for _, before := range endpoints[:i] {
-			if before == e {
-				return errorsmod.Wrapf(ErrEndpoint, "endpoint %d stands twice", i)
-			}
+		if slices.Contains(endpoints[:i], e) {
+			return errorsmod.Wrapf(ErrEndpoint, "endpoint %d stands twice", i)
 		}
 	}
 	return nil
@@ -74,10 +73,8 @@ func validateMultiaddr(e string) error {
 	if len(parts) < 2 {
 		return errorsmod.Wrap(ErrEndpoint, "a multiaddr has at least two parts")
 	}
-	for _, p := range parts {
-		if p == "" {
-			return errorsmod.Wrap(ErrEndpoint, "a multiaddr has no empty part")
-		}
+	if slices.Contains(parts, "") {
+		return errorsmod.Wrap(ErrEndpoint, "a multiaddr has no empty part")
 	}
 	return nil
 }
