@@ -9,8 +9,8 @@ import (
 const (
 	// maxBlockBytes bounds a block. CometBFT's own default is an order of magnitude above what a home line can carry.
 	maxBlockBytes = 4 << 20
-	// maxBlockGas bounds the gas that the transactions of a block may want: about 4,400 acknowledgements, which a small
-	// machine executes in about a second (docs/adr/008).
+	// maxBlockGas bounds the gas that the transactions of a block may want: about 4,400 acknowledgements. A small
+	// machine executes them in well under a second, and in a few seconds where the state is at its worst (docs/adr/008).
 	maxBlockGas = 40_000_000
 	// maxTxGas bounds the gas that one transaction may want, whatever the consensus parameters say: about twice what the
 	// largest settlement of 1,000 acknowledgements takes.
