@@ -58,11 +58,7 @@ func ContentBytes(size, offset, length uint64) uint64 {
 	first := offset / GroupSize * GroupSize
 	end := offset + length
 	if rest := end % GroupSize; rest != 0 {
-		pad := GroupSize - rest
-		if pad > size-end {
-			pad = size - end
-		}
-		end += pad
+		end += min(GroupSize-rest, size-end)
 	}
 	return end - first
 }

@@ -264,7 +264,7 @@ func (c *Client) gasPrice(ctx context.Context) (sdkmath.LegacyDec, error) {
 		if errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
 			return sdkmath.LegacyDec{}, err
 		}
-		return fallback, nil //nolint:nilerr // a node need not offer this query
+		return fallback, nil // a node need not offer this query
 	}
 	prices, err := sdk.ParseDecCoins(strings.ReplaceAll(r.MinimumGasPrice, ";", ","))
 	if err != nil {

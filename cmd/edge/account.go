@@ -216,12 +216,12 @@ func newBalanceCommand(a *app) *cobra.Command {
 				return err
 			}
 			var text strings.Builder
-			text.WriteString(fmt.Sprintf("account %d of %s\nspendable %s%s\npayable   %s%s\n", acc.ID, owner,
-				acc.Spendable, params.SettlementDenom, acc.Payable, params.SettlementDenom))
+			fmt.Fprintf(&text, "account %d of %s\nspendable %s%s\npayable   %s%s\n", acc.ID, owner,
+				acc.Spendable, params.SettlementDenom, acc.Payable, params.SettlementDenom)
 			for _, w := range acc.Withdrawals {
-				text.WriteString(fmt.Sprintf("withdrawal of %s%s, asked for in epoch %d, is paid when epoch %d opens\n", w.Amount, params.SettlementDenom, w.Epoch, w.Epoch+2))
+				fmt.Fprintf(&text, "withdrawal of %s%s, asked for in epoch %d, is paid when epoch %d opens\n", w.Amount, params.SettlementDenom, w.Epoch, w.Epoch+2)
 			}
-			text.WriteString(fmt.Sprintf("the owner holds %s and %s beside it\n", coins, fees))
+			fmt.Fprintf(&text, "the owner holds %s and %s beside it\n", coins, fees)
 			return a.print(cmd, struct {
 				chain.Account
 				Denom string   `json:"denom"`
