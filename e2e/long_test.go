@@ -9,4 +9,5 @@ func TestLongEpoch(t *testing.T) {
 	t.Run("flipped byte", testFlippedByte)
 	t.Run("credit limit", testCreditLimit)
 	t.Run("killed worker", testKilledWorker)
+	t.Run("unready worker", testUnreadyWorker)
 }
