@@ -1,4 +1,5 @@
-// Package keeper implements x/epoch: the clock of the chain and the machine that closes epochs.
+// Package keeper implements x/epoch: the clock of the chain, the machine that closes epochs, the randomness beacon and the
+// committee that runs consensus.
 package keeper
 
 import (
@@ -7,6 +8,7 @@ import (
 	"slices"
 
 	"cosmossdk.io/collections"
+	"cosmossdk.io/core/address"
 	corestore "cosmossdk.io/core/store"
 	"cosmossdk.io/log/v2"
 
@@ -19,10 +21,14 @@ import (
 // setAsideKey is (epoch, stage, item key).
 type setAsideKey = collections.Triple[uint64, string, []byte]
 
+// operatorKey is (epoch, operator).
+type operatorKey = collections.Pair[uint64, []byte]
+
 // Keeper owns the epochs.
 type Keeper struct {
 	cdc       codec.BinaryCodec
 	authority string
+	operators address.Codec
 
 	schema      collections.Schema
 	params      collections.Item[types.Params]
@@ -32,7 +38,18 @@ type Keeper struct {
 	closing     collections.Item[types.ClosingState]
 	setAside    collections.Map[setAsideKey, types.SetAsideItem]
 
-	nodeKeeper types.NodeKeeper
+	beaconKeys    collections.Map[[]byte, types.BeaconKey]
+	elections     collections.Map[uint64, types.Election]
+	frozen        collections.Map[operatorKey, types.FrozenValidator]
+	leavings      collections.Map[operatorKey, types.Leaving]
+	beacon        collections.Item[types.Beacon]
+	handOver      collections.Item[types.HandOver]
+	validatorSets collections.Map[int64, types.ValidatorSet]
+	headerHashes  collections.Map[int64, []byte]
+	changed       collections.Item[bool]
+
+	nodeKeeper    types.NodeKeeper
+	stakingKeeper types.StakingKeeper
 
 	// stages are set once while the application is wired and only read after that.
 	stages    []types.Stage
@@ -40,11 +57,15 @@ type Keeper struct {
 }
 
 // NewKeeper builds the keeper. It panics on wiring faults only.
-func NewKeeper(cdc codec.BinaryCodec, svc corestore.KVStoreService, authority string, nk types.NodeKeeper) *Keeper {
+func NewKeeper(
+	cdc codec.BinaryCodec, svc corestore.KVStoreService, authority string, operators address.Codec,
+	nk types.NodeKeeper, sk types.StakingKeeper,
+) *Keeper {
 	sb := collections.NewSchemaBuilder(svc)
 	k := &Keeper{
 		cdc:         cdc,
 		authority:   authority,
+		operators:   operators,
 		params:      collections.NewItem(sb, types.ParamsKey, "params", codec.CollValue[types.Params](cdc)),
 		development: collections.NewItem(sb, types.DevelopmentKey, "development", collections.BoolValue),
 		current:     collections.NewItem(sb, types.CurrentKey, "current", collections.Uint64Value),
@@ -53,7 +74,20 @@ func NewKeeper(cdc codec.BinaryCodec, svc corestore.KVStoreService, authority st
 		setAside: collections.NewMap(sb, types.SetAsidePrefix, "set_aside",
 			collections.TripleKeyCodec(collections.Uint64Key, collections.StringKey, collections.BytesKey),
 			codec.CollValue[types.SetAsideItem](cdc)),
-		nodeKeeper: nk,
+		beaconKeys: collections.NewMap(sb, types.BeaconKeysPrefix, "beacon_keys", collections.BytesKey, codec.CollValue[types.BeaconKey](cdc)),
+		elections:  collections.NewMap(sb, types.ElectionsPrefix, "elections", collections.Uint64Key, codec.CollValue[types.Election](cdc)),
+		frozen: collections.NewMap(sb, types.FrozenPrefix, "frozen",
+			collections.PairKeyCodec(collections.Uint64Key, collections.BytesKey), codec.CollValue[types.FrozenValidator](cdc)),
+		leavings: collections.NewMap(sb, types.LeavingsPrefix, "leavings",
+			collections.PairKeyCodec(collections.Uint64Key, collections.BytesKey), codec.CollValue[types.Leaving](cdc)),
+		beacon:   collections.NewItem(sb, types.BeaconStateKey, "beacon", codec.CollValue[types.Beacon](cdc)),
+		handOver: collections.NewItem(sb, types.HandOverKey, "hand_over", codec.CollValue[types.HandOver](cdc)),
+		validatorSets: collections.NewMap(sb, types.ValidatorSetsPrefix, "validator_sets",
+			collections.Int64Key, codec.CollValue[types.ValidatorSet](cdc)),
+		headerHashes:  collections.NewMap(sb, types.HeaderHashesPrefix, "header_hashes", collections.Int64Key, collections.BytesValue),
+		changed:       collections.NewItem(sb, types.ChangedKey, "changed", collections.BoolValue),
+		nodeKeeper:    nk,
+		stakingKeeper: sk,
 	}
 	schema, err := sb.Build()
 	if err != nil {

@@ -4,7 +4,10 @@
 package types
 
 import (
+	cosmossdk_io_math "cosmossdk.io/math"
 	fmt "fmt"
+	crypto "github.com/cometbft/cometbft/proto/tendermint/crypto"
+	_ "github.com/cosmos/cosmos-proto"
 	_ "github.com/cosmos/cosmos-sdk/types/tx/amino"
 	_ "github.com/cosmos/gogoproto/gogoproto"
 	proto "github.com/cosmos/gogoproto/proto"
@@ -40,6 +43,9 @@ const (
 	PHASE_CLOSING Phase = 2
 	// PHASE_DONE: every stage has ended.
 	PHASE_DONE Phase = 3
+	// PHASE_FROZEN: transactions still count in this epoch; the candidates for the next committee are fixed, and proposers
+	// reveal until the closing height.
+	PHASE_FROZEN Phase = 4
 )
 
 var Phase_name = map[int32]string{
@@ -47,6 +53,7 @@ var Phase_name = map[int32]string{
 	1: "PHASE_OPEN",
 	2: "PHASE_CLOSING",
 	3: "PHASE_DONE",
+	4: "PHASE_FROZEN",
 }
 
 var Phase_value = map[string]int32{
@@ -54,6 +61,7 @@ var Phase_value = map[string]int32{
 	"PHASE_OPEN":        1,
 	"PHASE_CLOSING":     2,
 	"PHASE_DONE":        3,
+	"PHASE_FROZEN":      4,
 }
 
 func (x Phase) String() string {
@@ -64,12 +72,159 @@ func (Phase) EnumDescriptor() ([]byte, []int) {
 	return fileDescriptor_08b75776bceb8faa, []int{0}
 }
 
+// Ineligibility says why a validator of the record is no candidate.
+type Ineligibility int32
+
+const (
+	INELIGIBILITY_UNSPECIFIED Ineligibility = 0
+	// INELIGIBILITY_NONE: the validator is a candidate.
+	INELIGIBILITY_NONE Ineligibility = 1
+	// INELIGIBILITY_JAILED: it is jailed.
+	INELIGIBILITY_JAILED Ineligibility = 2
+	// INELIGIBILITY_NOT_OPTED_IN: its operator has not opted in, or has opted out.
+	INELIGIBILITY_NOT_OPTED_IN Ineligibility = 3
+	// INELIGIBILITY_LAPSED: it sent no report in two epochs, which counts as opted out.
+	INELIGIBILITY_LAPSED Ineligibility = 4
+	// INELIGIBILITY_WAITING: it first opted in less than eligibility_epochs ago.
+	INELIGIBILITY_WAITING Ineligibility = 5
+	// INELIGIBILITY_NO_BEACON_KEY: no beacon key is registered.
+	INELIGIBILITY_NO_BEACON_KEY Ineligibility = 6
+	// INELIGIBILITY_UNHEALTHY: it takes part, and was down in two epochs in a row.
+	INELIGIBILITY_UNHEALTHY Ineligibility = 7
+	// INELIGIBILITY_NOT_BONDED: it is not among the bonded validators. Stands in answers to queries alone, never in a record.
+	INELIGIBILITY_NOT_BONDED Ineligibility = 8
+)
+
+var Ineligibility_name = map[int32]string{
+	0: "INELIGIBILITY_UNSPECIFIED",
+	1: "INELIGIBILITY_NONE",
+	2: "INELIGIBILITY_JAILED",
+	3: "INELIGIBILITY_NOT_OPTED_IN",
+	4: "INELIGIBILITY_LAPSED",
+	5: "INELIGIBILITY_WAITING",
+	6: "INELIGIBILITY_NO_BEACON_KEY",
+	7: "INELIGIBILITY_UNHEALTHY",
+	8: "INELIGIBILITY_NOT_BONDED",
+}
+
+var Ineligibility_value = map[string]int32{
+	"INELIGIBILITY_UNSPECIFIED":   0,
+	"INELIGIBILITY_NONE":          1,
+	"INELIGIBILITY_JAILED":        2,
+	"INELIGIBILITY_NOT_OPTED_IN":  3,
+	"INELIGIBILITY_LAPSED":        4,
+	"INELIGIBILITY_WAITING":       5,
+	"INELIGIBILITY_NO_BEACON_KEY": 6,
+	"INELIGIBILITY_UNHEALTHY":     7,
+	"INELIGIBILITY_NOT_BONDED":    8,
+}
+
+func (x Ineligibility) String() string {
+	return proto.EnumName(Ineligibility_name, int32(x))
+}
+
+func (Ineligibility) EnumDescriptor() ([]byte, []int) {
+	return fileDescriptor_08b75776bceb8faa, []int{1}
+}
+
+// Fallback says which draw an election used.
+type Fallback int32
+
+const (
+	FALLBACK_UNSPECIFIED Fallback = 0
+	// FALLBACK_NONE: the draw ran over the candidates.
+	FALLBACK_NONE Fallback = 1
+	// FALLBACK_PARTICIPATION: participants hold less than 2/3 of the bonded stake.
+	FALLBACK_PARTICIPATION Fallback = 2
+	// FALLBACK_HEALTH: healthy participants hold less than min_committee_stake of the participants' stake.
+	FALLBACK_HEALTH Fallback = 3
+	// FALLBACK_COMMITTEE: there are fewer candidates than min_committee.
+	FALLBACK_COMMITTEE Fallback = 4
+	// FALLBACK_GENESIS: the election of epoch 1, over the bonded validators of the genesis.
+	FALLBACK_GENESIS Fallback = 5
+	// FALLBACK_KEPT: there was nobody to elect; the seats of the epoch before were kept.
+	FALLBACK_KEPT Fallback = 6
+)
+
+var Fallback_name = map[int32]string{
+	0: "FALLBACK_UNSPECIFIED",
+	1: "FALLBACK_NONE",
+	2: "FALLBACK_PARTICIPATION",
+	3: "FALLBACK_HEALTH",
+	4: "FALLBACK_COMMITTEE",
+	5: "FALLBACK_GENESIS",
+	6: "FALLBACK_KEPT",
+}
+
+var Fallback_value = map[string]int32{
+	"FALLBACK_UNSPECIFIED":   0,
+	"FALLBACK_NONE":          1,
+	"FALLBACK_PARTICIPATION": 2,
+	"FALLBACK_HEALTH":        3,
+	"FALLBACK_COMMITTEE":     4,
+	"FALLBACK_GENESIS":       5,
+	"FALLBACK_KEPT":          6,
+}
+
+func (x Fallback) String() string {
+	return proto.EnumName(Fallback_name, int32(x))
+}
+
+func (Fallback) EnumDescriptor() ([]byte, []int) {
+	return fileDescriptor_08b75776bceb8faa, []int{2}
+}
+
+// LeaveReason says why someone left a committee.
+type LeaveReason int32
+
+const (
+	LEAVE_REASON_UNSPECIFIED LeaveReason = 0
+	// LEAVE_REASON_UNBONDED: was jailed, tombstoned, or is no longer among the bonded validators.
+	LEAVE_REASON_UNBONDED LeaveReason = 1
+	// LEAVE_REASON_MISSED_REVEAL: proposed a block between the freeze and the closing height without a reveal.
+	LEAVE_REASON_MISSED_REVEAL LeaveReason = 2
+)
+
+var LeaveReason_name = map[int32]string{
+	0: "LEAVE_REASON_UNSPECIFIED",
+	1: "LEAVE_REASON_UNBONDED",
+	2: "LEAVE_REASON_MISSED_REVEAL",
+}
+
+var LeaveReason_value = map[string]int32{
+	"LEAVE_REASON_UNSPECIFIED":   0,
+	"LEAVE_REASON_UNBONDED":      1,
+	"LEAVE_REASON_MISSED_REVEAL": 2,
+}
+
+func (x LeaveReason) String() string {
+	return proto.EnumName(LeaveReason_name, int32(x))
+}
+
+func (LeaveReason) EnumDescriptor() ([]byte, []int) {
+	return fileDescriptor_08b75776bceb8faa, []int{3}
+}
+
 // Params of x/epoch, changed by governance alone.
 type Params struct {
 	// duration of an epoch in block time. Fixed for an epoch when it opens; a change counts from the next one.
 	Duration time.Duration `protobuf:"bytes,1,opt,name=duration,proto3,stdduration" json:"duration"`
 	// close_budget is the number of items that the closing machine may process in one block. Live.
 	CloseBudget uint32 `protobuf:"varint,2,opt,name=close_budget,json=closeBudget,proto3" json:"close_budget,omitempty"`
+	// beacon_blocks is the least number of blocks between the freeze and the closing height. Fixed for an election at its freeze.
+	BeaconBlocks uint32 `protobuf:"varint,3,opt,name=beacon_blocks,json=beaconBlocks,proto3" json:"beacon_blocks,omitempty"`
+	// seats of the committee; a member's power is the number of its seats. Fixed for an election at its freeze.
+	Seats uint32 `protobuf:"varint,4,opt,name=seats,proto3" json:"seats,omitempty"`
+	// step_blocks is the number of blocks between two of the four steps in which seats are handed over. Fixed for a hand-over
+	// when it begins.
+	StepBlocks uint32 `protobuf:"varint,5,opt,name=step_blocks,json=stepBlocks,proto3" json:"step_blocks,omitempty"`
+	// min_committee is the least number of candidates; with fewer the fallback draw runs. Read at the freeze.
+	MinCommittee uint32 `protobuf:"varint,6,opt,name=min_committee,json=minCommittee,proto3" json:"min_committee,omitempty"`
+	// min_committee_stake is the least part of the stake of the participants that the healthy ones must hold; with less the
+	// fallback draw runs. Read at the freeze.
+	MinCommitteeStake cosmossdk_io_math.LegacyDec `protobuf:"bytes,7,opt,name=min_committee_stake,json=minCommitteeStake,proto3,customtype=cosmossdk.io/math.LegacyDec" json:"min_committee_stake"`
+	// ready_blocks is the number of header hashes that are kept, newest first; a report must name one of them. Live.
+	ReadyBlocks uint32 `protobuf:"varint,8,opt,name=ready_blocks,json=readyBlocks,proto3" json:"ready_blocks,omitempty"`
 }
 
 func (m *Params) Reset()         { *m = Params{} }
@@ -119,6 +274,41 @@ func (m *Params) GetCloseBudget() uint32 {
 	return 0
 }
 
+func (m *Params) GetBeaconBlocks() uint32 {
+	if m != nil {
+		return m.BeaconBlocks
+	}
+	return 0
+}
+
+func (m *Params) GetSeats() uint32 {
+	if m != nil {
+		return m.Seats
+	}
+	return 0
+}
+
+func (m *Params) GetStepBlocks() uint32 {
+	if m != nil {
+		return m.StepBlocks
+	}
+	return 0
+}
+
+func (m *Params) GetMinCommittee() uint32 {
+	if m != nil {
+		return m.MinCommittee
+	}
+	return 0
+}
+
+func (m *Params) GetReadyBlocks() uint32 {
+	if m != nil {
+		return m.ReadyBlocks
+	}
+	return 0
+}
+
 // Epoch is the record of one epoch.
 type Epoch struct {
 	// number counts from 1.
@@ -140,6 +330,12 @@ type Epoch struct {
 	DoneHeight int64 `protobuf:"varint,9,opt,name=done_height,json=doneHeight,proto3" json:"done_height,omitempty"`
 	// set_aside counts the items of this epoch that are set aside now.
 	SetAside uint64 `protobuf:"varint,10,opt,name=set_aside,json=setAside,proto3" json:"set_aside,omitempty"`
+	// seed of this epoch, 32 bytes: SHA-256(domain || chain id) for epoch 1, the beacon's last mix for every later one.
+	Seed []byte `protobuf:"bytes,11,opt,name=seed,proto3" json:"seed,omitempty"`
+	// freeze_height is the height whose EndBlock fixed the candidates for the committee of the next epoch, 0 before that.
+	FreezeHeight int64 `protobuf:"varint,12,opt,name=freeze_height,json=freezeHeight,proto3" json:"freeze_height,omitempty"`
+	// closing_height is the height with whose EndBlock the epoch ends, fixed at the freeze, 0 before that.
+	ClosingHeight int64 `protobuf:"varint,13,opt,name=closing_height,json=closingHeight,proto3" json:"closing_height,omitempty"`
 }
 
 func (m *Epoch) Reset()         { *m = Epoch{} }
@@ -245,6 +441,806 @@ func (m *Epoch) GetSetAside() uint64 {
 	return 0
 }
 
+func (m *Epoch) GetSeed() []byte {
+	if m != nil {
+		return m.Seed
+	}
+	return nil
+}
+
+func (m *Epoch) GetFreezeHeight() int64 {
+	if m != nil {
+		return m.FreezeHeight
+	}
+	return 0
+}
+
+func (m *Epoch) GetClosingHeight() int64 {
+	if m != nil {
+		return m.ClosingHeight
+	}
+	return 0
+}
+
+// BeaconKey is the BLS12-381 key with which an operator takes part in the randomness beacon.
+type BeaconKey struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	// pub_key is a compressed point of G1, 48 bytes.
+	PubKey []byte `protobuf:"bytes,2,opt,name=pub_key,json=pubKey,proto3" json:"pub_key,omitempty"`
+	// height of the registration.
+	Height int64 `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`
+}
+
+func (m *BeaconKey) Reset()         { *m = BeaconKey{} }
+func (m *BeaconKey) String() string { return proto.CompactTextString(m) }
+func (*BeaconKey) ProtoMessage()    {}
+func (*BeaconKey) Descriptor() ([]byte, []int) {
+	return fileDescriptor_08b75776bceb8faa, []int{2}
+}
+func (m *BeaconKey) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *BeaconKey) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_BeaconKey.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *BeaconKey) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_BeaconKey.Merge(m, src)
+}
+func (m *BeaconKey) XXX_Size() int {
+	return m.Size()
+}
+func (m *BeaconKey) XXX_DiscardUnknown() {
+	xxx_messageInfo_BeaconKey.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_BeaconKey proto.InternalMessageInfo
+
+func (m *BeaconKey) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *BeaconKey) GetPubKey() []byte {
+	if m != nil {
+		return m.PubKey
+	}
+	return nil
+}
+
+func (m *BeaconKey) GetHeight() int64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+// Beacon is the state of the randomness beacon between a freeze and its closing height.
+type Beacon struct {
+	// epoch whose committee is being elected.
+	Epoch         uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	FreezeHeight  int64  `protobuf:"varint,2,opt,name=freeze_height,json=freezeHeight,proto3" json:"freeze_height,omitempty"`
+	ClosingHeight int64  `protobuf:"varint,3,opt,name=closing_height,json=closingHeight,proto3" json:"closing_height,omitempty"`
+	// start is SHA-256(seed(epoch - 1) || hash of the header of the block before the freeze).
+	Start []byte `protobuf:"bytes,4,opt,name=start,proto3" json:"start,omitempty"`
+	// mix starts at start and becomes SHA-256(mix || reveal) with each reveal.
+	Mix []byte `protobuf:"bytes,5,opt,name=mix,proto3" json:"mix,omitempty"`
+	// reveals counts the reveals so far.
+	Reveals uint32 `protobuf:"varint,6,opt,name=reveals,proto3" json:"reveals,omitempty"`
+}
+
+func (m *Beacon) Reset()         { *m = Beacon{} }
+func (m *Beacon) String() string { return proto.CompactTextString(m) }
+func (*Beacon) ProtoMessage()    {}
+func (*Beacon) Descriptor() ([]byte, []int) {
+	return fileDescriptor_08b75776bceb8faa, []int{3}
+}
+func (m *Beacon) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Beacon) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Beacon.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Beacon) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Beacon.Merge(m, src)
+}
+func (m *Beacon) XXX_Size() int {
+	return m.Size()
+}
+func (m *Beacon) XXX_DiscardUnknown() {
+	xxx_messageInfo_Beacon.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Beacon proto.InternalMessageInfo
+
+func (m *Beacon) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *Beacon) GetFreezeHeight() int64 {
+	if m != nil {
+		return m.FreezeHeight
+	}
+	return 0
+}
+
+func (m *Beacon) GetClosingHeight() int64 {
+	if m != nil {
+		return m.ClosingHeight
+	}
+	return 0
+}
+
+func (m *Beacon) GetStart() []byte {
+	if m != nil {
+		return m.Start
+	}
+	return nil
+}
+
+func (m *Beacon) GetMix() []byte {
+	if m != nil {
+		return m.Mix
+	}
+	return nil
+}
+
+func (m *Beacon) GetReveals() uint32 {
+	if m != nil {
+		return m.Reveals
+	}
+	return 0
+}
+
+// FrozenValidator is a bonded validator as the freeze found it. Nothing alters it later.
+type FrozenValidator struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	// tokens is the stake in uedge, self-delegated and delegated.
+	Tokens cosmossdk_io_math.Int `protobuf:"bytes,2,opt,name=tokens,proto3,customtype=cosmossdk.io/math.Int" json:"tokens"`
+	// beacon_key, 48 bytes; empty if none was registered.
+	BeaconKey     []byte        `protobuf:"bytes,3,opt,name=beacon_key,json=beaconKey,proto3" json:"beacon_key,omitempty"`
+	Ineligibility Ineligibility `protobuf:"varint,4,opt,name=ineligibility,proto3,enum=edge.epoch.v1.Ineligibility" json:"ineligibility,omitempty"`
+}
+
+func (m *FrozenValidator) Reset()         { *m = FrozenValidator{} }
+func (m *FrozenValidator) String() string { return proto.CompactTextString(m) }
+func (*FrozenValidator) ProtoMessage()    {}
+func (*FrozenValidator) Descriptor() ([]byte, []int) {
+	return fileDescriptor_08b75776bceb8faa, []int{4}
+}
+func (m *FrozenValidator) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *FrozenValidator) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_FrozenValidator.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *FrozenValidator) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_FrozenValidator.Merge(m, src)
+}
+func (m *FrozenValidator) XXX_Size() int {
+	return m.Size()
+}
+func (m *FrozenValidator) XXX_DiscardUnknown() {
+	xxx_messageInfo_FrozenValidator.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_FrozenValidator proto.InternalMessageInfo
+
+func (m *FrozenValidator) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *FrozenValidator) GetBeaconKey() []byte {
+	if m != nil {
+		return m.BeaconKey
+	}
+	return nil
+}
+
+func (m *FrozenValidator) GetIneligibility() Ineligibility {
+	if m != nil {
+		return m.Ineligibility
+	}
+	return INELIGIBILITY_UNSPECIFIED
+}
+
+// SeatRun is a run of consecutive seats of one holder. An election lists its runs in the order of the seats' indices, so
+// that the first run begins with seat 0.
+type SeatRun struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	// seats in the run, at least 1.
+	Seats uint32 `protobuf:"varint,2,opt,name=seats,proto3" json:"seats,omitempty"`
+	// tokens of the holder at the freeze, in uedge: the stake behind these seats, which is slashed.
+	Tokens cosmossdk_io_math.Int `protobuf:"bytes,3,opt,name=tokens,proto3,customtype=cosmossdk.io/math.Int" json:"tokens"`
+	// freeze_height at which the tokens were recorded.
+	FreezeHeight int64 `protobuf:"varint,4,opt,name=freeze_height,json=freezeHeight,proto3" json:"freeze_height,omitempty"`
+}
+
+func (m *SeatRun) Reset()         { *m = SeatRun{} }
+func (m *SeatRun) String() string { return proto.CompactTextString(m) }
+func (*SeatRun) ProtoMessage()    {}
+func (*SeatRun) Descriptor() ([]byte, []int) {
+	return fileDescriptor_08b75776bceb8faa, []int{5}
+}
+func (m *SeatRun) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SeatRun) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SeatRun.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SeatRun) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SeatRun.Merge(m, src)
+}
+func (m *SeatRun) XXX_Size() int {
+	return m.Size()
+}
+func (m *SeatRun) XXX_DiscardUnknown() {
+	xxx_messageInfo_SeatRun.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SeatRun proto.InternalMessageInfo
+
+func (m *SeatRun) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *SeatRun) GetSeats() uint32 {
+	if m != nil {
+		return m.Seats
+	}
+	return 0
+}
+
+func (m *SeatRun) GetFreezeHeight() int64 {
+	if m != nil {
+		return m.FreezeHeight
+	}
+	return 0
+}
+
+// Election is the record of the freeze and of the draw for the committee of an epoch.
+type Election struct {
+	// epoch whose committee is elected.
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// freeze_height and closing_height; both the height before the first block for the election of the genesis.
+	FreezeHeight  int64 `protobuf:"varint,2,opt,name=freeze_height,json=freezeHeight,proto3" json:"freeze_height,omitempty"`
+	ClosingHeight int64 `protobuf:"varint,3,opt,name=closing_height,json=closingHeight,proto3" json:"closing_height,omitempty"`
+	// Values of the parameters that were fixed at the freeze.
+	Seats uint32 `protobuf:"varint,4,opt,name=seats,proto3" json:"seats,omitempty"`
+	// validators counts the rows of the record.
+	Validators uint32 `protobuf:"varint,5,opt,name=validators,proto3" json:"validators,omitempty"`
+	// candidates counts those over which the draw runs: of the record, or of the fallback.
+	Candidates uint32   `protobuf:"varint,6,opt,name=candidates,proto3" json:"candidates,omitempty"`
+	Fallback   Fallback `protobuf:"varint,7,opt,name=fallback,proto3,enum=edge.epoch.v1.Fallback" json:"fallback,omitempty"`
+	// bonded_tokens, participating_tokens and healthy_tokens are the stakes, in uedge, of all rows of the record, of those who
+	// take part with a beacon key, and of the healthy ones among them.
+	BondedTokens        cosmossdk_io_math.Int `protobuf:"bytes,8,opt,name=bonded_tokens,json=bondedTokens,proto3,customtype=cosmossdk.io/math.Int" json:"bonded_tokens"`
+	ParticipatingTokens cosmossdk_io_math.Int `protobuf:"bytes,9,opt,name=participating_tokens,json=participatingTokens,proto3,customtype=cosmossdk.io/math.Int" json:"participating_tokens"`
+	HealthyTokens       cosmossdk_io_math.Int `protobuf:"bytes,10,opt,name=healthy_tokens,json=healthyTokens,proto3,customtype=cosmossdk.io/math.Int" json:"healthy_tokens"`
+	// start and reveals of the beacon; seed is its last mix, empty until the closing height.
+	Start   []byte `protobuf:"bytes,11,opt,name=start,proto3" json:"start,omitempty"`
+	Reveals uint32 `protobuf:"varint,12,opt,name=reveals,proto3" json:"reveals,omitempty"`
+	Seed    []byte `protobuf:"bytes,13,opt,name=seed,proto3" json:"seed,omitempty"`
+	// elected and spares are the result of the draw, empty until the closing height.
+	Elected []SeatRun `protobuf:"bytes,14,rep,name=elected,proto3" json:"elected"`
+	Spares  []SeatRun `protobuf:"bytes,15,rep,name=spares,proto3" json:"spares"`
+	// draw_fallback is the reason for the fallback that the freeze found; it differs from fallback only in FALLBACK_KEPT.
+	DrawFallback Fallback `protobuf:"varint,16,opt,name=draw_fallback,json=drawFallback,proto3,enum=edge.epoch.v1.Fallback" json:"draw_fallback,omitempty"`
+}
+
+func (m *Election) Reset()         { *m = Election{} }
+func (m *Election) String() string { return proto.CompactTextString(m) }
+func (*Election) ProtoMessage()    {}
+func (*Election) Descriptor() ([]byte, []int) {
+	return fileDescriptor_08b75776bceb8faa, []int{6}
+}
+func (m *Election) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Election) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Election.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Election) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Election.Merge(m, src)
+}
+func (m *Election) XXX_Size() int {
+	return m.Size()
+}
+func (m *Election) XXX_DiscardUnknown() {
+	xxx_messageInfo_Election.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Election proto.InternalMessageInfo
+
+func (m *Election) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *Election) GetFreezeHeight() int64 {
+	if m != nil {
+		return m.FreezeHeight
+	}
+	return 0
+}
+
+func (m *Election) GetClosingHeight() int64 {
+	if m != nil {
+		return m.ClosingHeight
+	}
+	return 0
+}
+
+func (m *Election) GetSeats() uint32 {
+	if m != nil {
+		return m.Seats
+	}
+	return 0
+}
+
+func (m *Election) GetValidators() uint32 {
+	if m != nil {
+		return m.Validators
+	}
+	return 0
+}
+
+func (m *Election) GetCandidates() uint32 {
+	if m != nil {
+		return m.Candidates
+	}
+	return 0
+}
+
+func (m *Election) GetFallback() Fallback {
+	if m != nil {
+		return m.Fallback
+	}
+	return FALLBACK_UNSPECIFIED
+}
+
+func (m *Election) GetStart() []byte {
+	if m != nil {
+		return m.Start
+	}
+	return nil
+}
+
+func (m *Election) GetReveals() uint32 {
+	if m != nil {
+		return m.Reveals
+	}
+	return 0
+}
+
+func (m *Election) GetSeed() []byte {
+	if m != nil {
+		return m.Seed
+	}
+	return nil
+}
+
+func (m *Election) GetElected() []SeatRun {
+	if m != nil {
+		return m.Elected
+	}
+	return nil
+}
+
+func (m *Election) GetSpares() []SeatRun {
+	if m != nil {
+		return m.Spares
+	}
+	return nil
+}
+
+func (m *Election) GetDrawFallback() Fallback {
+	if m != nil {
+		return m.DrawFallback
+	}
+	return FALLBACK_UNSPECIFIED
+}
+
+// Leaving says that an operator holds no seat of an election any more, whatever it was drawn for.
+type Leaving struct {
+	// epoch of the election.
+	Epoch    uint64      `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Operator string      `protobuf:"bytes,2,opt,name=operator,proto3" json:"operator,omitempty"`
+	Reason   LeaveReason `protobuf:"varint,3,opt,name=reason,proto3,enum=edge.epoch.v1.LeaveReason" json:"reason,omitempty"`
+	// height of the block in which it left.
+	Height int64 `protobuf:"varint,4,opt,name=height,proto3" json:"height,omitempty"`
+}
+
+func (m *Leaving) Reset()         { *m = Leaving{} }
+func (m *Leaving) String() string { return proto.CompactTextString(m) }
+func (*Leaving) ProtoMessage()    {}
+func (*Leaving) Descriptor() ([]byte, []int) {
+	return fileDescriptor_08b75776bceb8faa, []int{7}
+}
+func (m *Leaving) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Leaving) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Leaving.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Leaving) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Leaving.Merge(m, src)
+}
+func (m *Leaving) XXX_Size() int {
+	return m.Size()
+}
+func (m *Leaving) XXX_DiscardUnknown() {
+	xxx_messageInfo_Leaving.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Leaving proto.InternalMessageInfo
+
+func (m *Leaving) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *Leaving) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *Leaving) GetReason() LeaveReason {
+	if m != nil {
+		return m.Reason
+	}
+	return LEAVE_REASON_UNSPECIFIED
+}
+
+func (m *Leaving) GetHeight() int64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+// HandOver is the state of the hand-over of seats to the committee of an epoch.
+type HandOver struct {
+	// epoch whose committee takes over, or has taken over.
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// steps that were sent, 1 to 4. Seat i is handed over in step i mod 4 + 1.
+	Steps uint32 `protobuf:"varint,2,opt,name=steps,proto3" json:"steps,omitempty"`
+	// next_height is the height of the next step, 0 after the last one.
+	NextHeight int64 `protobuf:"varint,3,opt,name=next_height,json=nextHeight,proto3" json:"next_height,omitempty"`
+	// step_blocks of this hand-over.
+	StepBlocks uint32 `protobuf:"varint,4,opt,name=step_blocks,json=stepBlocks,proto3" json:"step_blocks,omitempty"`
+}
+
+func (m *HandOver) Reset()         { *m = HandOver{} }
+func (m *HandOver) String() string { return proto.CompactTextString(m) }
+func (*HandOver) ProtoMessage()    {}
+func (*HandOver) Descriptor() ([]byte, []int) {
+	return fileDescriptor_08b75776bceb8faa, []int{8}
+}
+func (m *HandOver) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *HandOver) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_HandOver.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *HandOver) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_HandOver.Merge(m, src)
+}
+func (m *HandOver) XXX_Size() int {
+	return m.Size()
+}
+func (m *HandOver) XXX_DiscardUnknown() {
+	xxx_messageInfo_HandOver.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_HandOver proto.InternalMessageInfo
+
+func (m *HandOver) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *HandOver) GetSteps() uint32 {
+	if m != nil {
+		return m.Steps
+	}
+	return 0
+}
+
+func (m *HandOver) GetNextHeight() int64 {
+	if m != nil {
+		return m.NextHeight
+	}
+	return 0
+}
+
+func (m *HandOver) GetStepBlocks() uint32 {
+	if m != nil {
+		return m.StepBlocks
+	}
+	return 0
+}
+
+// Member is a validator of the set that CometBFT was given.
+type Member struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	// pub_key as it was sent.
+	PubKey crypto.PublicKey `protobuf:"bytes,2,opt,name=pub_key,json=pubKey,proto3" json:"pub_key"`
+	// power is the number of seats.
+	Power int64 `protobuf:"varint,3,opt,name=power,proto3" json:"power,omitempty"`
+	// tokens at the oldest freeze of which the member still holds a seat, in uedge: the stake that a fault is slashed from.
+	Tokens cosmossdk_io_math.Int `protobuf:"bytes,4,opt,name=tokens,proto3,customtype=cosmossdk.io/math.Int" json:"tokens"`
+	// freeze_height is the height of that freeze.
+	FreezeHeight int64 `protobuf:"varint,5,opt,name=freeze_height,json=freezeHeight,proto3" json:"freeze_height,omitempty"`
+}
+
+func (m *Member) Reset()         { *m = Member{} }
+func (m *Member) String() string { return proto.CompactTextString(m) }
+func (*Member) ProtoMessage()    {}
+func (*Member) Descriptor() ([]byte, []int) {
+	return fileDescriptor_08b75776bceb8faa, []int{9}
+}
+func (m *Member) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Member) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Member.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Member) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Member.Merge(m, src)
+}
+func (m *Member) XXX_Size() int {
+	return m.Size()
+}
+func (m *Member) XXX_DiscardUnknown() {
+	xxx_messageInfo_Member.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Member proto.InternalMessageInfo
+
+func (m *Member) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *Member) GetPubKey() crypto.PublicKey {
+	if m != nil {
+		return m.PubKey
+	}
+	return crypto.PublicKey{}
+}
+
+func (m *Member) GetPower() int64 {
+	if m != nil {
+		return m.Power
+	}
+	return 0
+}
+
+func (m *Member) GetFreezeHeight() int64 {
+	if m != nil {
+		return m.FreezeHeight
+	}
+	return 0
+}
+
+// ValidatorSet is a set as it was sent to CometBFT.
+type ValidatorSet struct {
+	// height is the first height whose validators these are: two after the block that sent the set.
+	Height int64 `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"`
+	// sent_height and sent_time are those of the block that sent it.
+	SentHeight int64     `protobuf:"varint,2,opt,name=sent_height,json=sentHeight,proto3" json:"sent_height,omitempty"`
+	SentTime   time.Time `protobuf:"bytes,3,opt,name=sent_time,json=sentTime,proto3,stdtime" json:"sent_time"`
+	// members in the order of their operator's address.
+	Members []Member `protobuf:"bytes,4,rep,name=members,proto3" json:"members"`
+}
+
+func (m *ValidatorSet) Reset()         { *m = ValidatorSet{} }
+func (m *ValidatorSet) String() string { return proto.CompactTextString(m) }
+func (*ValidatorSet) ProtoMessage()    {}
+func (*ValidatorSet) Descriptor() ([]byte, []int) {
+	return fileDescriptor_08b75776bceb8faa, []int{10}
+}
+func (m *ValidatorSet) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ValidatorSet) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ValidatorSet.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ValidatorSet) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ValidatorSet.Merge(m, src)
+}
+func (m *ValidatorSet) XXX_Size() int {
+	return m.Size()
+}
+func (m *ValidatorSet) XXX_DiscardUnknown() {
+	xxx_messageInfo_ValidatorSet.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ValidatorSet proto.InternalMessageInfo
+
+func (m *ValidatorSet) GetHeight() int64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+func (m *ValidatorSet) GetSentHeight() int64 {
+	if m != nil {
+		return m.SentHeight
+	}
+	return 0
+}
+
+func (m *ValidatorSet) GetSentTime() time.Time {
+	if m != nil {
+		return m.SentTime
+	}
+	return time.Time{}
+}
+
+func (m *ValidatorSet) GetMembers() []Member {
+	if m != nil {
+		return m.Members
+	}
+	return nil
+}
+
+// HeaderHash is the hash of the header of a block.
+type HeaderHash struct {
+	Height int64  `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"`
+	Hash   []byte `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`
+}
+
+func (m *HeaderHash) Reset()         { *m = HeaderHash{} }
+func (m *HeaderHash) String() string { return proto.CompactTextString(m) }
+func (*HeaderHash) ProtoMessage()    {}
+func (*HeaderHash) Descriptor() ([]byte, []int) {
+	return fileDescriptor_08b75776bceb8faa, []int{11}
+}
+func (m *HeaderHash) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *HeaderHash) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_HeaderHash.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *HeaderHash) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_HeaderHash.Merge(m, src)
+}
+func (m *HeaderHash) XXX_Size() int {
+	return m.Size()
+}
+func (m *HeaderHash) XXX_DiscardUnknown() {
+	xxx_messageInfo_HeaderHash.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_HeaderHash proto.InternalMessageInfo
+
+func (m *HeaderHash) GetHeight() int64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+func (m *HeaderHash) GetHash() []byte {
+	if m != nil {
+		return m.Hash
+	}
+	return nil
+}
+
 // SetAsideItem is an item of the closing machine that failed. Its stage went on without it; anyone can retry it.
 type SetAsideItem struct {
 	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
@@ -264,7 +1260,7 @@ func (m *SetAsideItem) Reset()         { *m = SetAsideItem{} }
 func (m *SetAsideItem) String() string { return proto.CompactTextString(m) }
 func (*SetAsideItem) ProtoMessage()    {}
 func (*SetAsideItem) Descriptor() ([]byte, []int) {
-	return fileDescriptor_08b75776bceb8faa, []int{2}
+	return fileDescriptor_08b75776bceb8faa, []int{12}
 }
 func (m *SetAsideItem) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -347,7 +1343,7 @@ func (m *ClosingState) Reset()         { *m = ClosingState{} }
 func (m *ClosingState) String() string { return proto.CompactTextString(m) }
 func (*ClosingState) ProtoMessage()    {}
 func (*ClosingState) Descriptor() ([]byte, []int) {
-	return fileDescriptor_08b75776bceb8faa, []int{3}
+	return fileDescriptor_08b75776bceb8faa, []int{13}
 }
 func (m *ClosingState) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -398,13 +1394,27 @@ type GenesisState struct {
 	Epochs      []Epoch        `protobuf:"bytes,3,rep,name=epochs,proto3" json:"epochs"`
 	Closing     ClosingState   `protobuf:"bytes,4,opt,name=closing,proto3" json:"closing"`
 	SetAside    []SetAsideItem `protobuf:"bytes,5,rep,name=set_aside,json=setAside,proto3" json:"set_aside"`
+	BeaconKeys  []BeaconKey    `protobuf:"bytes,6,rep,name=beacon_keys,json=beaconKeys,proto3" json:"beacon_keys"`
+	// elections that are kept, oldest first; the last one is that of the open epoch or, after a freeze, of the next one.
+	Elections []Election `protobuf:"bytes,7,rep,name=elections,proto3" json:"elections"`
+	// frozen are the rows of their records.
+	Frozen   []FrozenRow `protobuf:"bytes,8,rep,name=frozen,proto3" json:"frozen"`
+	Leavings []Leaving   `protobuf:"bytes,9,rep,name=leavings,proto3" json:"leavings"`
+	// beacon is unset unless the open epoch is frozen.
+	Beacon *Beacon `protobuf:"bytes,10,opt,name=beacon,proto3" json:"beacon,omitempty"`
+	// hand_over is unset in the genesis of a new chain.
+	HandOver *HandOver `protobuf:"bytes,11,opt,name=hand_over,json=handOver,proto3" json:"hand_over,omitempty"`
+	// validator_sets that are kept, oldest first. The last one is the set with which the chain starts; empty in the genesis of
+	// a new chain, whose set is drawn from the genesis stake.
+	ValidatorSets []ValidatorSet `protobuf:"bytes,12,rep,name=validator_sets,json=validatorSets,proto3" json:"validator_sets"`
+	HeaderHashes  []HeaderHash   `protobuf:"bytes,13,rep,name=header_hashes,json=headerHashes,proto3" json:"header_hashes"`
 }
 
 func (m *GenesisState) Reset()         { *m = GenesisState{} }
 func (m *GenesisState) String() string { return proto.CompactTextString(m) }
 func (*GenesisState) ProtoMessage()    {}
 func (*GenesisState) Descriptor() ([]byte, []int) {
-	return fileDescriptor_08b75776bceb8faa, []int{4}
+	return fileDescriptor_08b75776bceb8faa, []int{14}
 }
 func (m *GenesisState) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -468,65 +1478,272 @@ func (m *GenesisState) GetSetAside() []SetAsideItem {
 	return nil
 }
 
+func (m *GenesisState) GetBeaconKeys() []BeaconKey {
+	if m != nil {
+		return m.BeaconKeys
+	}
+	return nil
+}
+
+func (m *GenesisState) GetElections() []Election {
+	if m != nil {
+		return m.Elections
+	}
+	return nil
+}
+
+func (m *GenesisState) GetFrozen() []FrozenRow {
+	if m != nil {
+		return m.Frozen
+	}
+	return nil
+}
+
+func (m *GenesisState) GetLeavings() []Leaving {
+	if m != nil {
+		return m.Leavings
+	}
+	return nil
+}
+
+func (m *GenesisState) GetBeacon() *Beacon {
+	if m != nil {
+		return m.Beacon
+	}
+	return nil
+}
+
+func (m *GenesisState) GetHandOver() *HandOver {
+	if m != nil {
+		return m.HandOver
+	}
+	return nil
+}
+
+func (m *GenesisState) GetValidatorSets() []ValidatorSet {
+	if m != nil {
+		return m.ValidatorSets
+	}
+	return nil
+}
+
+func (m *GenesisState) GetHeaderHashes() []HeaderHash {
+	if m != nil {
+		return m.HeaderHashes
+	}
+	return nil
+}
+
+// FrozenRow is a row of the record of a freeze.
+type FrozenRow struct {
+	Epoch     uint64          `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Validator FrozenValidator `protobuf:"bytes,2,opt,name=validator,proto3" json:"validator"`
+}
+
+func (m *FrozenRow) Reset()         { *m = FrozenRow{} }
+func (m *FrozenRow) String() string { return proto.CompactTextString(m) }
+func (*FrozenRow) ProtoMessage()    {}
+func (*FrozenRow) Descriptor() ([]byte, []int) {
+	return fileDescriptor_08b75776bceb8faa, []int{15}
+}
+func (m *FrozenRow) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *FrozenRow) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_FrozenRow.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *FrozenRow) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_FrozenRow.Merge(m, src)
+}
+func (m *FrozenRow) XXX_Size() int {
+	return m.Size()
+}
+func (m *FrozenRow) XXX_DiscardUnknown() {
+	xxx_messageInfo_FrozenRow.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_FrozenRow proto.InternalMessageInfo
+
+func (m *FrozenRow) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *FrozenRow) GetValidator() FrozenValidator {
+	if m != nil {
+		return m.Validator
+	}
+	return FrozenValidator{}
+}
+
 func init() {
 	proto.RegisterEnum("edge.epoch.v1.Phase", Phase_name, Phase_value)
+	proto.RegisterEnum("edge.epoch.v1.Ineligibility", Ineligibility_name, Ineligibility_value)
+	proto.RegisterEnum("edge.epoch.v1.Fallback", Fallback_name, Fallback_value)
+	proto.RegisterEnum("edge.epoch.v1.LeaveReason", LeaveReason_name, LeaveReason_value)
 	proto.RegisterType((*Params)(nil), "edge.epoch.v1.Params")
 	proto.RegisterType((*Epoch)(nil), "edge.epoch.v1.Epoch")
+	proto.RegisterType((*BeaconKey)(nil), "edge.epoch.v1.BeaconKey")
+	proto.RegisterType((*Beacon)(nil), "edge.epoch.v1.Beacon")
+	proto.RegisterType((*FrozenValidator)(nil), "edge.epoch.v1.FrozenValidator")
+	proto.RegisterType((*SeatRun)(nil), "edge.epoch.v1.SeatRun")
+	proto.RegisterType((*Election)(nil), "edge.epoch.v1.Election")
+	proto.RegisterType((*Leaving)(nil), "edge.epoch.v1.Leaving")
+	proto.RegisterType((*HandOver)(nil), "edge.epoch.v1.HandOver")
+	proto.RegisterType((*Member)(nil), "edge.epoch.v1.Member")
+	proto.RegisterType((*ValidatorSet)(nil), "edge.epoch.v1.ValidatorSet")
+	proto.RegisterType((*HeaderHash)(nil), "edge.epoch.v1.HeaderHash")
 	proto.RegisterType((*SetAsideItem)(nil), "edge.epoch.v1.SetAsideItem")
 	proto.RegisterType((*ClosingState)(nil), "edge.epoch.v1.ClosingState")
 	proto.RegisterType((*GenesisState)(nil), "edge.epoch.v1.GenesisState")
+	proto.RegisterType((*FrozenRow)(nil), "edge.epoch.v1.FrozenRow")
 }
 
 func init() { proto.RegisterFile("edge/epoch/v1/epoch.proto", fileDescriptor_08b75776bceb8faa) }
 
 var fileDescriptor_08b75776bceb8faa = []byte{
-	// 736 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x84, 0x54, 0x4b, 0x6f, 0x12, 0x5f,
-	0x14, 0x67, 0x78, 0x15, 0x0e, 0xd0, 0xd0, 0xfb, 0x6f, 0xff, 0x99, 0xd2, 0x38, 0x20, 0x1b, 0x09,
-	0x8b, 0x99, 0xb4, 0x2e, 0x34, 0xba, 0xd0, 0xf2, 0xb0, 0x25, 0x31, 0x94, 0x0c, 0x1a, 0x13, 0x37,
-	0x64, 0x60, 0xae, 0xc3, 0x44, 0xe6, 0x11, 0xee, 0xa5, 0x69, 0xbf, 0x81, 0xd1, 0x4d, 0x97, 0xee,
-	0x75, 0x61, 0x5c, 0xf5, 0x63, 0x74, 0xd9, 0xa5, 0x2b, 0x6b, 0xda, 0x45, 0xbf, 0x86, 0xb9, 0x0f,
-	0xda, 0x81, 0xc6, 0x74, 0x43, 0xee, 0xf9, 0x9d, 0x07, 0xbf, 0xf3, 0x3b, 0xe7, 0x0c, 0x6c, 0x62,
-	0xdb, 0xc1, 0x06, 0x0e, 0x83, 0xd1, 0xd8, 0x38, 0xdc, 0x16, 0x0f, 0x3d, 0x9c, 0x06, 0x34, 0x40,
-	0x05, 0xe6, 0xd2, 0x05, 0x72, 0xb8, 0x5d, 0x5a, 0xb3, 0x3c, 0xd7, 0x0f, 0x0c, 0xfe, 0x2b, 0x22,
-	0x4a, 0xeb, 0x4e, 0xe0, 0x04, 0xfc, 0x69, 0xb0, 0x97, 0x44, 0x35, 0x27, 0x08, 0x9c, 0x09, 0x36,
-	0xb8, 0x35, 0x9c, 0x7d, 0x30, 0xec, 0xd9, 0xd4, 0xa2, 0x6e, 0xe0, 0x4b, 0x7f, 0x79, 0xd9, 0x4f,
-	0x5d, 0x0f, 0x13, 0x6a, 0x79, 0xa1, 0x08, 0xa8, 0x7e, 0x51, 0x20, 0xdd, 0xb3, 0xa6, 0x96, 0x47,
-	0x50, 0x0b, 0x32, 0xf3, 0x6c, 0x55, 0xa9, 0x28, 0xb5, 0xdc, 0xce, 0xa6, 0x2e, 0xd2, 0xf5, 0x79,
-	0xba, 0xde, 0x92, 0x01, 0x8d, 0xc2, 0xd9, 0xef, 0x72, 0xec, 0xeb, 0x45, 0x59, 0xf9, 0x71, 0x7d,
-	0x5a, 0x57, 0xcc, 0x9b, 0x4c, 0xf4, 0x10, 0xf2, 0xa3, 0x49, 0x40, 0xf0, 0x60, 0x38, 0xb3, 0x1d,
-	0x4c, 0xd5, 0x78, 0x45, 0xa9, 0x15, 0xcc, 0x1c, 0xc7, 0x1a, 0x1c, 0x7a, 0xa6, 0x7e, 0xbe, 0x3e,
-	0xad, 0xff, 0xc7, 0xc5, 0x38, 0x92, 0x72, 0x08, 0x0a, 0xd5, 0xef, 0x09, 0x48, 0xb5, 0x19, 0x80,
-	0xfe, 0x87, 0xb4, 0x3f, 0xf3, 0x86, 0x78, 0xca, 0xa9, 0x24, 0x4d, 0x69, 0xa1, 0x3a, 0xa4, 0xc2,
-	0xb1, 0x45, 0x30, 0xaf, 0xbb, 0xba, 0xb3, 0xae, 0x2f, 0x08, 0xa7, 0xf7, 0x98, 0xcf, 0x14, 0x21,
-	0x68, 0x1d, 0x52, 0x84, 0x5a, 0x0e, 0x56, 0x13, 0x15, 0xa5, 0x96, 0x35, 0x85, 0x81, 0x9a, 0x00,
-	0x84, 0x5a, 0x53, 0x3a, 0x60, 0x52, 0xa8, 0x49, 0xde, 0x68, 0xe9, 0x4e, 0xa3, 0x6f, 0xe6, 0x3a,
-	0x35, 0x32, 0xac, 0xd3, 0x93, 0x8b, 0xb2, 0x62, 0x66, 0x79, 0x1e, 0xf3, 0xb0, 0x2e, 0x45, 0x91,
-	0x31, 0x76, 0x9d, 0x31, 0x55, 0x53, 0x15, 0xa5, 0x96, 0x30, 0x73, 0x1c, 0xdb, 0xe7, 0x10, 0x7a,
-	0x11, 0x91, 0x33, 0x7d, 0x9f, 0x9c, 0x99, 0xb9, 0x9c, 0x11, 0x25, 0x9f, 0x43, 0x06, 0xfb, 0xb6,
-	0xa0, 0xb9, 0x72, 0x2f, 0xcd, 0x24, 0xa7, 0xb8, 0x82, 0x7d, 0x9b, 0x13, 0x7c, 0x00, 0xc0, 0x92,
-	0x25, 0xbd, 0x0c, 0xa7, 0x97, 0xc5, 0xbe, 0x2d, 0xc9, 0x95, 0x21, 0x67, 0x07, 0x3e, 0x9e, 0xfb,
-	0xb3, 0xdc, 0x0f, 0x0c, 0x92, 0x01, 0x5b, 0x90, 0x25, 0x98, 0x0e, 0x2c, 0xe2, 0xda, 0x58, 0x05,
-	0x3e, 0x82, 0x0c, 0xc1, 0x74, 0x97, 0xd9, 0xd5, 0x13, 0x05, 0xf2, 0x7d, 0x69, 0x74, 0x28, 0xf6,
-	0x98, 0xd2, 0x7c, 0x04, 0x72, 0x58, 0xc2, 0xb8, 0xd5, 0x3f, 0x1e, 0xd5, 0xbf, 0x08, 0x89, 0x8f,
-	0xf8, 0x98, 0xcf, 0x24, 0x6f, 0xb2, 0x27, 0x8b, 0x1b, 0x59, 0x33, 0x22, 0x86, 0x91, 0x35, 0x85,
-	0xc1, 0x36, 0x60, 0x41, 0x5c, 0x69, 0xb1, 0x68, 0x3a, 0x75, 0x31, 0xe1, 0xa2, 0x16, 0x4c, 0x61,
-	0x54, 0xdb, 0x90, 0x6f, 0x4e, 0x02, 0xe2, 0xfa, 0x4e, 0x9f, 0x5a, 0x14, 0xff, 0x83, 0x51, 0x19,
-	0x72, 0x9c, 0xc4, 0xc0, 0xf5, 0x6d, 0x7c, 0x24, 0x77, 0x13, 0x38, 0xd4, 0x61, 0x48, 0xf5, 0x67,
-	0x1c, 0xf2, 0x7b, 0xd8, 0xc7, 0xc4, 0x25, 0xa2, 0xce, 0x53, 0x48, 0x87, 0x7c, 0x37, 0xe5, 0x49,
-	0x6c, 0x2c, 0x2f, 0x1c, 0x77, 0x36, 0xb2, 0x6c, 0x7e, 0xe2, 0x14, 0x64, 0x3c, 0xaa, 0x40, 0xce,
-	0xc6, 0x87, 0x78, 0x12, 0x84, 0x1e, 0xf6, 0xc5, 0x1d, 0x64, 0xcc, 0x28, 0x84, 0x9e, 0x40, 0x9a,
-	0xd7, 0x21, 0x6a, 0xa2, 0x92, 0xa8, 0xe5, 0xee, 0x2c, 0x33, 0xbf, 0x84, 0x85, 0xd2, 0x22, 0x1c,
-	0xbd, 0x84, 0x95, 0x91, 0x68, 0x56, 0xee, 0xef, 0xd6, 0x52, 0x66, 0x54, 0x8a, 0x68, 0x81, 0x79,
-	0x1a, 0x6a, 0x46, 0xc7, 0x9b, 0xe2, 0xff, 0xbe, 0x5c, 0x23, 0x3a, 0xe0, 0x68, 0x8d, 0x9b, 0x35,
-	0xa8, 0xbf, 0x83, 0x14, 0xbf, 0x37, 0xb4, 0x01, 0x6b, 0xbd, 0xfd, 0xdd, 0x7e, 0x7b, 0xf0, 0xb6,
-	0xdb, 0xef, 0xb5, 0x9b, 0x9d, 0x57, 0x9d, 0x76, 0xab, 0x18, 0x43, 0xab, 0x00, 0x02, 0x3e, 0xe8,
-	0xb5, 0xbb, 0x45, 0x05, 0xad, 0x41, 0x41, 0xd8, 0xcd, 0xd7, 0x07, 0xfd, 0x4e, 0x77, 0xaf, 0x18,
-	0xbf, 0x0d, 0x69, 0x1d, 0x74, 0xdb, 0xc5, 0x44, 0x29, 0xf9, 0xe9, 0x9b, 0x16, 0x6b, 0xec, 0x9e,
-	0x5d, 0x6a, 0xca, 0xf9, 0xa5, 0xa6, 0xfc, 0xb9, 0xd4, 0x94, 0x93, 0x2b, 0x2d, 0x76, 0x7e, 0xa5,
-	0xc5, 0x7e, 0x5d, 0x69, 0xb1, 0xf7, 0x8f, 0x1c, 0x97, 0x8e, 0x67, 0x43, 0x7d, 0x14, 0x78, 0x06,
-	0xa3, 0x3b, 0x1a, 0x5b, 0xae, 0x6f, 0x2c, 0x7c, 0x4a, 0xe8, 0x71, 0x88, 0xc9, 0x30, 0xcd, 0x4f,
-	0xe4, 0xf1, 0xdf, 0x00, 0x00, 0x00, 0xff, 0xff, 0x64, 0x9b, 0x6e, 0x58, 0x74, 0x05, 0x00, 0x00,
+	// 2069 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xbc, 0x18, 0xcd, 0x8f, 0x1b, 0x77,
+	0x75, 0xc7, 0xdf, 0x7e, 0xb6, 0xb7, 0x93, 0x5f, 0x36, 0xa9, 0x77, 0x37, 0xf1, 0x6e, 0x5d, 0x21,
+	0xa2, 0xa0, 0xd8, 0xea, 0xb6, 0x94, 0x8a, 0x80, 0xc0, 0x1f, 0x93, 0xec, 0x10, 0xc7, 0xb6, 0xc6,
+	0x26, 0x28, 0x3d, 0x30, 0x1a, 0x7b, 0x5e, 0xec, 0xd1, 0xda, 0x33, 0xd6, 0xcc, 0x6f, 0x37, 0xd9,
+	0x72, 0xed, 0x01, 0x71, 0xca, 0xad, 0xdc, 0xb9, 0x20, 0x04, 0xa2, 0x87, 0xfe, 0x03, 0xdc, 0x72,
+	0xac, 0x7a, 0x42, 0x1c, 0x5a, 0x94, 0x1c, 0x7a, 0xe2, 0xce, 0x11, 0xfd, 0x3e, 0x66, 0x3c, 0xb6,
+	0x37, 0x6d, 0x43, 0x10, 0x97, 0x95, 0xdf, 0xe7, 0xef, 0x7d, 0xbf, 0x37, 0x0b, 0xbb, 0x68, 0x4f,
+	0xb0, 0x8e, 0x0b, 0x6f, 0x3c, 0xad, 0x9f, 0xbd, 0x23, 0x7e, 0xd4, 0x16, 0xbe, 0x47, 0x3d, 0x52,
+	0x62, 0xa4, 0x9a, 0xc0, 0x9c, 0xbd, 0xb3, 0x77, 0xc9, 0x9a, 0x3b, 0xae, 0x57, 0xe7, 0x7f, 0x05,
+	0xc7, 0xde, 0xee, 0xd8, 0x0b, 0xe6, 0x5e, 0x60, 0x72, 0xa8, 0x2e, 0x00, 0x49, 0xda, 0x99, 0x78,
+	0x13, 0x4f, 0xe0, 0xd9, 0x2f, 0x89, 0xad, 0x4c, 0x3c, 0x6f, 0x32, 0xc3, 0x3a, 0x87, 0x46, 0xa7,
+	0x8f, 0xea, 0xf6, 0xa9, 0x6f, 0x51, 0xc7, 0x73, 0x25, 0xfd, 0x60, 0x9d, 0x4e, 0x9d, 0x39, 0x06,
+	0xd4, 0x9a, 0x2f, 0x24, 0xc3, 0x35, 0x8a, 0xae, 0x8d, 0xfe, 0xdc, 0x71, 0x69, 0x7d, 0xec, 0x9f,
+	0x2f, 0xa8, 0x57, 0x3f, 0xc1, 0x73, 0xf9, 0x68, 0xf5, 0x93, 0x24, 0x64, 0xfa, 0x96, 0x6f, 0xcd,
+	0x03, 0xd2, 0x86, 0x5c, 0xa8, 0xbb, 0xac, 0x1c, 0x2a, 0x37, 0x0a, 0x47, 0xbb, 0x35, 0xa1, 0xbc,
+	0x16, 0x2a, 0xaf, 0xb5, 0x25, 0x43, 0xb3, 0xf4, 0xec, 0xcb, 0x83, 0xad, 0xdf, 0x7f, 0x75, 0xa0,
+	0xfc, 0xf1, 0xeb, 0x4f, 0x6f, 0x2a, 0x46, 0x24, 0x49, 0xde, 0x82, 0xe2, 0x78, 0xe6, 0x05, 0x68,
+	0x8e, 0x4e, 0xed, 0x09, 0xd2, 0x72, 0xe2, 0x50, 0xb9, 0x51, 0x32, 0x0a, 0x1c, 0xd7, 0xe4, 0x28,
+	0xf2, 0x36, 0x94, 0x46, 0x68, 0x8d, 0x3d, 0xd7, 0x1c, 0xcd, 0xbc, 0xf1, 0x49, 0x50, 0x4e, 0x72,
+	0x9e, 0xa2, 0x40, 0x36, 0x39, 0x8e, 0xec, 0x40, 0x3a, 0x40, 0x8b, 0x06, 0xe5, 0x14, 0x27, 0x0a,
+	0x80, 0x1c, 0x40, 0x21, 0xa0, 0xb8, 0x08, 0x05, 0xd3, 0x9c, 0x06, 0x0c, 0x25, 0xc5, 0xde, 0x86,
+	0xd2, 0xdc, 0x71, 0xcd, 0xb1, 0x37, 0x9f, 0x3b, 0x94, 0x22, 0x96, 0x33, 0x42, 0xf7, 0xdc, 0x71,
+	0x5b, 0x21, 0x8e, 0x3c, 0x82, 0xcb, 0x2b, 0x4c, 0x66, 0x40, 0xad, 0x13, 0x2c, 0x67, 0x0f, 0x95,
+	0x1b, 0xf9, 0xe6, 0xfb, 0xcc, 0xb3, 0x7f, 0x7c, 0x79, 0xb0, 0x2f, 0x92, 0x13, 0xd8, 0x27, 0x35,
+	0xc7, 0xab, 0xcf, 0x2d, 0x3a, 0xad, 0x75, 0x70, 0x62, 0x8d, 0xcf, 0xdb, 0x38, 0xfe, 0xe2, 0xb3,
+	0x5b, 0x20, 0x73, 0xd7, 0xc6, 0xb1, 0x08, 0xc1, 0xa5, 0xf8, 0x13, 0x03, 0xa6, 0x90, 0xc5, 0xc2,
+	0x47, 0xcb, 0x3e, 0x0f, 0xcd, 0xcd, 0x89, 0x58, 0x70, 0x9c, 0xb0, 0xf7, 0xc7, 0xe5, 0xdf, 0x7d,
+	0xfd, 0xe9, 0xcd, 0xcb, 0xbc, 0xa2, 0x9e, 0xc8, 0x9a, 0x12, 0xe9, 0xa8, 0x7e, 0x9c, 0x82, 0xb4,
+	0xc6, 0x10, 0xe4, 0x2a, 0x64, 0xdc, 0xd3, 0xf9, 0x08, 0x7d, 0x9e, 0x96, 0x94, 0x21, 0x21, 0x72,
+	0x13, 0xd2, 0x8b, 0xa9, 0x15, 0x20, 0x8f, 0xf1, 0xf6, 0xd1, 0x4e, 0x6d, 0xa5, 0xfa, 0x6a, 0x7d,
+	0x46, 0x33, 0x04, 0x0b, 0x0f, 0x27, 0xb5, 0x26, 0xc8, 0x63, 0x9d, 0x37, 0x04, 0x40, 0x5a, 0x00,
+	0x01, 0xb5, 0x7c, 0x6a, 0xb2, 0xa2, 0xe1, 0x91, 0x2e, 0x1c, 0xed, 0x6d, 0x24, 0x7d, 0x18, 0x56,
+	0x54, 0x33, 0xc7, 0x62, 0xf3, 0xf4, 0xab, 0x03, 0xc5, 0xc8, 0x73, 0x39, 0x46, 0x61, 0x5e, 0x0a,
+	0x25, 0x53, 0x74, 0x26, 0x53, 0xca, 0x93, 0x92, 0x34, 0x0a, 0x1c, 0x77, 0xcc, 0x51, 0xe4, 0x67,
+	0xb1, 0xd2, 0xca, 0x7c, 0x5b, 0x69, 0xe5, 0xc2, 0xd2, 0x8a, 0x55, 0xd5, 0x6d, 0xc8, 0xa1, 0x6b,
+	0x0b, 0x33, 0xb3, 0xdf, 0x6a, 0x66, 0x8a, 0x9b, 0x98, 0x45, 0xd7, 0xe6, 0x06, 0x5e, 0x07, 0x60,
+	0xc2, 0xd2, 0xbc, 0x1c, 0x37, 0x2f, 0x8f, 0xae, 0x2d, 0x8d, 0x3b, 0x80, 0x82, 0xed, 0xb9, 0x18,
+	0xd2, 0xf3, 0x9c, 0x0e, 0x0c, 0x25, 0x19, 0xf6, 0x21, 0x1f, 0x20, 0x35, 0xad, 0xc0, 0xb1, 0xb1,
+	0x0c, 0x3c, 0x05, 0xb9, 0x00, 0x69, 0x83, 0xc1, 0x84, 0x40, 0x2a, 0x40, 0xb4, 0xcb, 0x85, 0x43,
+	0xe5, 0x46, 0xd1, 0xe0, 0xbf, 0x59, 0x11, 0x3e, 0xf2, 0x11, 0x3f, 0x8a, 0x74, 0x16, 0xb9, 0xce,
+	0xa2, 0x40, 0x4a, 0xad, 0xdf, 0x83, 0x6d, 0xd6, 0x14, 0x8e, 0x3b, 0x09, 0xb9, 0x4a, 0x9c, 0xab,
+	0x24, 0xb1, 0x82, 0xad, 0xfa, 0x1b, 0xc8, 0x37, 0x79, 0x5f, 0xdc, 0xc3, 0x73, 0xf2, 0x53, 0xc8,
+	0x79, 0x0b, 0xf4, 0x2d, 0xea, 0x89, 0x5a, 0xc8, 0x37, 0xdf, 0xfa, 0xe2, 0xb3, 0x5b, 0xd7, 0x65,
+	0x29, 0x3e, 0xb0, 0x66, 0x8e, 0xcd, 0x68, 0x0d, 0xdb, 0xf6, 0x31, 0x08, 0x06, 0xd4, 0x77, 0xdc,
+	0x89, 0x11, 0x89, 0x90, 0x37, 0x21, 0xbb, 0x38, 0x1d, 0x99, 0x27, 0x78, 0xce, 0x4b, 0xa6, 0x68,
+	0x64, 0x16, 0xa7, 0x23, 0xa6, 0xf7, 0x2a, 0x64, 0xa4, 0x0d, 0x49, 0x6e, 0x83, 0x84, 0xaa, 0x7f,
+	0x56, 0x20, 0x23, 0x5e, 0x67, 0x05, 0xc4, 0x2b, 0x4b, 0xd6, 0xa0, 0x00, 0x36, 0x3d, 0x4d, 0x7c,
+	0x27, 0x4f, 0x93, 0x17, 0x78, 0x2a, 0x4b, 0xd4, 0xa7, 0xbc, 0x0e, 0x8b, 0x86, 0x00, 0x88, 0x0a,
+	0xc9, 0xb9, 0xf3, 0x84, 0x17, 0x55, 0xd1, 0x60, 0x3f, 0x49, 0x19, 0xb2, 0x3e, 0x9e, 0xa1, 0x35,
+	0x0b, 0x64, 0x73, 0x87, 0x60, 0xf5, 0xdf, 0x0a, 0xbc, 0x71, 0xc7, 0xf7, 0x3e, 0x42, 0x37, 0x0a,
+	0xc5, 0xeb, 0x86, 0xac, 0x05, 0x19, 0xea, 0x9d, 0xa0, 0x1b, 0x70, 0xcf, 0xf2, 0xcd, 0x1f, 0xc8,
+	0xe9, 0x70, 0x65, 0x73, 0x3a, 0xe8, 0x2e, 0x8d, 0xcd, 0x05, 0xdd, 0xa5, 0x86, 0x14, 0x65, 0x05,
+	0x28, 0x07, 0x1e, 0x0b, 0x7d, 0x92, 0xbb, 0x92, 0x1f, 0x45, 0x59, 0x6d, 0x42, 0xc9, 0x71, 0x71,
+	0xe6, 0x4c, 0x9c, 0x91, 0x33, 0x73, 0xe8, 0x39, 0x0f, 0xc0, 0xf6, 0xd1, 0xb5, 0xb5, 0x7e, 0xd6,
+	0xe3, 0x3c, 0xc6, 0xaa, 0x48, 0xf5, 0x99, 0x02, 0xd9, 0x01, 0x5a, 0xd4, 0x38, 0x75, 0x5f, 0xd7,
+	0xe5, 0x68, 0xf2, 0x26, 0xe2, 0x93, 0x77, 0x19, 0x88, 0xe4, 0x7f, 0x1f, 0x88, 0x8d, 0x72, 0x49,
+	0x6d, 0x96, 0x4b, 0xf5, 0x5f, 0x69, 0xc8, 0x69, 0x33, 0x1c, 0xf3, 0xc6, 0xff, 0xff, 0x94, 0xdd,
+	0xe6, 0xa2, 0xa9, 0x00, 0x9c, 0x85, 0x81, 0x8a, 0xf6, 0xcc, 0x12, 0xc3, 0xe8, 0x63, 0xcb, 0xb5,
+	0x19, 0x88, 0x61, 0x1d, 0xc6, 0x30, 0xe4, 0x5d, 0xc8, 0x3d, 0xb2, 0x66, 0xb3, 0x91, 0x35, 0x3e,
+	0xe1, 0x03, 0x6b, 0xfb, 0xe8, 0xcd, 0xb5, 0x74, 0xde, 0x91, 0x64, 0x23, 0x62, 0x24, 0x7d, 0x28,
+	0x8d, 0x3c, 0xd7, 0x46, 0xdb, 0x94, 0xa1, 0xce, 0xbd, 0x7a, 0xa8, 0x8b, 0x42, 0xc3, 0x50, 0x04,
+	0xfc, 0xd7, 0xb0, 0xb3, 0xb0, 0x7c, 0xea, 0x8c, 0x9d, 0x85, 0x45, 0x59, 0x24, 0xa4, 0xe2, 0xfc,
+	0xab, 0x2b, 0xbe, 0xbc, 0xa2, 0x48, 0xea, 0x37, 0x60, 0x7b, 0x8a, 0xd6, 0x8c, 0x4e, 0xcf, 0x43,
+	0xcd, 0xf0, 0xea, 0x9a, 0x4b, 0x52, 0x85, 0xd4, 0x19, 0xcd, 0x81, 0x42, 0x7c, 0x0e, 0xc4, 0xba,
+	0xbe, 0xb8, 0xd2, 0xf5, 0xd1, 0x04, 0x2e, 0xc5, 0x26, 0xf0, 0xfb, 0x90, 0x45, 0x56, 0x42, 0x68,
+	0x97, 0xb7, 0x0f, 0x93, 0x37, 0x0a, 0x47, 0x57, 0xd7, 0xa2, 0x2f, 0x7b, 0xa5, 0x99, 0x62, 0x86,
+	0x1a, 0x21, 0x33, 0x79, 0x0f, 0x32, 0xc1, 0xc2, 0xf2, 0x31, 0x28, 0xbf, 0xf1, 0x1d, 0xc4, 0x24,
+	0x2f, 0xf9, 0x09, 0x94, 0x6c, 0xdf, 0x7a, 0x6c, 0x46, 0x19, 0x57, 0xbf, 0x39, 0xe3, 0x45, 0xc6,
+	0x1d, 0x42, 0xd5, 0x3f, 0x29, 0x90, 0xed, 0xa0, 0x75, 0xe6, 0xb8, 0x93, 0x97, 0x94, 0x7b, 0xbc,
+	0xa1, 0x13, 0xaf, 0xde, 0xd0, 0x47, 0x90, 0xf1, 0xd1, 0x0a, 0x3c, 0x97, 0x37, 0xc0, 0xf6, 0xd1,
+	0xde, 0x9a, 0x5d, 0xec, 0x71, 0x34, 0x38, 0x87, 0x21, 0x39, 0x63, 0x1b, 0x21, 0xb5, 0xb2, 0x11,
+	0x9e, 0x40, 0xee, 0xd8, 0x72, 0xed, 0xde, 0x19, 0xfa, 0x2f, 0x31, 0x96, 0xa7, 0x0f, 0x17, 0xcb,
+	0xf1, 0xc1, 0x00, 0xb6, 0x64, 0x5d, 0x7c, 0x42, 0x57, 0x3b, 0x11, 0x18, 0x6a, 0xb9, 0x85, 0xe3,
+	0x97, 0x5d, 0x6a, 0xfd, 0xb2, 0xab, 0x7e, 0x9c, 0x80, 0xcc, 0x7d, 0xe4, 0x87, 0xcf, 0x6b, 0x0e,
+	0xb8, 0xdb, 0xab, 0x6b, 0xb0, 0x70, 0x74, 0xad, 0xb6, 0xbc, 0x91, 0x6b, 0xe2, 0x46, 0xae, 0xf5,
+	0x4f, 0x47, 0x33, 0x67, 0x7c, 0x0f, 0xcf, 0xc3, 0x5c, 0xcb, 0x55, 0xb9, 0x03, 0xe9, 0x85, 0xf7,
+	0x18, 0x7d, 0xe9, 0x82, 0x00, 0x62, 0xd3, 0x31, 0xf5, 0x3f, 0x9c, 0x8e, 0xe9, 0x0b, 0xa6, 0xe3,
+	0xdf, 0x14, 0x28, 0x46, 0x1e, 0x0e, 0x90, 0xc6, 0x32, 0xa5, 0xc4, 0x33, 0xc5, 0x03, 0x8a, 0x2e,
+	0x5d, 0x9d, 0x90, 0xc0, 0x50, 0x32, 0xe2, 0x0d, 0x76, 0xd6, 0xb8, 0xf2, 0xf6, 0x4b, 0xbe, 0xc2,
+	0xed, 0x97, 0x63, 0x62, 0xfc, 0xb2, 0xfa, 0x21, 0x64, 0xe7, 0x3c, 0x25, 0xcc, 0x6f, 0xd6, 0x2f,
+	0x57, 0xd6, 0x4a, 0x4b, 0x24, 0x2c, 0xec, 0x32, 0xc9, 0x5b, 0xfd, 0x00, 0xe0, 0x18, 0x2d, 0x1b,
+	0xfd, 0x63, 0x2b, 0x98, 0xbe, 0xd4, 0x01, 0x02, 0xa9, 0xa9, 0x15, 0x4c, 0xe5, 0xa9, 0xc2, 0x7f,
+	0x57, 0x9f, 0x2a, 0x50, 0x1c, 0xc8, 0xd3, 0x4b, 0xa7, 0x38, 0xff, 0xa6, 0x1a, 0x64, 0xd7, 0x6e,
+	0x22, 0x7e, 0xed, 0xaa, 0x90, 0x5c, 0xee, 0x5f, 0xf6, 0x93, 0xf1, 0x8d, 0xad, 0xd3, 0x40, 0x9c,
+	0xbe, 0x79, 0x43, 0x00, 0x31, 0x83, 0xd2, 0x2b, 0x06, 0xed, 0x40, 0x9a, 0xfa, 0x4e, 0x34, 0xee,
+	0x05, 0x50, 0xd5, 0xa0, 0xd8, 0x12, 0x0b, 0x65, 0x40, 0x2d, 0x8a, 0x2f, 0xb1, 0x88, 0x97, 0xb7,
+	0x35, 0x41, 0xd3, 0x71, 0x6d, 0x7c, 0x22, 0x7b, 0x03, 0x38, 0x4a, 0x67, 0x98, 0xea, 0x5f, 0x32,
+	0x50, 0xbc, 0x8b, 0x2e, 0x06, 0x4e, 0x20, 0xf4, 0x7c, 0x00, 0x99, 0x05, 0xff, 0x12, 0x90, 0x1f,
+	0x63, 0xeb, 0xa1, 0x15, 0x9f, 0x09, 0xcd, 0x3c, 0x0b, 0xad, 0xf8, 0x02, 0x91, 0xfc, 0xe4, 0x10,
+	0x0a, 0x36, 0x9e, 0xe1, 0xcc, 0x5b, 0xcc, 0xd1, 0x15, 0x99, 0xcf, 0x19, 0x71, 0x14, 0xf9, 0x11,
+	0x64, 0xb8, 0x1e, 0xb6, 0xcc, 0x59, 0xda, 0xd6, 0x3f, 0x1d, 0xf8, 0x77, 0xc7, 0x8a, 0x6a, 0xc1,
+	0x4e, 0x7e, 0x0e, 0x59, 0xb9, 0x3d, 0xe5, 0xd7, 0xc2, 0xfe, 0x9a, 0x64, 0x3c, 0x14, 0x71, 0x05,
+	0xa1, 0x18, 0x69, 0xc5, 0x8f, 0xe9, 0x34, 0x7f, 0x7d, 0x7f, 0x63, 0xc8, 0x2e, 0x13, 0x1c, 0xd7,
+	0xb1, 0x3c, 0xba, 0xdb, 0x50, 0x58, 0x1e, 0x54, 0x2c, 0x1f, 0x4c, 0x4d, 0x79, 0x4d, 0x4d, 0x74,
+	0x36, 0xc7, 0x75, 0x40, 0x74, 0x76, 0x31, 0x67, 0xf2, 0x28, 0xef, 0x8c, 0xa0, 0x9c, 0xe5, 0x3a,
+	0xd6, 0x47, 0x76, 0x78, 0x87, 0xc4, 0x55, 0x2c, 0x85, 0xc8, 0x6d, 0xc8, 0x3c, 0xe2, 0xf7, 0x66,
+	0x39, 0x77, 0xa1, 0x09, 0xe2, 0x18, 0x35, 0xbc, 0xc7, 0x2b, 0xb1, 0x14, 0x22, 0x6c, 0x8a, 0xcd,
+	0xc4, 0xd8, 0x67, 0xfb, 0xf8, 0xa2, 0x6d, 0x23, 0xb7, 0xc2, 0x4a, 0x0c, 0x42, 0x11, 0x72, 0x0b,
+	0x32, 0xc2, 0x17, 0xbe, 0x72, 0x37, 0xeb, 0x43, 0xb8, 0x6f, 0x48, 0x26, 0xf2, 0x1e, 0xe4, 0xa7,
+	0x96, 0x6b, 0x9b, 0xde, 0x19, 0xfa, 0x7c, 0xb3, 0x6e, 0x3a, 0x1b, 0x0e, 0x76, 0x23, 0x37, 0x0d,
+	0x47, 0xfc, 0x7d, 0xd8, 0x8e, 0x8e, 0x1e, 0x33, 0x40, 0xca, 0x96, 0xef, 0x45, 0x29, 0x8b, 0x4f,
+	0xa4, 0xb8, 0xb9, 0xa5, 0xb3, 0x18, 0x21, 0x20, 0x3a, 0xb0, 0x5d, 0x6f, 0xa3, 0x6f, 0xb2, 0x6e,
+	0xc6, 0xa0, 0x5c, 0xe2, 0xda, 0x76, 0xd7, 0x0d, 0x89, 0x86, 0x43, 0x5c, 0x57, 0x71, 0x1a, 0xa1,
+	0x31, 0xa8, 0x22, 0xe4, 0xa3, 0xe8, 0xbe, 0xa4, 0xe7, 0x9a, 0x90, 0x8f, 0x9e, 0x97, 0x93, 0xbe,
+	0x72, 0x61, 0x82, 0x22, 0xeb, 0xe5, 0xa0, 0x5a, 0x8a, 0xdd, 0x74, 0x20, 0xcd, 0xbf, 0xa3, 0xc9,
+	0x15, 0xb8, 0xd4, 0x3f, 0x6e, 0x0c, 0x34, 0xf3, 0x97, 0xdd, 0x41, 0x5f, 0x6b, 0xe9, 0x77, 0x74,
+	0xad, 0xad, 0x6e, 0x91, 0x6d, 0x00, 0x81, 0xee, 0xf5, 0xb5, 0xae, 0xaa, 0x90, 0x4b, 0x50, 0x12,
+	0x70, 0xab, 0xd3, 0x1b, 0xe8, 0xdd, 0xbb, 0x6a, 0x62, 0xc9, 0xd2, 0xee, 0x75, 0x35, 0x35, 0x49,
+	0x54, 0x28, 0x0a, 0xf8, 0x8e, 0xd1, 0xfb, 0x50, 0xeb, 0xaa, 0xa9, 0xbd, 0xd4, 0x6f, 0xff, 0x50,
+	0xd9, 0xba, 0xf9, 0x49, 0x02, 0x4a, 0x2b, 0x37, 0x3e, 0xb9, 0x0e, 0xbb, 0x7a, 0x57, 0xeb, 0xe8,
+	0x77, 0xf5, 0xa6, 0xde, 0xd1, 0x87, 0x0f, 0xd7, 0xde, 0xbe, 0x0a, 0x64, 0x95, 0xdc, 0x65, 0x0f,
+	0x28, 0xa4, 0x0c, 0x3b, 0xab, 0xf8, 0x5f, 0x34, 0xf4, 0x8e, 0xd6, 0x56, 0x13, 0xa4, 0x02, 0x7b,
+	0xeb, 0x12, 0x43, 0xb3, 0xd7, 0x1f, 0x6a, 0x6d, 0x53, 0xef, 0xaa, 0xc9, 0x4d, 0xc9, 0x4e, 0xa3,
+	0x3f, 0xd0, 0xda, 0x6a, 0x8a, 0xec, 0xc2, 0x95, 0x55, 0xca, 0xaf, 0x1a, 0xfa, 0x90, 0xf9, 0x97,
+	0x26, 0x07, 0xb0, 0xbf, 0xae, 0xd4, 0x6c, 0x6a, 0x8d, 0x56, 0xaf, 0x6b, 0xde, 0xd3, 0x1e, 0xaa,
+	0x19, 0xb2, 0x0f, 0x6f, 0xae, 0xbb, 0x71, 0xac, 0x35, 0x3a, 0xc3, 0xe3, 0x87, 0x6a, 0x96, 0x5c,
+	0x83, 0xf2, 0xa6, 0x49, 0xcd, 0x5e, 0xb7, 0xad, 0xb5, 0xd5, 0x9c, 0x8c, 0xcc, 0x5f, 0x15, 0xc8,
+	0x85, 0xe7, 0x12, 0xb3, 0xf1, 0x4e, 0xa3, 0xd3, 0x69, 0x36, 0x5a, 0xf7, 0xd6, 0xe2, 0x71, 0x09,
+	0x4a, 0x11, 0x45, 0x86, 0x62, 0x0f, 0xae, 0x46, 0xa8, 0x7e, 0xc3, 0x18, 0xea, 0x2d, 0xbd, 0xdf,
+	0x18, 0xea, 0xbd, 0xae, 0x9a, 0x20, 0x97, 0xe1, 0x8d, 0x88, 0x26, 0xec, 0x51, 0x93, 0x2c, 0xa6,
+	0x11, 0xb2, 0xd5, 0xbb, 0x7f, 0x5f, 0x1f, 0x0e, 0x35, 0x4d, 0x4d, 0x91, 0x1d, 0x50, 0x23, 0xfc,
+	0x5d, 0xad, 0xab, 0x0d, 0xf4, 0x81, 0x9a, 0x5e, 0x79, 0xf1, 0x9e, 0xd6, 0x1f, 0xaa, 0x19, 0x69,
+	0xf1, 0x0c, 0x0a, 0xb1, 0xab, 0x8a, 0x39, 0xd9, 0xd1, 0x1a, 0x0f, 0x34, 0xd3, 0xd0, 0x1a, 0x83,
+	0x5e, 0x77, 0xcd, 0xee, 0x5d, 0xb8, 0xb2, 0x46, 0x95, 0xfe, 0x2b, 0x2c, 0x61, 0x2b, 0xa4, 0xfb,
+	0xfa, 0x60, 0xa0, 0xb5, 0x4d, 0x43, 0x7b, 0xa0, 0x35, 0x3a, 0x6a, 0x42, 0xbc, 0xd6, 0x6c, 0x3c,
+	0x7b, 0x5e, 0x51, 0x3e, 0x7f, 0x5e, 0x51, 0xfe, 0xf9, 0xbc, 0xa2, 0x3c, 0x7d, 0x51, 0xd9, 0xfa,
+	0xfc, 0x45, 0x65, 0xeb, 0xef, 0x2f, 0x2a, 0x5b, 0x1f, 0x7e, 0x7f, 0xe2, 0xd0, 0xe9, 0xe9, 0xa8,
+	0x36, 0xf6, 0xe6, 0x75, 0x56, 0xf9, 0xe3, 0xa9, 0xe5, 0xb8, 0xf5, 0x95, 0x7f, 0x37, 0xd1, 0xf3,
+	0x05, 0x06, 0xa3, 0x0c, 0xdf, 0xf8, 0xef, 0xfe, 0x27, 0x00, 0x00, 0xff, 0xff, 0xbe, 0xb6, 0xda,
+	0x1b, 0xdd, 0x14, 0x00, 0x00,
 }
 
 func (m *Params) Marshal() (dAtA []byte, err error) {
@@ -549,6 +1766,41 @@ func (m *Params) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.ReadyBlocks != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.ReadyBlocks))
+		i--
+		dAtA[i] = 0x40
+	}
+	{
+		size := m.MinCommitteeStake.Size()
+		i -= size
+		if _, err := m.MinCommitteeStake.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintEpoch(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x3a
+	if m.MinCommittee != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.MinCommittee))
+		i--
+		dAtA[i] = 0x30
+	}
+	if m.StepBlocks != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.StepBlocks))
+		i--
+		dAtA[i] = 0x28
+	}
+	if m.Seats != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Seats))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.BeaconBlocks != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.BeaconBlocks))
+		i--
+		dAtA[i] = 0x18
+	}
 	if m.CloseBudget != 0 {
 		i = encodeVarintEpoch(dAtA, i, uint64(m.CloseBudget))
 		i--
@@ -585,6 +1837,23 @@ func (m *Epoch) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.ClosingHeight != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.ClosingHeight))
+		i--
+		dAtA[i] = 0x68
+	}
+	if m.FreezeHeight != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.FreezeHeight))
+		i--
+		dAtA[i] = 0x60
+	}
+	if len(m.Seed) > 0 {
+		i -= len(m.Seed)
+		copy(dAtA[i:], m.Seed)
+		i = encodeVarintEpoch(dAtA, i, uint64(len(m.Seed)))
+		i--
+		dAtA[i] = 0x5a
+	}
 	if m.SetAside != 0 {
 		i = encodeVarintEpoch(dAtA, i, uint64(m.SetAside))
 		i--
@@ -645,6 +1914,587 @@ func (m *Epoch) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	}
 	if m.Number != 0 {
 		i = encodeVarintEpoch(dAtA, i, uint64(m.Number))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *BeaconKey) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *BeaconKey) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *BeaconKey) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Height != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x18
+	}
+	if len(m.PubKey) > 0 {
+		i -= len(m.PubKey)
+		copy(dAtA[i:], m.PubKey)
+		i = encodeVarintEpoch(dAtA, i, uint64(len(m.PubKey)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintEpoch(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Beacon) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Beacon) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Beacon) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Reveals != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Reveals))
+		i--
+		dAtA[i] = 0x30
+	}
+	if len(m.Mix) > 0 {
+		i -= len(m.Mix)
+		copy(dAtA[i:], m.Mix)
+		i = encodeVarintEpoch(dAtA, i, uint64(len(m.Mix)))
+		i--
+		dAtA[i] = 0x2a
+	}
+	if len(m.Start) > 0 {
+		i -= len(m.Start)
+		copy(dAtA[i:], m.Start)
+		i = encodeVarintEpoch(dAtA, i, uint64(len(m.Start)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.ClosingHeight != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.ClosingHeight))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.FreezeHeight != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.FreezeHeight))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *FrozenValidator) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *FrozenValidator) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *FrozenValidator) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Ineligibility != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Ineligibility))
+		i--
+		dAtA[i] = 0x20
+	}
+	if len(m.BeaconKey) > 0 {
+		i -= len(m.BeaconKey)
+		copy(dAtA[i:], m.BeaconKey)
+		i = encodeVarintEpoch(dAtA, i, uint64(len(m.BeaconKey)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	{
+		size := m.Tokens.Size()
+		i -= size
+		if _, err := m.Tokens.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintEpoch(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintEpoch(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *SeatRun) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SeatRun) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SeatRun) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.FreezeHeight != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.FreezeHeight))
+		i--
+		dAtA[i] = 0x20
+	}
+	{
+		size := m.Tokens.Size()
+		i -= size
+		if _, err := m.Tokens.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintEpoch(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x1a
+	if m.Seats != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Seats))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintEpoch(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Election) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Election) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Election) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.DrawFallback != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.DrawFallback))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x80
+	}
+	if len(m.Spares) > 0 {
+		for iNdEx := len(m.Spares) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Spares[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintEpoch(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x7a
+		}
+	}
+	if len(m.Elected) > 0 {
+		for iNdEx := len(m.Elected) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Elected[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintEpoch(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x72
+		}
+	}
+	if len(m.Seed) > 0 {
+		i -= len(m.Seed)
+		copy(dAtA[i:], m.Seed)
+		i = encodeVarintEpoch(dAtA, i, uint64(len(m.Seed)))
+		i--
+		dAtA[i] = 0x6a
+	}
+	if m.Reveals != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Reveals))
+		i--
+		dAtA[i] = 0x60
+	}
+	if len(m.Start) > 0 {
+		i -= len(m.Start)
+		copy(dAtA[i:], m.Start)
+		i = encodeVarintEpoch(dAtA, i, uint64(len(m.Start)))
+		i--
+		dAtA[i] = 0x5a
+	}
+	{
+		size := m.HealthyTokens.Size()
+		i -= size
+		if _, err := m.HealthyTokens.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintEpoch(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x52
+	{
+		size := m.ParticipatingTokens.Size()
+		i -= size
+		if _, err := m.ParticipatingTokens.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintEpoch(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x4a
+	{
+		size := m.BondedTokens.Size()
+		i -= size
+		if _, err := m.BondedTokens.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintEpoch(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x42
+	if m.Fallback != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Fallback))
+		i--
+		dAtA[i] = 0x38
+	}
+	if m.Candidates != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Candidates))
+		i--
+		dAtA[i] = 0x30
+	}
+	if m.Validators != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Validators))
+		i--
+		dAtA[i] = 0x28
+	}
+	if m.Seats != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Seats))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.ClosingHeight != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.ClosingHeight))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.FreezeHeight != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.FreezeHeight))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Leaving) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Leaving) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Leaving) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Height != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Reason != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Reason))
+		i--
+		dAtA[i] = 0x18
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintEpoch(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *HandOver) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *HandOver) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *HandOver) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.StepBlocks != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.StepBlocks))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.NextHeight != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.NextHeight))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Steps != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Steps))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Member) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Member) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Member) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.FreezeHeight != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.FreezeHeight))
+		i--
+		dAtA[i] = 0x28
+	}
+	{
+		size := m.Tokens.Size()
+		i -= size
+		if _, err := m.Tokens.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintEpoch(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x22
+	if m.Power != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Power))
+		i--
+		dAtA[i] = 0x18
+	}
+	{
+		size, err := m.PubKey.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintEpoch(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintEpoch(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *ValidatorSet) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ValidatorSet) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ValidatorSet) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Members) > 0 {
+		for iNdEx := len(m.Members) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Members[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintEpoch(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x22
+		}
+	}
+	n6, err6 := github_com_cosmos_gogoproto_types.StdTimeMarshalTo(m.SentTime, dAtA[i-github_com_cosmos_gogoproto_types.SizeOfStdTime(m.SentTime):])
+	if err6 != nil {
+		return 0, err6
+	}
+	i -= n6
+	i = encodeVarintEpoch(dAtA, i, uint64(n6))
+	i--
+	dAtA[i] = 0x1a
+	if m.SentHeight != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.SentHeight))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Height != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *HeaderHash) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *HeaderHash) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *HeaderHash) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Hash) > 0 {
+		i -= len(m.Hash)
+		copy(dAtA[i:], m.Hash)
+		i = encodeVarintEpoch(dAtA, i, uint64(len(m.Hash)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Height != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Height))
 		i--
 		dAtA[i] = 0x8
 	}
@@ -763,6 +2613,114 @@ func (m *GenesisState) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.HeaderHashes) > 0 {
+		for iNdEx := len(m.HeaderHashes) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.HeaderHashes[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintEpoch(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x6a
+		}
+	}
+	if len(m.ValidatorSets) > 0 {
+		for iNdEx := len(m.ValidatorSets) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.ValidatorSets[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintEpoch(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x62
+		}
+	}
+	if m.HandOver != nil {
+		{
+			size, err := m.HandOver.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintEpoch(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x5a
+	}
+	if m.Beacon != nil {
+		{
+			size, err := m.Beacon.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintEpoch(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x52
+	}
+	if len(m.Leavings) > 0 {
+		for iNdEx := len(m.Leavings) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Leavings[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintEpoch(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x4a
+		}
+	}
+	if len(m.Frozen) > 0 {
+		for iNdEx := len(m.Frozen) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Frozen[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintEpoch(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x42
+		}
+	}
+	if len(m.Elections) > 0 {
+		for iNdEx := len(m.Elections) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Elections[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintEpoch(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x3a
+		}
+	}
+	if len(m.BeaconKeys) > 0 {
+		for iNdEx := len(m.BeaconKeys) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.BeaconKeys[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintEpoch(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x32
+		}
+	}
 	if len(m.SetAside) > 0 {
 		for iNdEx := len(m.SetAside) - 1; iNdEx >= 0; iNdEx-- {
 			{
@@ -824,6 +2782,44 @@ func (m *GenesisState) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *FrozenRow) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *FrozenRow) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *FrozenRow) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Validator.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintEpoch(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if m.Epoch != 0 {
+		i = encodeVarintEpoch(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintEpoch(dAtA []byte, offset int, v uint64) int {
 	offset -= sovEpoch(v)
 	base := offset
@@ -845,6 +2841,23 @@ func (m *Params) Size() (n int) {
 	n += 1 + l + sovEpoch(uint64(l))
 	if m.CloseBudget != 0 {
 		n += 1 + sovEpoch(uint64(m.CloseBudget))
+	}
+	if m.BeaconBlocks != 0 {
+		n += 1 + sovEpoch(uint64(m.BeaconBlocks))
+	}
+	if m.Seats != 0 {
+		n += 1 + sovEpoch(uint64(m.Seats))
+	}
+	if m.StepBlocks != 0 {
+		n += 1 + sovEpoch(uint64(m.StepBlocks))
+	}
+	if m.MinCommittee != 0 {
+		n += 1 + sovEpoch(uint64(m.MinCommittee))
+	}
+	l = m.MinCommitteeStake.Size()
+	n += 1 + l + sovEpoch(uint64(l))
+	if m.ReadyBlocks != 0 {
+		n += 1 + sovEpoch(uint64(m.ReadyBlocks))
 	}
 	return n
 }
@@ -884,6 +2897,275 @@ func (m *Epoch) Size() (n int) {
 	}
 	if m.SetAside != 0 {
 		n += 1 + sovEpoch(uint64(m.SetAside))
+	}
+	l = len(m.Seed)
+	if l > 0 {
+		n += 1 + l + sovEpoch(uint64(l))
+	}
+	if m.FreezeHeight != 0 {
+		n += 1 + sovEpoch(uint64(m.FreezeHeight))
+	}
+	if m.ClosingHeight != 0 {
+		n += 1 + sovEpoch(uint64(m.ClosingHeight))
+	}
+	return n
+}
+
+func (m *BeaconKey) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovEpoch(uint64(l))
+	}
+	l = len(m.PubKey)
+	if l > 0 {
+		n += 1 + l + sovEpoch(uint64(l))
+	}
+	if m.Height != 0 {
+		n += 1 + sovEpoch(uint64(m.Height))
+	}
+	return n
+}
+
+func (m *Beacon) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovEpoch(uint64(m.Epoch))
+	}
+	if m.FreezeHeight != 0 {
+		n += 1 + sovEpoch(uint64(m.FreezeHeight))
+	}
+	if m.ClosingHeight != 0 {
+		n += 1 + sovEpoch(uint64(m.ClosingHeight))
+	}
+	l = len(m.Start)
+	if l > 0 {
+		n += 1 + l + sovEpoch(uint64(l))
+	}
+	l = len(m.Mix)
+	if l > 0 {
+		n += 1 + l + sovEpoch(uint64(l))
+	}
+	if m.Reveals != 0 {
+		n += 1 + sovEpoch(uint64(m.Reveals))
+	}
+	return n
+}
+
+func (m *FrozenValidator) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovEpoch(uint64(l))
+	}
+	l = m.Tokens.Size()
+	n += 1 + l + sovEpoch(uint64(l))
+	l = len(m.BeaconKey)
+	if l > 0 {
+		n += 1 + l + sovEpoch(uint64(l))
+	}
+	if m.Ineligibility != 0 {
+		n += 1 + sovEpoch(uint64(m.Ineligibility))
+	}
+	return n
+}
+
+func (m *SeatRun) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovEpoch(uint64(l))
+	}
+	if m.Seats != 0 {
+		n += 1 + sovEpoch(uint64(m.Seats))
+	}
+	l = m.Tokens.Size()
+	n += 1 + l + sovEpoch(uint64(l))
+	if m.FreezeHeight != 0 {
+		n += 1 + sovEpoch(uint64(m.FreezeHeight))
+	}
+	return n
+}
+
+func (m *Election) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovEpoch(uint64(m.Epoch))
+	}
+	if m.FreezeHeight != 0 {
+		n += 1 + sovEpoch(uint64(m.FreezeHeight))
+	}
+	if m.ClosingHeight != 0 {
+		n += 1 + sovEpoch(uint64(m.ClosingHeight))
+	}
+	if m.Seats != 0 {
+		n += 1 + sovEpoch(uint64(m.Seats))
+	}
+	if m.Validators != 0 {
+		n += 1 + sovEpoch(uint64(m.Validators))
+	}
+	if m.Candidates != 0 {
+		n += 1 + sovEpoch(uint64(m.Candidates))
+	}
+	if m.Fallback != 0 {
+		n += 1 + sovEpoch(uint64(m.Fallback))
+	}
+	l = m.BondedTokens.Size()
+	n += 1 + l + sovEpoch(uint64(l))
+	l = m.ParticipatingTokens.Size()
+	n += 1 + l + sovEpoch(uint64(l))
+	l = m.HealthyTokens.Size()
+	n += 1 + l + sovEpoch(uint64(l))
+	l = len(m.Start)
+	if l > 0 {
+		n += 1 + l + sovEpoch(uint64(l))
+	}
+	if m.Reveals != 0 {
+		n += 1 + sovEpoch(uint64(m.Reveals))
+	}
+	l = len(m.Seed)
+	if l > 0 {
+		n += 1 + l + sovEpoch(uint64(l))
+	}
+	if len(m.Elected) > 0 {
+		for _, e := range m.Elected {
+			l = e.Size()
+			n += 1 + l + sovEpoch(uint64(l))
+		}
+	}
+	if len(m.Spares) > 0 {
+		for _, e := range m.Spares {
+			l = e.Size()
+			n += 1 + l + sovEpoch(uint64(l))
+		}
+	}
+	if m.DrawFallback != 0 {
+		n += 2 + sovEpoch(uint64(m.DrawFallback))
+	}
+	return n
+}
+
+func (m *Leaving) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovEpoch(uint64(m.Epoch))
+	}
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovEpoch(uint64(l))
+	}
+	if m.Reason != 0 {
+		n += 1 + sovEpoch(uint64(m.Reason))
+	}
+	if m.Height != 0 {
+		n += 1 + sovEpoch(uint64(m.Height))
+	}
+	return n
+}
+
+func (m *HandOver) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovEpoch(uint64(m.Epoch))
+	}
+	if m.Steps != 0 {
+		n += 1 + sovEpoch(uint64(m.Steps))
+	}
+	if m.NextHeight != 0 {
+		n += 1 + sovEpoch(uint64(m.NextHeight))
+	}
+	if m.StepBlocks != 0 {
+		n += 1 + sovEpoch(uint64(m.StepBlocks))
+	}
+	return n
+}
+
+func (m *Member) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovEpoch(uint64(l))
+	}
+	l = m.PubKey.Size()
+	n += 1 + l + sovEpoch(uint64(l))
+	if m.Power != 0 {
+		n += 1 + sovEpoch(uint64(m.Power))
+	}
+	l = m.Tokens.Size()
+	n += 1 + l + sovEpoch(uint64(l))
+	if m.FreezeHeight != 0 {
+		n += 1 + sovEpoch(uint64(m.FreezeHeight))
+	}
+	return n
+}
+
+func (m *ValidatorSet) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Height != 0 {
+		n += 1 + sovEpoch(uint64(m.Height))
+	}
+	if m.SentHeight != 0 {
+		n += 1 + sovEpoch(uint64(m.SentHeight))
+	}
+	l = github_com_cosmos_gogoproto_types.SizeOfStdTime(m.SentTime)
+	n += 1 + l + sovEpoch(uint64(l))
+	if len(m.Members) > 0 {
+		for _, e := range m.Members {
+			l = e.Size()
+			n += 1 + l + sovEpoch(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *HeaderHash) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Height != 0 {
+		n += 1 + sovEpoch(uint64(m.Height))
+	}
+	l = len(m.Hash)
+	if l > 0 {
+		n += 1 + l + sovEpoch(uint64(l))
 	}
 	return n
 }
@@ -958,6 +3240,64 @@ func (m *GenesisState) Size() (n int) {
 			n += 1 + l + sovEpoch(uint64(l))
 		}
 	}
+	if len(m.BeaconKeys) > 0 {
+		for _, e := range m.BeaconKeys {
+			l = e.Size()
+			n += 1 + l + sovEpoch(uint64(l))
+		}
+	}
+	if len(m.Elections) > 0 {
+		for _, e := range m.Elections {
+			l = e.Size()
+			n += 1 + l + sovEpoch(uint64(l))
+		}
+	}
+	if len(m.Frozen) > 0 {
+		for _, e := range m.Frozen {
+			l = e.Size()
+			n += 1 + l + sovEpoch(uint64(l))
+		}
+	}
+	if len(m.Leavings) > 0 {
+		for _, e := range m.Leavings {
+			l = e.Size()
+			n += 1 + l + sovEpoch(uint64(l))
+		}
+	}
+	if m.Beacon != nil {
+		l = m.Beacon.Size()
+		n += 1 + l + sovEpoch(uint64(l))
+	}
+	if m.HandOver != nil {
+		l = m.HandOver.Size()
+		n += 1 + l + sovEpoch(uint64(l))
+	}
+	if len(m.ValidatorSets) > 0 {
+		for _, e := range m.ValidatorSets {
+			l = e.Size()
+			n += 1 + l + sovEpoch(uint64(l))
+		}
+	}
+	if len(m.HeaderHashes) > 0 {
+		for _, e := range m.HeaderHashes {
+			l = e.Size()
+			n += 1 + l + sovEpoch(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *FrozenRow) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovEpoch(uint64(m.Epoch))
+	}
+	l = m.Validator.Size()
+	n += 1 + l + sovEpoch(uint64(l))
 	return n
 }
 
@@ -1044,6 +3384,135 @@ func (m *Params) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.CloseBudget |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field BeaconBlocks", wireType)
+			}
+			m.BeaconBlocks = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.BeaconBlocks |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Seats", wireType)
+			}
+			m.Seats = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Seats |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field StepBlocks", wireType)
+			}
+			m.StepBlocks = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.StepBlocks |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MinCommittee", wireType)
+			}
+			m.MinCommittee = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.MinCommittee |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MinCommitteeStake", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.MinCommitteeStake.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 8:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ReadyBlocks", wireType)
+			}
+			m.ReadyBlocks = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ReadyBlocks |= uint32(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -1346,6 +3815,1899 @@ func (m *Epoch) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 11:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Seed", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Seed = append(m.Seed[:0], dAtA[iNdEx:postIndex]...)
+			if m.Seed == nil {
+				m.Seed = []byte{}
+			}
+			iNdEx = postIndex
+		case 12:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field FreezeHeight", wireType)
+			}
+			m.FreezeHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.FreezeHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 13:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ClosingHeight", wireType)
+			}
+			m.ClosingHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ClosingHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEpoch(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *BeaconKey) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEpoch
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: BeaconKey: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: BeaconKey: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PubKey", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.PubKey = append(m.PubKey[:0], dAtA[iNdEx:postIndex]...)
+			if m.PubKey == nil {
+				m.PubKey = []byte{}
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEpoch(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Beacon) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEpoch
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Beacon: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Beacon: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field FreezeHeight", wireType)
+			}
+			m.FreezeHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.FreezeHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ClosingHeight", wireType)
+			}
+			m.ClosingHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ClosingHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Start", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Start = append(m.Start[:0], dAtA[iNdEx:postIndex]...)
+			if m.Start == nil {
+				m.Start = []byte{}
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Mix", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Mix = append(m.Mix[:0], dAtA[iNdEx:postIndex]...)
+			if m.Mix == nil {
+				m.Mix = []byte{}
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Reveals", wireType)
+			}
+			m.Reveals = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Reveals |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEpoch(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *FrozenValidator) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEpoch
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: FrozenValidator: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: FrozenValidator: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Tokens", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Tokens.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field BeaconKey", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.BeaconKey = append(m.BeaconKey[:0], dAtA[iNdEx:postIndex]...)
+			if m.BeaconKey == nil {
+				m.BeaconKey = []byte{}
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ineligibility", wireType)
+			}
+			m.Ineligibility = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Ineligibility |= Ineligibility(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEpoch(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SeatRun) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEpoch
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SeatRun: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SeatRun: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Seats", wireType)
+			}
+			m.Seats = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Seats |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Tokens", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Tokens.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field FreezeHeight", wireType)
+			}
+			m.FreezeHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.FreezeHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEpoch(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Election) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEpoch
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Election: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Election: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field FreezeHeight", wireType)
+			}
+			m.FreezeHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.FreezeHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ClosingHeight", wireType)
+			}
+			m.ClosingHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ClosingHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Seats", wireType)
+			}
+			m.Seats = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Seats |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Validators", wireType)
+			}
+			m.Validators = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Validators |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Candidates", wireType)
+			}
+			m.Candidates = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Candidates |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Fallback", wireType)
+			}
+			m.Fallback = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Fallback |= Fallback(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field BondedTokens", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.BondedTokens.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 9:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ParticipatingTokens", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.ParticipatingTokens.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 10:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HealthyTokens", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.HealthyTokens.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 11:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Start", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Start = append(m.Start[:0], dAtA[iNdEx:postIndex]...)
+			if m.Start == nil {
+				m.Start = []byte{}
+			}
+			iNdEx = postIndex
+		case 12:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Reveals", wireType)
+			}
+			m.Reveals = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Reveals |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 13:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Seed", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Seed = append(m.Seed[:0], dAtA[iNdEx:postIndex]...)
+			if m.Seed == nil {
+				m.Seed = []byte{}
+			}
+			iNdEx = postIndex
+		case 14:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Elected", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Elected = append(m.Elected, SeatRun{})
+			if err := m.Elected[len(m.Elected)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 15:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Spares", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Spares = append(m.Spares, SeatRun{})
+			if err := m.Spares[len(m.Spares)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 16:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field DrawFallback", wireType)
+			}
+			m.DrawFallback = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.DrawFallback |= Fallback(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEpoch(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Leaving) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEpoch
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Leaving: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Leaving: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Reason", wireType)
+			}
+			m.Reason = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Reason |= LeaveReason(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEpoch(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *HandOver) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEpoch
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: HandOver: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: HandOver: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Steps", wireType)
+			}
+			m.Steps = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Steps |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field NextHeight", wireType)
+			}
+			m.NextHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.NextHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field StepBlocks", wireType)
+			}
+			m.StepBlocks = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.StepBlocks |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEpoch(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Member) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEpoch
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Member: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Member: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PubKey", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.PubKey.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Power", wireType)
+			}
+			m.Power = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Power |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Tokens", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Tokens.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field FreezeHeight", wireType)
+			}
+			m.FreezeHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.FreezeHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEpoch(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ValidatorSet) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEpoch
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ValidatorSet: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ValidatorSet: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SentHeight", wireType)
+			}
+			m.SentHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.SentHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SentTime", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := github_com_cosmos_gogoproto_types.StdTimeUnmarshal(&m.SentTime, dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Members", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Members = append(m.Members, Member{})
+			if err := m.Members[len(m.Members)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEpoch(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *HeaderHash) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEpoch
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: HeaderHash: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: HeaderHash: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hash", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hash = append(m.Hash[:0], dAtA[iNdEx:postIndex]...)
+			if m.Hash == nil {
+				m.Hash = []byte{}
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipEpoch(dAtA[iNdEx:])
@@ -1840,6 +6202,384 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 			}
 			m.SetAside = append(m.SetAside, SetAsideItem{})
 			if err := m.SetAside[len(m.SetAside)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field BeaconKeys", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.BeaconKeys = append(m.BeaconKeys, BeaconKey{})
+			if err := m.BeaconKeys[len(m.BeaconKeys)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Elections", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Elections = append(m.Elections, Election{})
+			if err := m.Elections[len(m.Elections)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Frozen", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Frozen = append(m.Frozen, FrozenRow{})
+			if err := m.Frozen[len(m.Frozen)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 9:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Leavings", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Leavings = append(m.Leavings, Leaving{})
+			if err := m.Leavings[len(m.Leavings)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 10:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Beacon", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Beacon == nil {
+				m.Beacon = &Beacon{}
+			}
+			if err := m.Beacon.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 11:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HandOver", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.HandOver == nil {
+				m.HandOver = &HandOver{}
+			}
+			if err := m.HandOver.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 12:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ValidatorSets", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.ValidatorSets = append(m.ValidatorSets, ValidatorSet{})
+			if err := m.ValidatorSets[len(m.ValidatorSets)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 13:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HeaderHashes", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.HeaderHashes = append(m.HeaderHashes, HeaderHash{})
+			if err := m.HeaderHashes[len(m.HeaderHashes)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEpoch(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *FrozenRow) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEpoch
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: FrozenRow: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: FrozenRow: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Validator", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEpoch
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEpoch
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Validator.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

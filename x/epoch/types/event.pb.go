@@ -5,6 +5,7 @@ package types
 
 import (
 	fmt "fmt"
+	_ "github.com/cosmos/cosmos-proto"
 	proto "github.com/cosmos/gogoproto/proto"
 	io "io"
 	math "math"
@@ -25,6 +26,8 @@ const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 // EventEpochOpened is emitted in the block that opens an epoch.
 type EventEpochOpened struct {
 	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// seed of the epoch.
+	Seed []byte `protobuf:"bytes,2,opt,name=seed,proto3" json:"seed,omitempty"`
 }
 
 func (m *EventEpochOpened) Reset()         { *m = EventEpochOpened{} }
@@ -65,6 +68,13 @@ func (m *EventEpochOpened) GetEpoch() uint64 {
 		return m.Epoch
 	}
 	return 0
+}
+
+func (m *EventEpochOpened) GetSeed() []byte {
+	if m != nil {
+		return m.Seed
+	}
+	return nil
 }
 
 // EventEpochClosed is emitted in the last block of an epoch.
@@ -377,6 +387,564 @@ func (m *EventParamsUpdated) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_EventParamsUpdated proto.InternalMessageInfo
 
+// EventBeaconKeyRegistered is emitted when a validator registers a beacon key.
+type EventBeaconKeyRegistered struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	PubKey   []byte `protobuf:"bytes,2,opt,name=pub_key,json=pubKey,proto3" json:"pub_key,omitempty"`
+}
+
+func (m *EventBeaconKeyRegistered) Reset()         { *m = EventBeaconKeyRegistered{} }
+func (m *EventBeaconKeyRegistered) String() string { return proto.CompactTextString(m) }
+func (*EventBeaconKeyRegistered) ProtoMessage()    {}
+func (*EventBeaconKeyRegistered) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2a8956545f8bf6dd, []int{7}
+}
+func (m *EventBeaconKeyRegistered) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventBeaconKeyRegistered) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventBeaconKeyRegistered.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventBeaconKeyRegistered) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventBeaconKeyRegistered.Merge(m, src)
+}
+func (m *EventBeaconKeyRegistered) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventBeaconKeyRegistered) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventBeaconKeyRegistered.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventBeaconKeyRegistered proto.InternalMessageInfo
+
+func (m *EventBeaconKeyRegistered) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *EventBeaconKeyRegistered) GetPubKey() []byte {
+	if m != nil {
+		return m.PubKey
+	}
+	return nil
+}
+
+// EventFrozen is emitted when the candidates for the committee of an epoch are fixed.
+type EventFrozen struct {
+	// epoch whose committee is elected.
+	Epoch         uint64   `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	ClosingHeight int64    `protobuf:"varint,2,opt,name=closing_height,json=closingHeight,proto3" json:"closing_height,omitempty"`
+	Validators    uint32   `protobuf:"varint,3,opt,name=validators,proto3" json:"validators,omitempty"`
+	Candidates    uint32   `protobuf:"varint,4,opt,name=candidates,proto3" json:"candidates,omitempty"`
+	Fallback      Fallback `protobuf:"varint,5,opt,name=fallback,proto3,enum=edge.epoch.v1.Fallback" json:"fallback,omitempty"`
+}
+
+func (m *EventFrozen) Reset()         { *m = EventFrozen{} }
+func (m *EventFrozen) String() string { return proto.CompactTextString(m) }
+func (*EventFrozen) ProtoMessage()    {}
+func (*EventFrozen) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2a8956545f8bf6dd, []int{8}
+}
+func (m *EventFrozen) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventFrozen) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventFrozen.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventFrozen) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventFrozen.Merge(m, src)
+}
+func (m *EventFrozen) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventFrozen) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventFrozen.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventFrozen proto.InternalMessageInfo
+
+func (m *EventFrozen) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *EventFrozen) GetClosingHeight() int64 {
+	if m != nil {
+		return m.ClosingHeight
+	}
+	return 0
+}
+
+func (m *EventFrozen) GetValidators() uint32 {
+	if m != nil {
+		return m.Validators
+	}
+	return 0
+}
+
+func (m *EventFrozen) GetCandidates() uint32 {
+	if m != nil {
+		return m.Candidates
+	}
+	return 0
+}
+
+func (m *EventFrozen) GetFallback() Fallback {
+	if m != nil {
+		return m.Fallback
+	}
+	return FALLBACK_UNSPECIFIED
+}
+
+// EventRevealed is emitted for each reveal.
+type EventRevealed struct {
+	Epoch    uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Operator string `protobuf:"bytes,2,opt,name=operator,proto3" json:"operator,omitempty"`
+}
+
+func (m *EventRevealed) Reset()         { *m = EventRevealed{} }
+func (m *EventRevealed) String() string { return proto.CompactTextString(m) }
+func (*EventRevealed) ProtoMessage()    {}
+func (*EventRevealed) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2a8956545f8bf6dd, []int{9}
+}
+func (m *EventRevealed) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventRevealed) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventRevealed.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventRevealed) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventRevealed.Merge(m, src)
+}
+func (m *EventRevealed) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventRevealed) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventRevealed.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventRevealed proto.InternalMessageInfo
+
+func (m *EventRevealed) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *EventRevealed) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+// EventRevealMissed is emitted when a proposer with a beacon key did not reveal.
+type EventRevealMissed struct {
+	Epoch    uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Operator string `protobuf:"bytes,2,opt,name=operator,proto3" json:"operator,omitempty"`
+}
+
+func (m *EventRevealMissed) Reset()         { *m = EventRevealMissed{} }
+func (m *EventRevealMissed) String() string { return proto.CompactTextString(m) }
+func (*EventRevealMissed) ProtoMessage()    {}
+func (*EventRevealMissed) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2a8956545f8bf6dd, []int{10}
+}
+func (m *EventRevealMissed) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventRevealMissed) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventRevealMissed.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventRevealMissed) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventRevealMissed.Merge(m, src)
+}
+func (m *EventRevealMissed) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventRevealMissed) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventRevealMissed.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventRevealMissed proto.InternalMessageInfo
+
+func (m *EventRevealMissed) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *EventRevealMissed) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+// EventNoReveal is emitted when an epoch's seed is the start value, because nobody revealed.
+type EventNoReveal struct {
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+}
+
+func (m *EventNoReveal) Reset()         { *m = EventNoReveal{} }
+func (m *EventNoReveal) String() string { return proto.CompactTextString(m) }
+func (*EventNoReveal) ProtoMessage()    {}
+func (*EventNoReveal) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2a8956545f8bf6dd, []int{11}
+}
+func (m *EventNoReveal) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventNoReveal) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventNoReveal.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventNoReveal) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventNoReveal.Merge(m, src)
+}
+func (m *EventNoReveal) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventNoReveal) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventNoReveal.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventNoReveal proto.InternalMessageInfo
+
+func (m *EventNoReveal) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+// EventElected is emitted when the committee of an epoch is drawn.
+type EventElected struct {
+	Epoch    uint64   `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Fallback Fallback `protobuf:"varint,2,opt,name=fallback,proto3,enum=edge.epoch.v1.Fallback" json:"fallback,omitempty"`
+	// members counts those who were elected.
+	Members uint32 `protobuf:"varint,3,opt,name=members,proto3" json:"members,omitempty"`
+}
+
+func (m *EventElected) Reset()         { *m = EventElected{} }
+func (m *EventElected) String() string { return proto.CompactTextString(m) }
+func (*EventElected) ProtoMessage()    {}
+func (*EventElected) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2a8956545f8bf6dd, []int{12}
+}
+func (m *EventElected) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventElected) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventElected.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventElected) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventElected.Merge(m, src)
+}
+func (m *EventElected) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventElected) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventElected.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventElected proto.InternalMessageInfo
+
+func (m *EventElected) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *EventElected) GetFallback() Fallback {
+	if m != nil {
+		return m.Fallback
+	}
+	return FALLBACK_UNSPECIFIED
+}
+
+func (m *EventElected) GetMembers() uint32 {
+	if m != nil {
+		return m.Members
+	}
+	return 0
+}
+
+// EventSeatsHandedOver is emitted with each of the four steps.
+type EventSeatsHandedOver struct {
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// step counts from 1.
+	Step uint32 `protobuf:"varint,2,opt,name=step,proto3" json:"step,omitempty"`
+}
+
+func (m *EventSeatsHandedOver) Reset()         { *m = EventSeatsHandedOver{} }
+func (m *EventSeatsHandedOver) String() string { return proto.CompactTextString(m) }
+func (*EventSeatsHandedOver) ProtoMessage()    {}
+func (*EventSeatsHandedOver) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2a8956545f8bf6dd, []int{13}
+}
+func (m *EventSeatsHandedOver) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventSeatsHandedOver) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventSeatsHandedOver.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventSeatsHandedOver) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventSeatsHandedOver.Merge(m, src)
+}
+func (m *EventSeatsHandedOver) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventSeatsHandedOver) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventSeatsHandedOver.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventSeatsHandedOver proto.InternalMessageInfo
+
+func (m *EventSeatsHandedOver) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *EventSeatsHandedOver) GetStep() uint32 {
+	if m != nil {
+		return m.Step
+	}
+	return 0
+}
+
+// EventMemberLeft is emitted when someone leaves an election.
+type EventMemberLeft struct {
+	Epoch    uint64      `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Operator string      `protobuf:"bytes,2,opt,name=operator,proto3" json:"operator,omitempty"`
+	Reason   LeaveReason `protobuf:"varint,3,opt,name=reason,proto3,enum=edge.epoch.v1.LeaveReason" json:"reason,omitempty"`
+}
+
+func (m *EventMemberLeft) Reset()         { *m = EventMemberLeft{} }
+func (m *EventMemberLeft) String() string { return proto.CompactTextString(m) }
+func (*EventMemberLeft) ProtoMessage()    {}
+func (*EventMemberLeft) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2a8956545f8bf6dd, []int{14}
+}
+func (m *EventMemberLeft) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventMemberLeft) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventMemberLeft.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventMemberLeft) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventMemberLeft.Merge(m, src)
+}
+func (m *EventMemberLeft) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventMemberLeft) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventMemberLeft.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventMemberLeft proto.InternalMessageInfo
+
+func (m *EventMemberLeft) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *EventMemberLeft) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *EventMemberLeft) GetReason() LeaveReason {
+	if m != nil {
+		return m.Reason
+	}
+	return LEAVE_REASON_UNSPECIFIED
+}
+
+// EventValidatorSetSent is emitted when CometBFT is given another set.
+type EventValidatorSetSent struct {
+	// height from which the set is active.
+	Height  int64  `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"`
+	Members uint32 `protobuf:"varint,2,opt,name=members,proto3" json:"members,omitempty"`
+	Power   int64  `protobuf:"varint,3,opt,name=power,proto3" json:"power,omitempty"`
+}
+
+func (m *EventValidatorSetSent) Reset()         { *m = EventValidatorSetSent{} }
+func (m *EventValidatorSetSent) String() string { return proto.CompactTextString(m) }
+func (*EventValidatorSetSent) ProtoMessage()    {}
+func (*EventValidatorSetSent) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2a8956545f8bf6dd, []int{15}
+}
+func (m *EventValidatorSetSent) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventValidatorSetSent) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventValidatorSetSent.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventValidatorSetSent) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventValidatorSetSent.Merge(m, src)
+}
+func (m *EventValidatorSetSent) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventValidatorSetSent) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventValidatorSetSent.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventValidatorSetSent proto.InternalMessageInfo
+
+func (m *EventValidatorSetSent) GetHeight() int64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+func (m *EventValidatorSetSent) GetMembers() uint32 {
+	if m != nil {
+		return m.Members
+	}
+	return 0
+}
+
+func (m *EventValidatorSetSent) GetPower() int64 {
+	if m != nil {
+		return m.Power
+	}
+	return 0
+}
+
+// EventValidatorSetKept is emitted when nobody is left to hold a seat, and the set stays as it is.
+type EventValidatorSetKept struct {
+}
+
+func (m *EventValidatorSetKept) Reset()         { *m = EventValidatorSetKept{} }
+func (m *EventValidatorSetKept) String() string { return proto.CompactTextString(m) }
+func (*EventValidatorSetKept) ProtoMessage()    {}
+func (*EventValidatorSetKept) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2a8956545f8bf6dd, []int{16}
+}
+func (m *EventValidatorSetKept) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventValidatorSetKept) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventValidatorSetKept.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventValidatorSetKept) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventValidatorSetKept.Merge(m, src)
+}
+func (m *EventValidatorSetKept) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventValidatorSetKept) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventValidatorSetKept.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventValidatorSetKept proto.InternalMessageInfo
+
 func init() {
 	proto.RegisterType((*EventEpochOpened)(nil), "edge.epoch.v1.EventEpochOpened")
 	proto.RegisterType((*EventEpochClosed)(nil), "edge.epoch.v1.EventEpochClosed")
@@ -385,30 +953,64 @@ func init() {
 	proto.RegisterType((*EventItemSetAside)(nil), "edge.epoch.v1.EventItemSetAside")
 	proto.RegisterType((*EventItemRetried)(nil), "edge.epoch.v1.EventItemRetried")
 	proto.RegisterType((*EventParamsUpdated)(nil), "edge.epoch.v1.EventParamsUpdated")
+	proto.RegisterType((*EventBeaconKeyRegistered)(nil), "edge.epoch.v1.EventBeaconKeyRegistered")
+	proto.RegisterType((*EventFrozen)(nil), "edge.epoch.v1.EventFrozen")
+	proto.RegisterType((*EventRevealed)(nil), "edge.epoch.v1.EventRevealed")
+	proto.RegisterType((*EventRevealMissed)(nil), "edge.epoch.v1.EventRevealMissed")
+	proto.RegisterType((*EventNoReveal)(nil), "edge.epoch.v1.EventNoReveal")
+	proto.RegisterType((*EventElected)(nil), "edge.epoch.v1.EventElected")
+	proto.RegisterType((*EventSeatsHandedOver)(nil), "edge.epoch.v1.EventSeatsHandedOver")
+	proto.RegisterType((*EventMemberLeft)(nil), "edge.epoch.v1.EventMemberLeft")
+	proto.RegisterType((*EventValidatorSetSent)(nil), "edge.epoch.v1.EventValidatorSetSent")
+	proto.RegisterType((*EventValidatorSetKept)(nil), "edge.epoch.v1.EventValidatorSetKept")
 }
 
 func init() { proto.RegisterFile("edge/epoch/v1/event.proto", fileDescriptor_2a8956545f8bf6dd) }
 
 var fileDescriptor_2a8956545f8bf6dd = []byte{
-	// 285 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x94, 0x91, 0x31, 0x4f, 0xc3, 0x30,
-	0x10, 0x85, 0x6b, 0x5a, 0x90, 0xb0, 0x00, 0x95, 0xa8, 0x43, 0x58, 0xac, 0xc8, 0x03, 0x64, 0x8a,
-	0x55, 0xb1, 0xb2, 0x14, 0xe8, 0xc0, 0x44, 0x95, 0x8a, 0x85, 0xcd, 0x8d, 0x4f, 0x49, 0x04, 0x89,
-	0xad, 0xd8, 0x8d, 0xe8, 0xbf, 0xe0, 0x67, 0x31, 0x76, 0x64, 0x44, 0xc9, 0x1f, 0x41, 0x76, 0xb2,
-	0x20, 0x11, 0x09, 0x36, 0xbf, 0x7b, 0xdf, 0xf9, 0xe9, 0xf4, 0xf0, 0x05, 0x88, 0x14, 0x18, 0x28,
-	0x99, 0x64, 0xac, 0x9e, 0x33, 0xa8, 0xa1, 0x34, 0x91, 0xaa, 0xa4, 0x91, 0xde, 0xa9, 0xb5, 0x22,
-	0x67, 0x45, 0xf5, 0x9c, 0x86, 0x78, 0xba, 0xb4, 0xee, 0xd2, 0x0e, 0x1e, 0x15, 0x94, 0x20, 0xbc,
-	0x19, 0x3e, 0x74, 0xbe, 0x8f, 0x02, 0x14, 0x4e, 0xe2, 0x4e, 0xfc, 0x24, 0xef, 0x5e, 0xa5, 0x1e,
-	0x24, 0x6f, 0xf0, 0x99, 0x23, 0xd7, 0x86, 0xa7, 0x70, 0x2f, 0x4b, 0xf8, 0x9d, 0xb3, 0x53, 0x6d,
-	0x11, 0xff, 0x20, 0x40, 0xe1, 0x71, 0xdc, 0x09, 0x7a, 0xd9, 0x6f, 0xbb, 0x9c, 0xe1, 0x6d, 0x9a,
-	0xe2, 0x73, 0xc7, 0x3d, 0x18, 0x28, 0xd6, 0x60, 0x16, 0x3a, 0x17, 0xff, 0x0a, 0xf2, 0xa6, 0x78,
-	0xfc, 0x02, 0x3b, 0x7f, 0x1c, 0xa0, 0xf0, 0x24, 0xb6, 0x4f, 0xcb, 0x25, 0x7c, 0xab, 0xc1, 0x9f,
-	0x74, 0x9c, 0x13, 0x74, 0xd5, 0x1f, 0x6e, 0x83, 0x62, 0x30, 0x55, 0x3e, 0x74, 0xf8, 0x5f, 0x73,
-	0xe8, 0x0c, 0x7b, 0xee, 0xc7, 0x15, 0xaf, 0x78, 0xa1, 0x9f, 0x94, 0xe0, 0x06, 0xc4, 0xed, 0xe2,
-	0xa3, 0x21, 0x68, 0xdf, 0x10, 0xf4, 0xd5, 0x10, 0xf4, 0xde, 0x92, 0xd1, 0xbe, 0x25, 0xa3, 0xcf,
-	0x96, 0x8c, 0x9e, 0xaf, 0xd2, 0xdc, 0x64, 0xdb, 0x4d, 0x94, 0xc8, 0x82, 0xd9, 0xfa, 0x92, 0x8c,
-	0xe7, 0xa5, 0x7b, 0xb1, 0xb7, 0xbe, 0x65, 0xb3, 0x53, 0xa0, 0x37, 0x47, 0xae, 0xe3, 0xeb, 0xef,
-	0x00, 0x00, 0x00, 0xff, 0xff, 0xdf, 0x7d, 0xe9, 0x77, 0x00, 0x02, 0x00, 0x00,
+	// 662 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xb4, 0x54, 0x41, 0x4f, 0xdb, 0x4c,
+	0x10, 0xc5, 0x09, 0x04, 0xd8, 0x8f, 0xe4, 0xa3, 0x56, 0x5a, 0x02, 0x52, 0x2d, 0xba, 0x12, 0x6d,
+	0x2e, 0x4d, 0x04, 0x5c, 0xa9, 0x54, 0x68, 0x41, 0x54, 0x40, 0x41, 0x1b, 0xb5, 0x87, 0x5e, 0xa2,
+	0x8d, 0x77, 0x70, 0x2c, 0x1c, 0xaf, 0xb5, 0xbb, 0x71, 0x9b, 0xfe, 0x8a, 0x9e, 0xfb, 0x3b, 0x7a,
+	0xef, 0xb5, 0x47, 0xd4, 0x53, 0x8f, 0x15, 0xfc, 0x91, 0x6a, 0xc7, 0x26, 0x0a, 0xa8, 0xae, 0xe0,
+	0xc0, 0x6d, 0x67, 0xe6, 0xcd, 0xbc, 0x7d, 0x6f, 0xc7, 0x26, 0xcb, 0x20, 0x02, 0x68, 0x43, 0x22,
+	0xfd, 0x7e, 0x3b, 0x5d, 0x6f, 0x43, 0x0a, 0xb1, 0x69, 0x25, 0x4a, 0x1a, 0xe9, 0x56, 0x6d, 0xa9,
+	0x85, 0xa5, 0x56, 0xba, 0xbe, 0xb2, 0xec, 0x4b, 0x3d, 0x90, 0xba, 0x8b, 0xc5, 0x76, 0x16, 0x64,
+	0xc8, 0x95, 0x9b, 0x43, 0xb0, 0x05, 0x4b, 0x74, 0x8b, 0x2c, 0xee, 0xda, 0x99, 0xbb, 0x36, 0x77,
+	0x9c, 0x40, 0x0c, 0xc2, 0xad, 0x93, 0x19, 0x84, 0x34, 0x9c, 0x55, 0xa7, 0x39, 0xcd, 0xb2, 0xc0,
+	0x75, 0xc9, 0xb4, 0x06, 0x10, 0x8d, 0xd2, 0xaa, 0xd3, 0x5c, 0x60, 0x78, 0xa6, 0xcd, 0xc9, 0xee,
+	0x57, 0x91, 0xd4, 0x45, 0xdd, 0x74, 0x8b, 0xd4, 0x10, 0xd9, 0x31, 0x3c, 0x80, 0xd7, 0x32, 0x86,
+	0x02, 0x96, 0x3a, 0x99, 0xd1, 0x16, 0x82, 0x34, 0xf3, 0x2c, 0x0b, 0xe8, 0xd3, 0xbc, 0x1b, 0x79,
+	0x8a, 0xbb, 0x69, 0x40, 0x1e, 0x20, 0xee, 0x8d, 0x81, 0x41, 0x07, 0xcc, 0xb6, 0x0e, 0xc5, 0x9d,
+	0x88, 0xdc, 0x45, 0x52, 0x3e, 0x83, 0x51, 0xa3, 0x8c, 0x1a, 0xed, 0xd1, 0xe2, 0x7c, 0x3e, 0xd4,
+	0xd0, 0x98, 0xce, 0x70, 0x18, 0xd0, 0x93, 0x5c, 0xb8, 0x25, 0x62, 0x60, 0x54, 0x58, 0x68, 0xdb,
+	0x2d, 0x79, 0x68, 0x9d, 0xb8, 0x38, 0xf1, 0x84, 0x2b, 0x3e, 0xd0, 0xef, 0x12, 0xc1, 0x0d, 0x08,
+	0xaa, 0x48, 0x03, 0xb3, 0x3b, 0xc0, 0x7d, 0x19, 0x1f, 0xc0, 0x88, 0x41, 0x10, 0x6a, 0x03, 0x0a,
+	0x84, 0xfb, 0x82, 0xcc, 0xc9, 0x04, 0x14, 0x37, 0x52, 0x21, 0xe5, 0xfc, 0xce, 0x93, 0x9f, 0xdf,
+	0x9e, 0x3f, 0xce, 0x5f, 0xfe, 0x3d, 0x8f, 0x42, 0x61, 0x6b, 0xdb, 0x42, 0x28, 0xd0, 0xba, 0x63,
+	0x54, 0x18, 0x07, 0x6c, 0xdc, 0xe2, 0x2e, 0x91, 0xd9, 0x64, 0xd8, 0xeb, 0xda, 0x6b, 0x64, 0x4f,
+	0x5a, 0x49, 0x86, 0xbd, 0x03, 0x18, 0xd1, 0xef, 0x0e, 0xf9, 0x0f, 0x49, 0xf7, 0x94, 0xfc, 0x0c,
+	0x71, 0x81, 0xae, 0x35, 0x52, 0xf3, 0x23, 0xa9, 0xc3, 0x38, 0xe8, 0xf6, 0x21, 0x0c, 0xfa, 0x06,
+	0xa7, 0x94, 0x59, 0x35, 0xcf, 0xee, 0x63, 0xd2, 0xf5, 0x08, 0x49, 0xaf, 0x6e, 0xa2, 0x51, 0x6f,
+	0x95, 0x4d, 0x64, 0x6c, 0xdd, 0xe7, 0xb1, 0xb0, 0x21, 0x68, 0xf4, 0xb8, 0xca, 0x26, 0x32, 0xee,
+	0x26, 0x99, 0x3b, 0xe5, 0x51, 0xd4, 0xe3, 0xfe, 0x59, 0x63, 0x66, 0xd5, 0x69, 0xd6, 0x36, 0x96,
+	0x5a, 0xd7, 0xf6, 0xbe, 0xb5, 0x97, 0x97, 0xd9, 0x18, 0x48, 0x05, 0xa9, 0xa2, 0x00, 0x06, 0x29,
+	0xf0, 0xa8, 0xf0, 0x69, 0x26, 0x0d, 0x2c, 0xdd, 0xd9, 0x40, 0xda, 0xcf, 0x97, 0x2d, 0x63, 0x39,
+	0x0a, 0xb5, 0xbe, 0x2f, 0xa6, 0xb5, 0x5c, 0xcf, 0x5b, 0x99, 0x71, 0x15, 0x6c, 0xbf, 0x26, 0x0b,
+	0xd9, 0x57, 0x12, 0x81, 0x6f, 0x0a, 0xef, 0x32, 0xe9, 0x68, 0xe9, 0x96, 0x8e, 0xba, 0x0d, 0x32,
+	0x3b, 0x80, 0x41, 0x0f, 0xc6, 0x6f, 0x78, 0x15, 0xd2, 0x97, 0xa4, 0x9e, 0x7d, 0xd8, 0xc0, 0x8d,
+	0xde, 0xe7, 0xb1, 0x00, 0x71, 0x9c, 0x82, 0xfa, 0xc7, 0x4f, 0xc4, 0x40, 0x82, 0xc4, 0x55, 0x86,
+	0x67, 0xfa, 0xd5, 0x21, 0xff, 0xe3, 0x88, 0x23, 0x1c, 0x79, 0x08, 0xa7, 0xe6, 0x5e, 0x6c, 0x74,
+	0x37, 0x48, 0x45, 0x01, 0xd7, 0x32, 0x46, 0x0d, 0xb5, 0x8d, 0x95, 0x1b, 0xba, 0x0f, 0x81, 0xa7,
+	0xc0, 0x10, 0xc1, 0x72, 0x24, 0xed, 0x92, 0x87, 0x78, 0xb7, 0xf1, 0xf0, 0x0e, 0x98, 0x0e, 0xc4,
+	0xc6, 0x7d, 0x44, 0x2a, 0xf9, 0xde, 0x3b, 0xb8, 0xf7, 0x79, 0x34, 0xe9, 0x54, 0xe9, 0x9a, 0x53,
+	0x56, 0x53, 0x22, 0x3f, 0x82, 0x42, 0xf6, 0x32, 0xcb, 0x02, 0xba, 0xf4, 0x17, 0x82, 0x03, 0x48,
+	0xcc, 0xce, 0xf6, 0x8f, 0x0b, 0xcf, 0x39, 0xbf, 0xf0, 0x9c, 0xdf, 0x17, 0x9e, 0xf3, 0xe5, 0xd2,
+	0x9b, 0x3a, 0xbf, 0xf4, 0xa6, 0x7e, 0x5d, 0x7a, 0x53, 0x1f, 0x9e, 0x05, 0xa1, 0xe9, 0x0f, 0x7b,
+	0x2d, 0x5f, 0x0e, 0xda, 0x56, 0x81, 0xdf, 0xe7, 0x61, 0x8c, 0xa7, 0xf6, 0xa7, 0xfc, 0x2f, 0x6f,
+	0x46, 0x09, 0xe8, 0x5e, 0x05, 0xff, 0xf1, 0x9b, 0x7f, 0x02, 0x00, 0x00, 0xff, 0xff, 0x49, 0x66,
+	0xd7, 0xdd, 0x45, 0x06, 0x00, 0x00,
 }
 
 func (m *EventEpochOpened) Marshal() (dAtA []byte, err error) {
@@ -431,6 +1033,13 @@ func (m *EventEpochOpened) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.Seed) > 0 {
+		i -= len(m.Seed)
+		copy(dAtA[i:], m.Seed)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Seed)))
+		i--
+		dAtA[i] = 0x12
+	}
 	if m.Epoch != 0 {
 		i = encodeVarintEvent(dAtA, i, uint64(m.Epoch))
 		i--
@@ -644,6 +1253,361 @@ func (m *EventParamsUpdated) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *EventBeaconKeyRegistered) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventBeaconKeyRegistered) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventBeaconKeyRegistered) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.PubKey) > 0 {
+		i -= len(m.PubKey)
+		copy(dAtA[i:], m.PubKey)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.PubKey)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventFrozen) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventFrozen) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventFrozen) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Fallback != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Fallback))
+		i--
+		dAtA[i] = 0x28
+	}
+	if m.Candidates != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Candidates))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Validators != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Validators))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.ClosingHeight != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.ClosingHeight))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventRevealed) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventRevealed) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventRevealed) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventRevealMissed) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventRevealMissed) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventRevealMissed) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventNoReveal) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventNoReveal) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventNoReveal) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventElected) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventElected) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventElected) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Members != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Members))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Fallback != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Fallback))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventSeatsHandedOver) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventSeatsHandedOver) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventSeatsHandedOver) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Step != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Step))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventMemberLeft) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventMemberLeft) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventMemberLeft) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Reason != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Reason))
+		i--
+		dAtA[i] = 0x18
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventValidatorSetSent) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventValidatorSetSent) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventValidatorSetSent) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Power != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Power))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Members != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Members))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Height != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventValidatorSetKept) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventValidatorSetKept) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventValidatorSetKept) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintEvent(dAtA []byte, offset int, v uint64) int {
 	offset -= sovEvent(v)
 	base := offset
@@ -663,6 +1627,10 @@ func (m *EventEpochOpened) Size() (n int) {
 	_ = l
 	if m.Epoch != 0 {
 		n += 1 + sovEvent(uint64(m.Epoch))
+	}
+	l = len(m.Seed)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
 	}
 	return n
 }
@@ -760,6 +1728,170 @@ func (m *EventParamsUpdated) Size() (n int) {
 	return n
 }
 
+func (m *EventBeaconKeyRegistered) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	l = len(m.PubKey)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	return n
+}
+
+func (m *EventFrozen) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovEvent(uint64(m.Epoch))
+	}
+	if m.ClosingHeight != 0 {
+		n += 1 + sovEvent(uint64(m.ClosingHeight))
+	}
+	if m.Validators != 0 {
+		n += 1 + sovEvent(uint64(m.Validators))
+	}
+	if m.Candidates != 0 {
+		n += 1 + sovEvent(uint64(m.Candidates))
+	}
+	if m.Fallback != 0 {
+		n += 1 + sovEvent(uint64(m.Fallback))
+	}
+	return n
+}
+
+func (m *EventRevealed) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovEvent(uint64(m.Epoch))
+	}
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	return n
+}
+
+func (m *EventRevealMissed) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovEvent(uint64(m.Epoch))
+	}
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	return n
+}
+
+func (m *EventNoReveal) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovEvent(uint64(m.Epoch))
+	}
+	return n
+}
+
+func (m *EventElected) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovEvent(uint64(m.Epoch))
+	}
+	if m.Fallback != 0 {
+		n += 1 + sovEvent(uint64(m.Fallback))
+	}
+	if m.Members != 0 {
+		n += 1 + sovEvent(uint64(m.Members))
+	}
+	return n
+}
+
+func (m *EventSeatsHandedOver) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovEvent(uint64(m.Epoch))
+	}
+	if m.Step != 0 {
+		n += 1 + sovEvent(uint64(m.Step))
+	}
+	return n
+}
+
+func (m *EventMemberLeft) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovEvent(uint64(m.Epoch))
+	}
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	if m.Reason != 0 {
+		n += 1 + sovEvent(uint64(m.Reason))
+	}
+	return n
+}
+
+func (m *EventValidatorSetSent) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Height != 0 {
+		n += 1 + sovEvent(uint64(m.Height))
+	}
+	if m.Members != 0 {
+		n += 1 + sovEvent(uint64(m.Members))
+	}
+	if m.Power != 0 {
+		n += 1 + sovEvent(uint64(m.Power))
+	}
+	return n
+}
+
+func (m *EventValidatorSetKept) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
 func sovEvent(x uint64) (n int) {
 	return (math_bits.Len64(x|1) + 6) / 7
 }
@@ -814,6 +1946,40 @@ func (m *EventEpochOpened) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Seed", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Seed = append(m.Seed[:0], dAtA[iNdEx:postIndex]...)
+			if m.Seed == nil {
+				m.Seed = []byte{}
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipEvent(dAtA[iNdEx:])
@@ -1403,6 +2569,1010 @@ func (m *EventParamsUpdated) Unmarshal(dAtA []byte) error {
 		}
 		if fieldNum <= 0 {
 			return fmt.Errorf("proto: EventParamsUpdated: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventBeaconKeyRegistered) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventBeaconKeyRegistered: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventBeaconKeyRegistered: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PubKey", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.PubKey = append(m.PubKey[:0], dAtA[iNdEx:postIndex]...)
+			if m.PubKey == nil {
+				m.PubKey = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventFrozen) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventFrozen: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventFrozen: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ClosingHeight", wireType)
+			}
+			m.ClosingHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ClosingHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Validators", wireType)
+			}
+			m.Validators = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Validators |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Candidates", wireType)
+			}
+			m.Candidates = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Candidates |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Fallback", wireType)
+			}
+			m.Fallback = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Fallback |= Fallback(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventRevealed) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventRevealed: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventRevealed: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventRevealMissed) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventRevealMissed: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventRevealMissed: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventNoReveal) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventNoReveal: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventNoReveal: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventElected) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventElected: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventElected: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Fallback", wireType)
+			}
+			m.Fallback = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Fallback |= Fallback(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Members", wireType)
+			}
+			m.Members = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Members |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventSeatsHandedOver) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventSeatsHandedOver: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventSeatsHandedOver: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Step", wireType)
+			}
+			m.Step = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Step |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventMemberLeft) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventMemberLeft: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventMemberLeft: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Reason", wireType)
+			}
+			m.Reason = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Reason |= LeaveReason(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventValidatorSetSent) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventValidatorSetSent: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventValidatorSetSent: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Members", wireType)
+			}
+			m.Members = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Members |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Power", wireType)
+			}
+			m.Power = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Power |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventValidatorSetKept) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventValidatorSetKept: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventValidatorSetKept: illegal tag %d (wire type %d)", fieldNum, wire)
 		}
 		switch fieldNum {
 		default:

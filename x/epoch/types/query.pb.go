@@ -5,7 +5,9 @@ package types
 
 import (
 	context "context"
+	cosmossdk_io_math "cosmossdk.io/math"
 	fmt "fmt"
+	_ "github.com/cosmos/cosmos-proto"
 	query "github.com/cosmos/cosmos-sdk/types/query"
 	_ "github.com/cosmos/gogoproto/gogoproto"
 	grpc1 "github.com/cosmos/gogoproto/grpc"
@@ -16,6 +18,7 @@ import (
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
 	_ "google.golang.org/protobuf/types/known/durationpb"
+	_ "google.golang.org/protobuf/types/known/timestamppb"
 	io "io"
 	math "math"
 	math_bits "math/bits"
@@ -167,6 +170,8 @@ type QueryCurrentResponse struct {
 	OldestLive uint64 `protobuf:"varint,3,opt,name=oldest_live,json=oldestLive,proto3" json:"oldest_live,omitempty"`
 	// closing is the epoch that is being closed, 0 if none is.
 	Closing uint64 `protobuf:"varint,4,opt,name=closing,proto3" json:"closing,omitempty"`
+	// hand_over is the state of the hand-over of seats.
+	HandOver HandOver `protobuf:"bytes,5,opt,name=hand_over,json=handOver,proto3" json:"hand_over"`
 }
 
 func (m *QueryCurrentResponse) Reset()         { *m = QueryCurrentResponse{} }
@@ -228,6 +233,13 @@ func (m *QueryCurrentResponse) GetClosing() uint64 {
 		return m.Closing
 	}
 	return 0
+}
+
+func (m *QueryCurrentResponse) GetHandOver() HandOver {
+	if m != nil {
+		return m.HandOver
+	}
+	return HandOver{}
 }
 
 type QueryEpochRequest struct {
@@ -528,6 +540,1251 @@ func (m *QuerySetAsideResponse) GetPagination() *query.PageResponse {
 	return nil
 }
 
+type QueryBeaconRequest struct {
+}
+
+func (m *QueryBeaconRequest) Reset()         { *m = QueryBeaconRequest{} }
+func (m *QueryBeaconRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryBeaconRequest) ProtoMessage()    {}
+func (*QueryBeaconRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{10}
+}
+func (m *QueryBeaconRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryBeaconRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryBeaconRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryBeaconRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryBeaconRequest.Merge(m, src)
+}
+func (m *QueryBeaconRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryBeaconRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryBeaconRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryBeaconRequest proto.InternalMessageInfo
+
+type QueryBeaconResponse struct {
+	// seed of the open epoch.
+	Seed []byte `protobuf:"bytes,1,opt,name=seed,proto3" json:"seed,omitempty"`
+	// beacon is unset unless the open epoch is frozen.
+	Beacon *Beacon `protobuf:"bytes,2,opt,name=beacon,proto3" json:"beacon,omitempty"`
+}
+
+func (m *QueryBeaconResponse) Reset()         { *m = QueryBeaconResponse{} }
+func (m *QueryBeaconResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryBeaconResponse) ProtoMessage()    {}
+func (*QueryBeaconResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{11}
+}
+func (m *QueryBeaconResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryBeaconResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryBeaconResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryBeaconResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryBeaconResponse.Merge(m, src)
+}
+func (m *QueryBeaconResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryBeaconResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryBeaconResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryBeaconResponse proto.InternalMessageInfo
+
+func (m *QueryBeaconResponse) GetSeed() []byte {
+	if m != nil {
+		return m.Seed
+	}
+	return nil
+}
+
+func (m *QueryBeaconResponse) GetBeacon() *Beacon {
+	if m != nil {
+		return m.Beacon
+	}
+	return nil
+}
+
+type QueryBeaconKeyRequest struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+}
+
+func (m *QueryBeaconKeyRequest) Reset()         { *m = QueryBeaconKeyRequest{} }
+func (m *QueryBeaconKeyRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryBeaconKeyRequest) ProtoMessage()    {}
+func (*QueryBeaconKeyRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{12}
+}
+func (m *QueryBeaconKeyRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryBeaconKeyRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryBeaconKeyRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryBeaconKeyRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryBeaconKeyRequest.Merge(m, src)
+}
+func (m *QueryBeaconKeyRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryBeaconKeyRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryBeaconKeyRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryBeaconKeyRequest proto.InternalMessageInfo
+
+func (m *QueryBeaconKeyRequest) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+type QueryBeaconKeyResponse struct {
+	Key BeaconKey `protobuf:"bytes,1,opt,name=key,proto3" json:"key"`
+}
+
+func (m *QueryBeaconKeyResponse) Reset()         { *m = QueryBeaconKeyResponse{} }
+func (m *QueryBeaconKeyResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryBeaconKeyResponse) ProtoMessage()    {}
+func (*QueryBeaconKeyResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{13}
+}
+func (m *QueryBeaconKeyResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryBeaconKeyResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryBeaconKeyResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryBeaconKeyResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryBeaconKeyResponse.Merge(m, src)
+}
+func (m *QueryBeaconKeyResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryBeaconKeyResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryBeaconKeyResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryBeaconKeyResponse proto.InternalMessageInfo
+
+func (m *QueryBeaconKeyResponse) GetKey() BeaconKey {
+	if m != nil {
+		return m.Key
+	}
+	return BeaconKey{}
+}
+
+type QueryBeaconKeysRequest struct {
+	Pagination *query.PageRequest `protobuf:"bytes,1,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryBeaconKeysRequest) Reset()         { *m = QueryBeaconKeysRequest{} }
+func (m *QueryBeaconKeysRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryBeaconKeysRequest) ProtoMessage()    {}
+func (*QueryBeaconKeysRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{14}
+}
+func (m *QueryBeaconKeysRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryBeaconKeysRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryBeaconKeysRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryBeaconKeysRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryBeaconKeysRequest.Merge(m, src)
+}
+func (m *QueryBeaconKeysRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryBeaconKeysRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryBeaconKeysRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryBeaconKeysRequest proto.InternalMessageInfo
+
+func (m *QueryBeaconKeysRequest) GetPagination() *query.PageRequest {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QueryBeaconKeysResponse struct {
+	Keys       []BeaconKey         `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys"`
+	Pagination *query.PageResponse `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryBeaconKeysResponse) Reset()         { *m = QueryBeaconKeysResponse{} }
+func (m *QueryBeaconKeysResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryBeaconKeysResponse) ProtoMessage()    {}
+func (*QueryBeaconKeysResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{15}
+}
+func (m *QueryBeaconKeysResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryBeaconKeysResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryBeaconKeysResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryBeaconKeysResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryBeaconKeysResponse.Merge(m, src)
+}
+func (m *QueryBeaconKeysResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryBeaconKeysResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryBeaconKeysResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryBeaconKeysResponse proto.InternalMessageInfo
+
+func (m *QueryBeaconKeysResponse) GetKeys() []BeaconKey {
+	if m != nil {
+		return m.Keys
+	}
+	return nil
+}
+
+func (m *QueryBeaconKeysResponse) GetPagination() *query.PageResponse {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QueryElectionRequest struct {
+	// epoch whose committee was elected; 0 means the newest election, which may still lack its draw.
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+}
+
+func (m *QueryElectionRequest) Reset()         { *m = QueryElectionRequest{} }
+func (m *QueryElectionRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryElectionRequest) ProtoMessage()    {}
+func (*QueryElectionRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{16}
+}
+func (m *QueryElectionRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryElectionRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryElectionRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryElectionRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryElectionRequest.Merge(m, src)
+}
+func (m *QueryElectionRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryElectionRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryElectionRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryElectionRequest proto.InternalMessageInfo
+
+func (m *QueryElectionRequest) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+type QueryElectionResponse struct {
+	Election Election `protobuf:"bytes,1,opt,name=election,proto3" json:"election"`
+}
+
+func (m *QueryElectionResponse) Reset()         { *m = QueryElectionResponse{} }
+func (m *QueryElectionResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryElectionResponse) ProtoMessage()    {}
+func (*QueryElectionResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{17}
+}
+func (m *QueryElectionResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryElectionResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryElectionResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryElectionResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryElectionResponse.Merge(m, src)
+}
+func (m *QueryElectionResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryElectionResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryElectionResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryElectionResponse proto.InternalMessageInfo
+
+func (m *QueryElectionResponse) GetElection() Election {
+	if m != nil {
+		return m.Election
+	}
+	return Election{}
+}
+
+type QueryFrozenRequest struct {
+	// epoch whose committee was elected; 0 means the newest election.
+	Epoch      uint64             `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Pagination *query.PageRequest `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryFrozenRequest) Reset()         { *m = QueryFrozenRequest{} }
+func (m *QueryFrozenRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryFrozenRequest) ProtoMessage()    {}
+func (*QueryFrozenRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{18}
+}
+func (m *QueryFrozenRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryFrozenRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryFrozenRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryFrozenRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryFrozenRequest.Merge(m, src)
+}
+func (m *QueryFrozenRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryFrozenRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryFrozenRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryFrozenRequest proto.InternalMessageInfo
+
+func (m *QueryFrozenRequest) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *QueryFrozenRequest) GetPagination() *query.PageRequest {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QueryFrozenResponse struct {
+	Validators []FrozenValidator   `protobuf:"bytes,1,rep,name=validators,proto3" json:"validators"`
+	Pagination *query.PageResponse `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryFrozenResponse) Reset()         { *m = QueryFrozenResponse{} }
+func (m *QueryFrozenResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryFrozenResponse) ProtoMessage()    {}
+func (*QueryFrozenResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{19}
+}
+func (m *QueryFrozenResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryFrozenResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryFrozenResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryFrozenResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryFrozenResponse.Merge(m, src)
+}
+func (m *QueryFrozenResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryFrozenResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryFrozenResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryFrozenResponse proto.InternalMessageInfo
+
+func (m *QueryFrozenResponse) GetValidators() []FrozenValidator {
+	if m != nil {
+		return m.Validators
+	}
+	return nil
+}
+
+func (m *QueryFrozenResponse) GetPagination() *query.PageResponse {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QueryCommitteeRequest struct {
+	// epoch of the committee; 0 means the open one.
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+}
+
+func (m *QueryCommitteeRequest) Reset()         { *m = QueryCommitteeRequest{} }
+func (m *QueryCommitteeRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryCommitteeRequest) ProtoMessage()    {}
+func (*QueryCommitteeRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{20}
+}
+func (m *QueryCommitteeRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryCommitteeRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryCommitteeRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryCommitteeRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryCommitteeRequest.Merge(m, src)
+}
+func (m *QueryCommitteeRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryCommitteeRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryCommitteeRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryCommitteeRequest proto.InternalMessageInfo
+
+func (m *QueryCommitteeRequest) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+type QueryCommitteeResponse struct {
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// seats that were drawn.
+	Seats uint32 `protobuf:"varint,2,opt,name=seats,proto3" json:"seats,omitempty"`
+	// vacant seats that nobody holds.
+	Vacant  uint32            `protobuf:"varint,3,opt,name=vacant,proto3" json:"vacant,omitempty"`
+	Members []CommitteeMember `protobuf:"bytes,4,rep,name=members,proto3" json:"members"`
+	// leavings of this election.
+	Leavings []Leaving `protobuf:"bytes,5,rep,name=leavings,proto3" json:"leavings"`
+}
+
+func (m *QueryCommitteeResponse) Reset()         { *m = QueryCommitteeResponse{} }
+func (m *QueryCommitteeResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryCommitteeResponse) ProtoMessage()    {}
+func (*QueryCommitteeResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{21}
+}
+func (m *QueryCommitteeResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryCommitteeResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryCommitteeResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryCommitteeResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryCommitteeResponse.Merge(m, src)
+}
+func (m *QueryCommitteeResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryCommitteeResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryCommitteeResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryCommitteeResponse proto.InternalMessageInfo
+
+func (m *QueryCommitteeResponse) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *QueryCommitteeResponse) GetSeats() uint32 {
+	if m != nil {
+		return m.Seats
+	}
+	return 0
+}
+
+func (m *QueryCommitteeResponse) GetVacant() uint32 {
+	if m != nil {
+		return m.Vacant
+	}
+	return 0
+}
+
+func (m *QueryCommitteeResponse) GetMembers() []CommitteeMember {
+	if m != nil {
+		return m.Members
+	}
+	return nil
+}
+
+func (m *QueryCommitteeResponse) GetLeavings() []Leaving {
+	if m != nil {
+		return m.Leavings
+	}
+	return nil
+}
+
+// CommitteeMember is someone who was elected, or holds seats as a spare.
+type CommitteeMember struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	// elected seats by the draw.
+	Elected uint32 `protobuf:"varint,2,opt,name=elected,proto3" json:"elected,omitempty"`
+	// held seats now: what it was elected for, and what it took over as a spare; 0 if it left.
+	Held uint32 `protobuf:"varint,3,opt,name=held,proto3" json:"held,omitempty"`
+	// tokens at the freeze, in uedge.
+	Tokens cosmossdk_io_math.Int `protobuf:"bytes,4,opt,name=tokens,proto3,customtype=cosmossdk.io/math.Int" json:"tokens"`
+}
+
+func (m *CommitteeMember) Reset()         { *m = CommitteeMember{} }
+func (m *CommitteeMember) String() string { return proto.CompactTextString(m) }
+func (*CommitteeMember) ProtoMessage()    {}
+func (*CommitteeMember) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{22}
+}
+func (m *CommitteeMember) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *CommitteeMember) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_CommitteeMember.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *CommitteeMember) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_CommitteeMember.Merge(m, src)
+}
+func (m *CommitteeMember) XXX_Size() int {
+	return m.Size()
+}
+func (m *CommitteeMember) XXX_DiscardUnknown() {
+	xxx_messageInfo_CommitteeMember.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_CommitteeMember proto.InternalMessageInfo
+
+func (m *CommitteeMember) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *CommitteeMember) GetElected() uint32 {
+	if m != nil {
+		return m.Elected
+	}
+	return 0
+}
+
+func (m *CommitteeMember) GetHeld() uint32 {
+	if m != nil {
+		return m.Held
+	}
+	return 0
+}
+
+type QuerySeatsRequest struct {
+	Operator   string             `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	Pagination *query.PageRequest `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QuerySeatsRequest) Reset()         { *m = QuerySeatsRequest{} }
+func (m *QuerySeatsRequest) String() string { return proto.CompactTextString(m) }
+func (*QuerySeatsRequest) ProtoMessage()    {}
+func (*QuerySeatsRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{23}
+}
+func (m *QuerySeatsRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QuerySeatsRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QuerySeatsRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QuerySeatsRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QuerySeatsRequest.Merge(m, src)
+}
+func (m *QuerySeatsRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QuerySeatsRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QuerySeatsRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QuerySeatsRequest proto.InternalMessageInfo
+
+func (m *QuerySeatsRequest) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *QuerySeatsRequest) GetPagination() *query.PageRequest {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QuerySeatsResponse struct {
+	Seats      []SeatsWon          `protobuf:"bytes,1,rep,name=seats,proto3" json:"seats"`
+	Pagination *query.PageResponse `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QuerySeatsResponse) Reset()         { *m = QuerySeatsResponse{} }
+func (m *QuerySeatsResponse) String() string { return proto.CompactTextString(m) }
+func (*QuerySeatsResponse) ProtoMessage()    {}
+func (*QuerySeatsResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{24}
+}
+func (m *QuerySeatsResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QuerySeatsResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QuerySeatsResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QuerySeatsResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QuerySeatsResponse.Merge(m, src)
+}
+func (m *QuerySeatsResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QuerySeatsResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QuerySeatsResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QuerySeatsResponse proto.InternalMessageInfo
+
+func (m *QuerySeatsResponse) GetSeats() []SeatsWon {
+	if m != nil {
+		return m.Seats
+	}
+	return nil
+}
+
+func (m *QuerySeatsResponse) GetPagination() *query.PageResponse {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+// SeatsWon is what a validator won in one election; only elections that are still kept are listed.
+type SeatsWon struct {
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Seats uint32 `protobuf:"varint,2,opt,name=seats,proto3" json:"seats,omitempty"`
+	// of is the number of seats that were drawn.
+	Of uint32 `protobuf:"varint,3,opt,name=of,proto3" json:"of,omitempty"`
+	// tokens of the validator at the freeze and candidate_tokens of all over whom the draw ran, in uedge.
+	Tokens          cosmossdk_io_math.Int `protobuf:"bytes,4,opt,name=tokens,proto3,customtype=cosmossdk.io/math.Int" json:"tokens"`
+	CandidateTokens cosmossdk_io_math.Int `protobuf:"bytes,5,opt,name=candidate_tokens,json=candidateTokens,proto3,customtype=cosmossdk.io/math.Int" json:"candidate_tokens"`
+	Ineligibility   Ineligibility         `protobuf:"varint,6,opt,name=ineligibility,proto3,enum=edge.epoch.v1.Ineligibility" json:"ineligibility,omitempty"`
+}
+
+func (m *SeatsWon) Reset()         { *m = SeatsWon{} }
+func (m *SeatsWon) String() string { return proto.CompactTextString(m) }
+func (*SeatsWon) ProtoMessage()    {}
+func (*SeatsWon) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{25}
+}
+func (m *SeatsWon) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SeatsWon) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SeatsWon.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SeatsWon) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SeatsWon.Merge(m, src)
+}
+func (m *SeatsWon) XXX_Size() int {
+	return m.Size()
+}
+func (m *SeatsWon) XXX_DiscardUnknown() {
+	xxx_messageInfo_SeatsWon.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SeatsWon proto.InternalMessageInfo
+
+func (m *SeatsWon) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *SeatsWon) GetSeats() uint32 {
+	if m != nil {
+		return m.Seats
+	}
+	return 0
+}
+
+func (m *SeatsWon) GetOf() uint32 {
+	if m != nil {
+		return m.Of
+	}
+	return 0
+}
+
+func (m *SeatsWon) GetIneligibility() Ineligibility {
+	if m != nil {
+		return m.Ineligibility
+	}
+	return INELIGIBILITY_UNSPECIFIED
+}
+
+type QueryEligibilityRequest struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+}
+
+func (m *QueryEligibilityRequest) Reset()         { *m = QueryEligibilityRequest{} }
+func (m *QueryEligibilityRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryEligibilityRequest) ProtoMessage()    {}
+func (*QueryEligibilityRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{26}
+}
+func (m *QueryEligibilityRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryEligibilityRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryEligibilityRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryEligibilityRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryEligibilityRequest.Merge(m, src)
+}
+func (m *QueryEligibilityRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryEligibilityRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryEligibilityRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryEligibilityRequest proto.InternalMessageInfo
+
+func (m *QueryEligibilityRequest) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+type QueryEligibilityResponse struct {
+	// epoch for whose committee the answer counts.
+	Epoch         uint64        `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Eligible      bool          `protobuf:"varint,2,opt,name=eligible,proto3" json:"eligible,omitempty"`
+	Ineligibility Ineligibility `protobuf:"varint,3,opt,name=ineligibility,proto3,enum=edge.epoch.v1.Ineligibility" json:"ineligibility,omitempty"`
+	// reason in words, empty if eligible.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// frozen is true if the record for this epoch is fixed already; the answer is then that of the record.
+	Frozen bool `protobuf:"varint,5,opt,name=frozen,proto3" json:"frozen,omitempty"`
+}
+
+func (m *QueryEligibilityResponse) Reset()         { *m = QueryEligibilityResponse{} }
+func (m *QueryEligibilityResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryEligibilityResponse) ProtoMessage()    {}
+func (*QueryEligibilityResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{27}
+}
+func (m *QueryEligibilityResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryEligibilityResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryEligibilityResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryEligibilityResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryEligibilityResponse.Merge(m, src)
+}
+func (m *QueryEligibilityResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryEligibilityResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryEligibilityResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryEligibilityResponse proto.InternalMessageInfo
+
+func (m *QueryEligibilityResponse) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *QueryEligibilityResponse) GetEligible() bool {
+	if m != nil {
+		return m.Eligible
+	}
+	return false
+}
+
+func (m *QueryEligibilityResponse) GetIneligibility() Ineligibility {
+	if m != nil {
+		return m.Ineligibility
+	}
+	return INELIGIBILITY_UNSPECIFIED
+}
+
+func (m *QueryEligibilityResponse) GetReason() string {
+	if m != nil {
+		return m.Reason
+	}
+	return ""
+}
+
+func (m *QueryEligibilityResponse) GetFrozen() bool {
+	if m != nil {
+		return m.Frozen
+	}
+	return false
+}
+
+type QuerySlashableRequest struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	// delegator whose undelegations and redelegations from the validator are listed; empty lists none.
+	Delegator string `protobuf:"bytes,2,opt,name=delegator,proto3" json:"delegator,omitempty"`
+}
+
+func (m *QuerySlashableRequest) Reset()         { *m = QuerySlashableRequest{} }
+func (m *QuerySlashableRequest) String() string { return proto.CompactTextString(m) }
+func (*QuerySlashableRequest) ProtoMessage()    {}
+func (*QuerySlashableRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{28}
+}
+func (m *QuerySlashableRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QuerySlashableRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QuerySlashableRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QuerySlashableRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QuerySlashableRequest.Merge(m, src)
+}
+func (m *QuerySlashableRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QuerySlashableRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QuerySlashableRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QuerySlashableRequest proto.InternalMessageInfo
+
+func (m *QuerySlashableRequest) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *QuerySlashableRequest) GetDelegator() string {
+	if m != nil {
+		return m.Delegator
+	}
+	return ""
+}
+
+type QuerySlashableResponse struct {
+	// in_set is true while the validator holds a seat, or is in a set that is not in force yet.
+	InSet bool `protobuf:"varint,1,opt,name=in_set,json=inSet,proto3" json:"in_set,omitempty"`
+	// until is the time until which a fault of this validator so far can be reported: of its last block in the set plus the
+	// evidence age; unset if it was in no set that is kept. While in_set, the end is open.
+	Until *time.Time `protobuf:"bytes,2,opt,name=until,proto3,stdtime" json:"until,omitempty"`
+	// oldest_freeze is the oldest freeze height behind its seats in the sets whose faults can still be reported; stake that left
+	// at this height or before is safe.
+	OldestFreeze int64            `protobuf:"varint,3,opt,name=oldest_freeze,json=oldestFreeze,proto3" json:"oldest_freeze,omitempty"`
+	Entries      []SlashableEntry `protobuf:"bytes,4,rep,name=entries,proto3" json:"entries"`
+}
+
+func (m *QuerySlashableResponse) Reset()         { *m = QuerySlashableResponse{} }
+func (m *QuerySlashableResponse) String() string { return proto.CompactTextString(m) }
+func (*QuerySlashableResponse) ProtoMessage()    {}
+func (*QuerySlashableResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{29}
+}
+func (m *QuerySlashableResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QuerySlashableResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QuerySlashableResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QuerySlashableResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QuerySlashableResponse.Merge(m, src)
+}
+func (m *QuerySlashableResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QuerySlashableResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QuerySlashableResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QuerySlashableResponse proto.InternalMessageInfo
+
+func (m *QuerySlashableResponse) GetInSet() bool {
+	if m != nil {
+		return m.InSet
+	}
+	return false
+}
+
+func (m *QuerySlashableResponse) GetUntil() *time.Time {
+	if m != nil {
+		return m.Until
+	}
+	return nil
+}
+
+func (m *QuerySlashableResponse) GetOldestFreeze() int64 {
+	if m != nil {
+		return m.OldestFreeze
+	}
+	return 0
+}
+
+func (m *QuerySlashableResponse) GetEntries() []SlashableEntry {
+	if m != nil {
+		return m.Entries
+	}
+	return nil
+}
+
+// SlashableEntry is an undelegation or a redelegation that is not complete yet.
+type SlashableEntry struct {
+	// redelegated_to is empty for an undelegation.
+	RedelegatedTo  string    `protobuf:"bytes,1,opt,name=redelegated_to,json=redelegatedTo,proto3" json:"redelegated_to,omitempty"`
+	CreationHeight int64     `protobuf:"varint,2,opt,name=creation_height,json=creationHeight,proto3" json:"creation_height,omitempty"`
+	CompletionTime time.Time `protobuf:"bytes,3,opt,name=completion_time,json=completionTime,proto3,stdtime" json:"completion_time"`
+	// tokens at the beginning, in uedge.
+	Tokens cosmossdk_io_math.Int `protobuf:"bytes,4,opt,name=tokens,proto3,customtype=cosmossdk.io/math.Int" json:"tokens"`
+	// slashable_until is the last time at which a fault of the validator can take from it; unset if none can any more.
+	SlashableUntil *time.Time `protobuf:"bytes,5,opt,name=slashable_until,json=slashableUntil,proto3,stdtime" json:"slashable_until,omitempty"`
+}
+
+func (m *SlashableEntry) Reset()         { *m = SlashableEntry{} }
+func (m *SlashableEntry) String() string { return proto.CompactTextString(m) }
+func (*SlashableEntry) ProtoMessage()    {}
+func (*SlashableEntry) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{30}
+}
+func (m *SlashableEntry) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SlashableEntry) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SlashableEntry.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SlashableEntry) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SlashableEntry.Merge(m, src)
+}
+func (m *SlashableEntry) XXX_Size() int {
+	return m.Size()
+}
+func (m *SlashableEntry) XXX_DiscardUnknown() {
+	xxx_messageInfo_SlashableEntry.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SlashableEntry proto.InternalMessageInfo
+
+func (m *SlashableEntry) GetRedelegatedTo() string {
+	if m != nil {
+		return m.RedelegatedTo
+	}
+	return ""
+}
+
+func (m *SlashableEntry) GetCreationHeight() int64 {
+	if m != nil {
+		return m.CreationHeight
+	}
+	return 0
+}
+
+func (m *SlashableEntry) GetCompletionTime() time.Time {
+	if m != nil {
+		return m.CompletionTime
+	}
+	return time.Time{}
+}
+
+func (m *SlashableEntry) GetSlashableUntil() *time.Time {
+	if m != nil {
+		return m.SlashableUntil
+	}
+	return nil
+}
+
+type QueryValidatorSetRequest struct {
+	// height at which the set is in force; 0 means the newest set, in force two blocks after it was sent.
+	Height int64 `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"`
+}
+
+func (m *QueryValidatorSetRequest) Reset()         { *m = QueryValidatorSetRequest{} }
+func (m *QueryValidatorSetRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryValidatorSetRequest) ProtoMessage()    {}
+func (*QueryValidatorSetRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{31}
+}
+func (m *QueryValidatorSetRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryValidatorSetRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryValidatorSetRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryValidatorSetRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryValidatorSetRequest.Merge(m, src)
+}
+func (m *QueryValidatorSetRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryValidatorSetRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryValidatorSetRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryValidatorSetRequest proto.InternalMessageInfo
+
+func (m *QueryValidatorSetRequest) GetHeight() int64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+type QueryValidatorSetResponse struct {
+	Set ValidatorSet `protobuf:"bytes,1,opt,name=set,proto3" json:"set"`
+}
+
+func (m *QueryValidatorSetResponse) Reset()         { *m = QueryValidatorSetResponse{} }
+func (m *QueryValidatorSetResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryValidatorSetResponse) ProtoMessage()    {}
+func (*QueryValidatorSetResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_38635a5e5de3f3ed, []int{32}
+}
+func (m *QueryValidatorSetResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryValidatorSetResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryValidatorSetResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryValidatorSetResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryValidatorSetResponse.Merge(m, src)
+}
+func (m *QueryValidatorSetResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryValidatorSetResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryValidatorSetResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryValidatorSetResponse proto.InternalMessageInfo
+
+func (m *QueryValidatorSetResponse) GetSet() ValidatorSet {
+	if m != nil {
+		return m.Set
+	}
+	return ValidatorSet{}
+}
+
 func init() {
 	proto.RegisterType((*QueryParamsRequest)(nil), "edge.epoch.v1.QueryParamsRequest")
 	proto.RegisterType((*QueryParamsResponse)(nil), "edge.epoch.v1.QueryParamsResponse")
@@ -539,58 +1796,155 @@ func init() {
 	proto.RegisterType((*QueryEpochsResponse)(nil), "edge.epoch.v1.QueryEpochsResponse")
 	proto.RegisterType((*QuerySetAsideRequest)(nil), "edge.epoch.v1.QuerySetAsideRequest")
 	proto.RegisterType((*QuerySetAsideResponse)(nil), "edge.epoch.v1.QuerySetAsideResponse")
+	proto.RegisterType((*QueryBeaconRequest)(nil), "edge.epoch.v1.QueryBeaconRequest")
+	proto.RegisterType((*QueryBeaconResponse)(nil), "edge.epoch.v1.QueryBeaconResponse")
+	proto.RegisterType((*QueryBeaconKeyRequest)(nil), "edge.epoch.v1.QueryBeaconKeyRequest")
+	proto.RegisterType((*QueryBeaconKeyResponse)(nil), "edge.epoch.v1.QueryBeaconKeyResponse")
+	proto.RegisterType((*QueryBeaconKeysRequest)(nil), "edge.epoch.v1.QueryBeaconKeysRequest")
+	proto.RegisterType((*QueryBeaconKeysResponse)(nil), "edge.epoch.v1.QueryBeaconKeysResponse")
+	proto.RegisterType((*QueryElectionRequest)(nil), "edge.epoch.v1.QueryElectionRequest")
+	proto.RegisterType((*QueryElectionResponse)(nil), "edge.epoch.v1.QueryElectionResponse")
+	proto.RegisterType((*QueryFrozenRequest)(nil), "edge.epoch.v1.QueryFrozenRequest")
+	proto.RegisterType((*QueryFrozenResponse)(nil), "edge.epoch.v1.QueryFrozenResponse")
+	proto.RegisterType((*QueryCommitteeRequest)(nil), "edge.epoch.v1.QueryCommitteeRequest")
+	proto.RegisterType((*QueryCommitteeResponse)(nil), "edge.epoch.v1.QueryCommitteeResponse")
+	proto.RegisterType((*CommitteeMember)(nil), "edge.epoch.v1.CommitteeMember")
+	proto.RegisterType((*QuerySeatsRequest)(nil), "edge.epoch.v1.QuerySeatsRequest")
+	proto.RegisterType((*QuerySeatsResponse)(nil), "edge.epoch.v1.QuerySeatsResponse")
+	proto.RegisterType((*SeatsWon)(nil), "edge.epoch.v1.SeatsWon")
+	proto.RegisterType((*QueryEligibilityRequest)(nil), "edge.epoch.v1.QueryEligibilityRequest")
+	proto.RegisterType((*QueryEligibilityResponse)(nil), "edge.epoch.v1.QueryEligibilityResponse")
+	proto.RegisterType((*QuerySlashableRequest)(nil), "edge.epoch.v1.QuerySlashableRequest")
+	proto.RegisterType((*QuerySlashableResponse)(nil), "edge.epoch.v1.QuerySlashableResponse")
+	proto.RegisterType((*SlashableEntry)(nil), "edge.epoch.v1.SlashableEntry")
+	proto.RegisterType((*QueryValidatorSetRequest)(nil), "edge.epoch.v1.QueryValidatorSetRequest")
+	proto.RegisterType((*QueryValidatorSetResponse)(nil), "edge.epoch.v1.QueryValidatorSetResponse")
 }
 
 func init() { proto.RegisterFile("edge/epoch/v1/query.proto", fileDescriptor_38635a5e5de3f3ed) }
 
 var fileDescriptor_38635a5e5de3f3ed = []byte{
-	// 726 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xac, 0x54, 0x41, 0x6f, 0xd3, 0x30,
-	0x14, 0x6e, 0xba, 0xb6, 0x2b, 0xae, 0x40, 0xc2, 0xb4, 0x23, 0x0b, 0x90, 0x65, 0x01, 0x6d, 0x13,
-	0x48, 0x09, 0xed, 0x0e, 0x5c, 0xd9, 0x80, 0x21, 0xa4, 0x1d, 0x46, 0xb8, 0x71, 0x60, 0x4a, 0x5b,
-	0x37, 0x8b, 0x94, 0xc4, 0x59, 0xec, 0x14, 0x26, 0x84, 0x84, 0xf8, 0x05, 0x08, 0x2e, 0xf0, 0x83,
-	0x90, 0x26, 0x4e, 0x93, 0xb8, 0x70, 0x02, 0xb4, 0xf1, 0x43, 0x50, 0xec, 0x17, 0xd1, 0x84, 0xae,
-	0x93, 0x26, 0x6e, 0xb6, 0xdf, 0xe7, 0xf7, 0x7d, 0xdf, 0xf3, 0x7b, 0x46, 0x8b, 0x64, 0xe8, 0x11,
-	0x9b, 0xc4, 0x74, 0xb0, 0x67, 0x8f, 0xbb, 0xf6, 0x7e, 0x4a, 0x92, 0x03, 0x2b, 0x4e, 0x28, 0xa7,
-	0xf8, 0x62, 0x16, 0xb2, 0x44, 0xc8, 0x1a, 0x77, 0xb5, 0xdb, 0x03, 0xca, 0x42, 0xca, 0xec, 0xbe,
-	0xcb, 0x88, 0xc4, 0xd9, 0xe3, 0x6e, 0x9f, 0x70, 0xb7, 0x6b, 0xc7, 0xae, 0xe7, 0x47, 0x2e, 0xf7,
-	0x69, 0x24, 0xaf, 0x6a, 0xa5, 0xac, 0x32, 0x87, 0x0c, 0xb5, 0x3d, 0xea, 0x51, 0xb1, 0xb4, 0xb3,
-	0x15, 0x9c, 0x5e, 0xf7, 0x28, 0xf5, 0x02, 0x62, 0xbb, 0xb1, 0x6f, 0xbb, 0x51, 0x44, 0xb9, 0xc8,
-	0xc6, 0x20, 0xaa, 0x43, 0x54, 0xec, 0xfa, 0xe9, 0xc8, 0x1e, 0xa6, 0xc9, 0x04, 0x9d, 0xd9, 0x46,
-	0xf8, 0x69, 0x26, 0x68, 0xc7, 0x4d, 0xdc, 0x90, 0x39, 0x64, 0x3f, 0x25, 0x8c, 0x9b, 0x01, 0xba,
-	0x52, 0x38, 0x65, 0x31, 0x8d, 0x18, 0xc1, 0xeb, 0xa8, 0x11, 0x8b, 0x13, 0x55, 0x31, 0x94, 0xb5,
-	0x56, 0xaf, 0x63, 0x15, 0x7c, 0x5a, 0x12, 0xbe, 0x59, 0x3b, 0xfc, 0xb1, 0x54, 0x71, 0x00, 0x8a,
-	0x0d, 0xd4, 0x1a, 0x92, 0x31, 0x09, 0x68, 0x1c, 0x92, 0x88, 0xab, 0x55, 0x43, 0x59, 0x6b, 0x3a,
-	0x93, 0x47, 0x66, 0x07, 0xd8, 0x1e, 0xa4, 0x49, 0x42, 0x22, 0x9e, 0x8b, 0xf8, 0xa2, 0xa0, 0x76,
-	0xf1, 0x1c, 0x64, 0xdc, 0x45, 0x75, 0x41, 0x09, 0x2a, 0xda, 0x25, 0x15, 0x8f, 0xb2, 0x05, 0x88,
-	0x90, 0x40, 0x7c, 0x1f, 0x5d, 0xe0, 0x7e, 0x48, 0x76, 0x03, 0x32, 0x92, 0x0a, 0x5a, 0xbd, 0x45,
-	0x4b, 0x56, 0xc6, 0xca, 0x2b, 0x63, 0x3d, 0x84, 0xca, 0x6c, 0x36, 0xb3, 0xab, 0x9f, 0x7e, 0x2e,
-	0x29, 0x4e, 0x33, 0xbb, 0xb5, 0x4d, 0x46, 0x1c, 0x2f, 0xa1, 0x16, 0x0d, 0x86, 0x84, 0xf1, 0xdd,
-	0xc0, 0x1f, 0x13, 0x75, 0xce, 0x50, 0xd6, 0x6a, 0x0e, 0x92, 0x47, 0xdb, 0xfe, 0x98, 0x60, 0x15,
-	0xcd, 0x0f, 0x02, 0xca, 0xfc, 0xc8, 0x53, 0x6b, 0x22, 0x98, 0x6f, 0xcd, 0x3b, 0xe8, 0xb2, 0xb0,
-	0x21, 0x74, 0x81, 0x39, 0xbc, 0x80, 0x1a, 0x51, 0x1a, 0xf6, 0x49, 0x22, 0x4c, 0xd4, 0x1c, 0xd8,
-	0x99, 0x5b, 0xf0, 0x1e, 0x00, 0x3e, 0xaf, 0x63, 0xf3, 0xad, 0x32, 0x99, 0x28, 0x7f, 0x58, 0x8c,
-	0x51, 0x6d, 0x94, 0xd0, 0x10, 0x48, 0xc5, 0x1a, 0x5f, 0x42, 0x55, 0x4e, 0x45, 0x55, 0x6a, 0x4e,
-	0x95, 0x53, 0xbc, 0x85, 0xd0, 0xdf, 0xae, 0x14, 0x4e, 0x5b, 0xbd, 0x15, 0x4b, 0xb6, 0xb0, 0x95,
-	0xb5, 0xb0, 0x25, 0x5b, 0x1d, 0x5a, 0xd8, 0xda, 0x71, 0x3d, 0x02, 0xf9, 0x9d, 0x89, 0x9b, 0xe6,
-	0x07, 0x05, 0xde, 0x35, 0x97, 0x00, 0x66, 0x7a, 0xa8, 0x21, 0x34, 0x66, 0x5d, 0x34, 0x77, 0x86,
-	0x1b, 0x40, 0xe2, 0xc7, 0x05, 0x4d, 0xf2, 0x05, 0x57, 0xcf, 0xd4, 0x24, 0x09, 0x0b, 0xa2, 0x5e,
-	0x40, 0x4f, 0x3d, 0x23, 0x7c, 0x83, 0xf9, 0xc3, 0x5c, 0x78, 0xc9, 0xb4, 0x72, 0x6e, 0xd3, 0x9f,
-	0x15, 0xd4, 0x29, 0x11, 0x80, 0xed, 0x7b, 0xa8, 0xee, 0x73, 0x12, 0xe6, 0xae, 0xaf, 0x95, 0x5c,
-	0xe7, 0xf8, 0x27, 0x9c, 0x84, 0xf9, 0x53, 0x0a, 0xfc, 0x7f, 0xf3, 0xde, 0xfb, 0x5a, 0x43, 0x75,
-	0xa1, 0x0d, 0x47, 0xa8, 0x21, 0x67, 0x15, 0x2f, 0x97, 0x64, 0xfc, 0xfb, 0x19, 0x68, 0xe6, 0x2c,
-	0x88, 0xa4, 0x31, 0x6f, 0xbc, 0xfb, 0xf6, 0xfb, 0x63, 0xf5, 0x2a, 0xee, 0xd8, 0xc5, 0xef, 0x0b,
-	0xfe, 0x80, 0x04, 0xcd, 0xc3, 0x10, 0xe3, 0xa9, 0xd9, 0x8a, 0x93, 0xaf, 0xdd, 0x9c, 0x89, 0x01,
-	0x4a, 0x5d, 0x50, 0xaa, 0x78, 0xa1, 0x44, 0x39, 0x00, 0x22, 0x8e, 0xea, 0xa2, 0x93, 0xb0, 0x31,
-	0x2d, 0xdb, 0xe4, 0x30, 0x6a, 0xcb, 0x33, 0x10, 0xc0, 0xb6, 0x22, 0xd8, 0x0c, 0xac, 0xdb, 0x53,
-	0xfe, 0x67, 0x66, 0xbf, 0x96, 0xe3, 0xfb, 0x26, 0xab, 0xac, 0x6c, 0x77, 0x7c, 0x7a, 0xd2, 0xd9,
-	0x95, 0x2d, 0x4e, 0xcb, 0xa9, 0x95, 0x85, 0xc1, 0x78, 0x89, 0x9a, 0x79, 0xe7, 0xe0, 0xa9, 0x65,
-	0x2b, 0x35, 0xba, 0x76, 0x6b, 0x36, 0x08, 0x58, 0x0d, 0xc1, 0xaa, 0x61, 0xb5, 0xc4, 0xca, 0x08,
-	0xdf, 0x75, 0x33, 0xe4, 0xe6, 0xc6, 0xe1, 0xb1, 0xae, 0x1c, 0x1d, 0xeb, 0xca, 0xaf, 0x63, 0x5d,
-	0x79, 0x7f, 0xa2, 0x57, 0x8e, 0x4e, 0xf4, 0xca, 0xf7, 0x13, 0xbd, 0xf2, 0x7c, 0xd5, 0xf3, 0xf9,
-	0x5e, 0xda, 0xb7, 0x06, 0x34, 0x14, 0xb7, 0x07, 0x7b, 0xae, 0x1f, 0xc9, 0x3c, 0xaf, 0x20, 0x13,
-	0x3f, 0x88, 0x09, 0xeb, 0x37, 0xc4, 0xd7, 0xbb, 0xfe, 0x27, 0x00, 0x00, 0xff, 0xff, 0x54, 0x2c,
-	0x39, 0x74, 0x49, 0x07, 0x00, 0x00,
+	// 1905 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xac, 0x58, 0x5f, 0x6f, 0x1c, 0x57,
+	0x15, 0xcf, 0xac, 0x77, 0x37, 0xeb, 0xe3, 0xd8, 0x86, 0x8b, 0x9d, 0x6c, 0x96, 0x64, 0xbd, 0x99,
+	0xa6, 0xb1, 0xdb, 0xd4, 0x3b, 0xd8, 0x15, 0x2d, 0x20, 0x15, 0x11, 0xa7, 0x09, 0x31, 0x4d, 0x45,
+	0x18, 0x87, 0x50, 0xf1, 0xc0, 0x32, 0xbb, 0x7b, 0xbc, 0x3b, 0xca, 0xec, 0xdc, 0xed, 0xcc, 0xf5,
+	0x82, 0x1b, 0x45, 0x29, 0xbc, 0xf4, 0x05, 0xd1, 0xaa, 0x48, 0xfc, 0x7b, 0x46, 0xe2, 0x0b, 0xe4,
+	0x03, 0x20, 0xf1, 0x52, 0x89, 0x97, 0x2a, 0x48, 0x08, 0xf1, 0x50, 0x50, 0xc2, 0x07, 0x41, 0x73,
+	0xef, 0xb9, 0xe3, 0x99, 0xd9, 0xf1, 0xae, 0x13, 0xf6, 0x6d, 0xee, 0xbd, 0xe7, 0xcf, 0xef, 0xfc,
+	0xb9, 0xe7, 0x9e, 0x33, 0x70, 0x1e, 0xbb, 0x3d, 0xb4, 0x70, 0xc8, 0x3b, 0x7d, 0x6b, 0xb4, 0x65,
+	0xbd, 0x7f, 0x80, 0xc1, 0x61, 0x73, 0x18, 0x70, 0xc1, 0xd9, 0x62, 0x74, 0xd4, 0x94, 0x47, 0xcd,
+	0xd1, 0x56, 0xed, 0xd5, 0x0e, 0x0f, 0x07, 0x3c, 0xb4, 0xda, 0x4e, 0x88, 0x8a, 0xce, 0x1a, 0x6d,
+	0xb5, 0x51, 0x38, 0x5b, 0xd6, 0xd0, 0xe9, 0xb9, 0xbe, 0x23, 0x5c, 0xee, 0x2b, 0xd6, 0xda, 0x79,
+	0x45, 0xdb, 0x92, 0x2b, 0x4b, 0x2d, 0xf4, 0x51, 0x5a, 0xa1, 0x12, 0xaf, 0x8e, 0x56, 0x7a, 0xbc,
+	0xc7, 0x15, 0x4b, 0xf4, 0x45, 0xbb, 0x17, 0x7a, 0x9c, 0xf7, 0x3c, 0xb4, 0x9c, 0xa1, 0x6b, 0x39,
+	0xbe, 0xcf, 0x85, 0x54, 0xa4, 0xc5, 0xd5, 0xe9, 0x54, 0xae, 0xda, 0x07, 0xfb, 0x56, 0xf7, 0x20,
+	0x48, 0x22, 0x59, 0xcb, 0x9e, 0x0b, 0x77, 0x80, 0xa1, 0x70, 0x06, 0x43, 0x45, 0x60, 0xae, 0x00,
+	0xfb, 0x41, 0x64, 0xcc, 0x1d, 0x27, 0x70, 0x06, 0xa1, 0x8d, 0xef, 0x1f, 0x60, 0x28, 0x4c, 0x0f,
+	0xbe, 0x92, 0xda, 0x0d, 0x87, 0xdc, 0x0f, 0x91, 0xbd, 0x0e, 0xe5, 0xa1, 0xdc, 0xa9, 0x1a, 0x0d,
+	0x63, 0x63, 0x61, 0x7b, 0xb5, 0x99, 0xf2, 0x51, 0x53, 0x91, 0xef, 0x14, 0x3f, 0xfb, 0x62, 0xed,
+	0x94, 0x4d, 0xa4, 0xac, 0x01, 0x0b, 0x5d, 0x1c, 0xa1, 0xc7, 0x87, 0x03, 0xf4, 0x45, 0xb5, 0xd0,
+	0x30, 0x36, 0x2a, 0x76, 0x72, 0xcb, 0x5c, 0x25, 0x6d, 0xd7, 0x0f, 0x82, 0x00, 0x7d, 0xa1, 0x41,
+	0xfc, 0xa2, 0x00, 0x2b, 0xe9, 0x7d, 0x82, 0xf1, 0x35, 0x28, 0x49, 0x95, 0x84, 0x62, 0x25, 0x83,
+	0xe2, 0x46, 0xf4, 0x41, 0x20, 0x14, 0x21, 0xfb, 0x0e, 0xcc, 0x47, 0x86, 0xb7, 0x3c, 0xdc, 0x57,
+	0x08, 0x16, 0xb6, 0xcf, 0x37, 0x95, 0x6b, 0x9a, 0xda, 0x35, 0xcd, 0xb7, 0xc9, 0x75, 0x3b, 0x95,
+	0x88, 0xf5, 0xf7, 0xff, 0x5e, 0x33, 0xec, 0x4a, 0xc4, 0x75, 0x1b, 0xf7, 0x05, 0x5b, 0x83, 0x05,
+	0xee, 0x75, 0x31, 0x14, 0x2d, 0xcf, 0x1d, 0x61, 0x75, 0xae, 0x61, 0x6c, 0x14, 0x6d, 0x50, 0x5b,
+	0xb7, 0xdd, 0x11, 0xb2, 0x2a, 0x9c, 0xee, 0x78, 0x3c, 0x74, 0xfd, 0x5e, 0xb5, 0x28, 0x0f, 0xf5,
+	0x92, 0x7d, 0x0b, 0xe6, 0xfb, 0x8e, 0xdf, 0x6d, 0xf1, 0x11, 0x06, 0xd5, 0x92, 0x54, 0x7e, 0x2e,
+	0x03, 0xf9, 0x96, 0xe3, 0x77, 0xbf, 0x3f, 0xc2, 0x80, 0x50, 0x57, 0xfa, 0xb4, 0x36, 0xaf, 0xc2,
+	0x97, 0xa5, 0x0b, 0xa4, 0x4d, 0xe4, 0x18, 0x76, 0x16, 0xca, 0xfe, 0xc1, 0xa0, 0x8d, 0x81, 0x74,
+	0x40, 0xd1, 0xa6, 0x95, 0x79, 0x93, 0x62, 0x49, 0xc4, 0x2f, 0xea, 0x2d, 0xf3, 0x43, 0x23, 0x29,
+	0x48, 0x27, 0x05, 0x63, 0x50, 0xdc, 0x0f, 0xf8, 0x80, 0x94, 0xca, 0x6f, 0xb6, 0x04, 0x05, 0xc1,
+	0xa5, 0x47, 0x8b, 0x76, 0x41, 0x70, 0x76, 0x13, 0xe0, 0xe8, 0x36, 0x48, 0x2f, 0x2d, 0x6c, 0x5f,
+	0x69, 0xd2, 0x0d, 0x88, 0xae, 0x4e, 0x53, 0x5d, 0x31, 0xba, 0x3a, 0xcd, 0x3b, 0x4e, 0x0f, 0x49,
+	0xbe, 0x9d, 0xe0, 0x34, 0x3f, 0x35, 0x28, 0x27, 0x34, 0x04, 0x32, 0x66, 0x1b, 0xca, 0x12, 0x63,
+	0x94, 0x81, 0x73, 0x53, 0xac, 0x21, 0x4a, 0xf6, 0xdd, 0x14, 0x26, 0x15, 0xfd, 0xf5, 0xa9, 0x98,
+	0x94, 0xc2, 0x14, 0xa8, 0x9f, 0x50, 0x3e, 0xee, 0xa1, 0xb8, 0x16, 0xba, 0x5d, 0x0d, 0x3c, 0x63,
+	0xb4, 0xf1, 0xc2, 0x46, 0xff, 0xc1, 0x80, 0xd5, 0x8c, 0x02, 0x32, 0xfb, 0x4d, 0x28, 0xb9, 0x02,
+	0x07, 0xda, 0xea, 0xaf, 0x66, 0xac, 0xd6, 0xf4, 0xbb, 0x02, 0x07, 0x3a, 0x94, 0x92, 0x7e, 0x76,
+	0xb6, 0xeb, 0x3a, 0xb1, 0x83, 0x4e, 0x87, 0xfb, 0xfa, 0x8a, 0xbe, 0x47, 0x51, 0xd2, 0xbb, 0x04,
+	0x97, 0x41, 0x31, 0x44, 0xec, 0x4a, 0x57, 0x9c, 0xb1, 0xe5, 0x37, 0xdb, 0x84, 0x72, 0x5b, 0x52,
+	0x11, 0x8a, 0x6c, 0xed, 0x20, 0x11, 0x44, 0x64, 0xde, 0x23, 0x57, 0xa8, 0xed, 0x77, 0xf0, 0x50,
+	0x3b, 0xfb, 0x2d, 0xa8, 0xf0, 0x21, 0x06, 0x8e, 0xe0, 0x2a, 0xfd, 0xe7, 0x77, 0x2e, 0x3d, 0x79,
+	0xbc, 0x79, 0x91, 0x4c, 0xba, 0xe7, 0x78, 0x6e, 0x37, 0x3a, 0xbb, 0xd6, 0xed, 0x06, 0x18, 0x86,
+	0x7b, 0x22, 0x70, 0xfd, 0x9e, 0x1d, 0xb3, 0x98, 0xdf, 0x83, 0xb3, 0x59, 0xb9, 0xf1, 0x3d, 0x99,
+	0xbb, 0x8f, 0x87, 0x14, 0xbe, 0x6a, 0x2e, 0xba, 0x77, 0xf0, 0x90, 0xdc, 0x1b, 0x91, 0x9a, 0x3f,
+	0xcd, 0xca, 0x0a, 0x67, 0x9d, 0x11, 0xbf, 0x35, 0xe0, 0xdc, 0x98, 0x8a, 0xf8, 0x2a, 0x14, 0xef,
+	0xe3, 0xa1, 0x4e, 0x89, 0x69, 0x80, 0x25, 0xed, 0xec, 0xd2, 0xe1, 0x35, 0xba, 0x0a, 0x37, 0x3c,
+	0xec, 0x44, 0x1b, 0xda, 0xf0, 0x95, 0x64, 0xb1, 0x29, 0xea, 0x82, 0x62, 0x53, 0x30, 0x8f, 0xa8,
+	0xc9, 0x86, 0x6f, 0x42, 0x05, 0x69, 0x8f, 0xbc, 0x94, 0xad, 0x8c, 0x9a, 0x45, 0x57, 0x46, 0x4d,
+	0x6e, 0x06, 0x94, 0x90, 0x37, 0x03, 0xfe, 0x01, 0x4e, 0xd6, 0x9f, 0x09, 0x47, 0xe1, 0x85, 0xc3,
+	0xf1, 0x27, 0x5d, 0x95, 0xb4, 0x52, 0x32, 0xe3, 0x6d, 0x80, 0x91, 0x4e, 0x3c, 0x1d, 0x90, 0x7a,
+	0xc6, 0x10, 0xc5, 0x12, 0xe7, 0x27, 0xd9, 0x93, 0xe0, 0x9b, 0x5d, 0x70, 0x36, 0xc9, 0xdd, 0xd7,
+	0xf9, 0x60, 0xe0, 0x0a, 0x81, 0x38, 0x39, 0x3a, 0xff, 0x30, 0x28, 0x8f, 0x13, 0xf4, 0x64, 0x58,
+	0xbe, 0x3b, 0x57, 0xa0, 0x14, 0xa2, 0x23, 0x42, 0x89, 0x71, 0xd1, 0x56, 0x8b, 0xe8, 0x55, 0x1a,
+	0x39, 0x1d, 0xc7, 0x17, 0xb2, 0xec, 0x2f, 0xda, 0xb4, 0x62, 0xdf, 0x86, 0xd3, 0x03, 0x8c, 0xde,
+	0xa7, 0xb0, 0x5a, 0xcc, 0xf5, 0x4c, 0xac, 0xf6, 0x5d, 0x49, 0x46, 0x9e, 0xd1, 0x4c, 0xec, 0x1b,
+	0x50, 0xf1, 0xd0, 0x19, 0xb9, 0x7e, 0x2f, 0xac, 0x96, 0xa4, 0x80, 0xb3, 0x19, 0x01, 0xb7, 0xd5,
+	0xb1, 0x4e, 0x11, 0x4d, 0x6d, 0xfe, 0xd5, 0x80, 0xe5, 0x8c, 0xf0, 0xff, 0xb3, 0x7c, 0x44, 0xaf,
+	0xbc, 0xcc, 0x40, 0xec, 0x92, 0xf1, 0x7a, 0x19, 0xd5, 0xbc, 0x3e, 0x7a, 0x5d, 0x32, 0x5e, 0x7e,
+	0xb3, 0xeb, 0x50, 0x16, 0xfc, 0x3e, 0xfa, 0xa1, 0x6c, 0x09, 0xe6, 0x77, 0xae, 0x46, 0x00, 0xff,
+	0xf5, 0xc5, 0xda, 0xaa, 0x52, 0x17, 0x76, 0xef, 0x37, 0x5d, 0x6e, 0x0d, 0x1c, 0xd1, 0x6f, 0xee,
+	0xfa, 0xe2, 0xc9, 0xe3, 0x4d, 0x20, 0x1c, 0xbb, 0xbe, 0xb0, 0x89, 0xd5, 0xfc, 0xa3, 0x41, 0x3d,
+	0xc0, 0x5e, 0xe4, 0xe6, 0xd9, 0x94, 0xc1, 0x99, 0xdd, 0x88, 0x4f, 0x75, 0xab, 0x40, 0xe0, 0xe2,
+	0x46, 0x91, 0x32, 0x44, 0xdd, 0x85, 0x73, 0x63, 0xef, 0x95, 0x23, 0xc2, 0x1f, 0xc5, 0x97, 0x9a,
+	0x12, 0x68, 0x66, 0xf9, 0xff, 0xe7, 0x02, 0x54, 0xb4, 0x8a, 0xe7, 0x4a, 0xe1, 0x25, 0x28, 0xf0,
+	0x7d, 0x8a, 0x60, 0x81, 0xef, 0xcf, 0x24, 0x7e, 0xec, 0x1e, 0x7c, 0xa9, 0xe3, 0xf8, 0xdd, 0x28,
+	0x1e, 0xd8, 0x22, 0x71, 0xa5, 0xe7, 0x17, 0xb7, 0x1c, 0x0b, 0xb9, 0xab, 0xe4, 0xee, 0xc0, 0xa2,
+	0xeb, 0xa3, 0xe7, 0xf6, 0xdc, 0xb6, 0xeb, 0xb9, 0xe2, 0xb0, 0x5a, 0x6e, 0x18, 0x1b, 0x4b, 0xdb,
+	0x17, 0x32, 0xbe, 0xde, 0x4d, 0xd2, 0xd8, 0x69, 0x16, 0xf3, 0x3d, 0x7a, 0x5e, 0x6e, 0x24, 0x48,
+	0x66, 0xf3, 0xce, 0xfe, 0xc5, 0x80, 0xea, 0xb8, 0xe8, 0x89, 0x65, 0xa5, 0x16, 0x3d, 0x06, 0x11,
+	0xb1, 0x87, 0x34, 0x25, 0xc4, 0xeb, 0x71, 0x63, 0xe7, 0x9e, 0xdb, 0xd8, 0xa8, 0x40, 0x05, 0xe8,
+	0x84, 0xdc, 0x57, 0xd1, 0xb4, 0x69, 0x15, 0xed, 0xef, 0xcb, 0xe2, 0x2c, 0xc3, 0x52, 0xb1, 0x69,
+	0x65, 0xfe, 0x3a, 0x6e, 0xc7, 0x3c, 0x27, 0xec, 0x3b, 0x6d, 0x0f, 0x67, 0x74, 0xf9, 0xde, 0x80,
+	0xf9, 0x2e, 0x7a, 0xd8, 0x93, 0xfc, 0x05, 0xc9, 0x5f, 0x7d, 0xf2, 0x78, 0x73, 0x85, 0xf8, 0xd3,
+	0x6c, 0x47, 0xa4, 0xe6, 0xdf, 0x74, 0xa1, 0x4e, 0x00, 0x22, 0x8f, 0xae, 0x42, 0xd9, 0xf5, 0x5b,
+	0x21, 0x0a, 0x89, 0xa7, 0x62, 0x97, 0x5c, 0x7f, 0x0f, 0x05, 0x7b, 0x03, 0x4a, 0x07, 0xbe, 0x70,
+	0x3d, 0xba, 0x4d, 0xb5, 0xb1, 0x99, 0xe7, 0xae, 0x1e, 0x07, 0x77, 0x8a, 0x9f, 0x44, 0x03, 0x8f,
+	0x22, 0x67, 0x2f, 0xc1, 0x22, 0x4d, 0x3b, 0xfb, 0x01, 0xe2, 0x07, 0x6a, 0xde, 0x99, 0xb3, 0xcf,
+	0xa8, 0xcd, 0x9b, 0x72, 0x8f, 0xbd, 0x05, 0xa7, 0xd1, 0x17, 0x81, 0x8b, 0xba, 0xb0, 0x5f, 0xcc,
+	0x5e, 0x73, 0x0d, 0xf3, 0x86, 0x2f, 0x02, 0xdd, 0x88, 0x68, 0x1e, 0xf3, 0x69, 0x01, 0x96, 0xd2,
+	0x14, 0xec, 0x16, 0x2c, 0x05, 0x48, 0xf6, 0x62, 0xb7, 0x25, 0xf8, 0xc9, 0xbd, 0xbb, 0x98, 0x60,
+	0xbc, 0xcb, 0xd9, 0x3a, 0x2c, 0x77, 0x02, 0x94, 0xe5, 0xa0, 0xd5, 0x47, 0xb7, 0xd7, 0x57, 0x63,
+	0xdf, 0x9c, 0xbd, 0xa4, 0xb7, 0x6f, 0xc9, 0x5d, 0xf6, 0x2e, 0x2c, 0x77, 0xf8, 0x60, 0xe8, 0xa1,
+	0x24, 0x8d, 0xc6, 0x3d, 0x9a, 0x5a, 0x26, 0xf9, 0x4a, 0x0e, 0x88, 0xd2, 0x5f, 0x4b, 0x47, 0xcc,
+	0xd1, 0xf1, 0x6c, 0x2a, 0xc6, 0x2e, 0x2c, 0x87, 0xda, 0x31, 0x2d, 0x15, 0xbf, 0xd2, 0x09, 0xe3,
+	0xb7, 0x14, 0x33, 0xfe, 0x30, 0xe2, 0x33, 0xb7, 0xe9, 0x16, 0xc6, 0x5e, 0xdb, 0x43, 0x91, 0x18,
+	0x23, 0xc9, 0x35, 0x86, 0x74, 0x0d, 0xad, 0xcc, 0x3b, 0x70, 0x3e, 0x87, 0x27, 0xae, 0xec, 0x73,
+	0x3a, 0xcb, 0xc6, 0xe7, 0x90, 0x24, 0x87, 0x6e, 0x94, 0x43, 0x14, 0xdb, 0x1f, 0x2f, 0x43, 0x49,
+	0x8a, 0x64, 0x3e, 0x94, 0xd5, 0x4f, 0x02, 0x76, 0x29, 0xc3, 0x3b, 0xfe, 0x17, 0xa2, 0x66, 0x4e,
+	0x22, 0x51, 0x78, 0xcc, 0x8b, 0xbf, 0xfc, 0xfb, 0x7f, 0x7f, 0x53, 0x38, 0xc7, 0x56, 0xad, 0xf4,
+	0x8f, 0x15, 0xfa, 0xf9, 0x10, 0xc0, 0x69, 0xfa, 0x7b, 0xc0, 0x72, 0xa5, 0xa5, 0x7f, 0x39, 0xd4,
+	0x5e, 0x9a, 0x48, 0x43, 0x2a, 0xeb, 0x52, 0x65, 0x95, 0x9d, 0xcd, 0xa8, 0xec, 0x90, 0x22, 0x01,
+	0x25, 0x39, 0x86, 0xb2, 0x46, 0x9e, 0xb4, 0xe4, 0x24, 0x5f, 0xbb, 0x34, 0x81, 0x82, 0xb4, 0x5d,
+	0x91, 0xda, 0x1a, 0xac, 0x6e, 0xe5, 0xfc, 0x39, 0x0a, 0xad, 0x07, 0x6a, 0xf6, 0x7f, 0x18, 0x79,
+	0x56, 0xcd, 0xca, 0xec, 0x78, 0xa1, 0x93, 0x3d, 0x9b, 0x1e, 0xb5, 0x8f, 0xf5, 0x2c, 0x4d, 0xd5,
+	0x3f, 0x8b, 0xde, 0x58, 0x35, 0x76, 0xb2, 0x5c, 0xb7, 0x65, 0xa6, 0xe4, 0xda, 0xe5, 0xc9, 0x44,
+	0xa4, 0xb5, 0x21, 0xb5, 0xd6, 0x58, 0x35, 0xa3, 0x35, 0x44, 0xd1, 0x72, 0xa4, 0x32, 0x1f, 0xca,
+	0x6a, 0xb8, 0xc9, 0x37, 0x34, 0x35, 0xa0, 0xe6, 0x1b, 0x9a, 0x9e, 0x56, 0x8f, 0x35, 0x54, 0x4d,
+	0xa2, 0xec, 0x23, 0x03, 0xe6, 0xe3, 0x69, 0x8a, 0x5d, 0x3e, 0x5e, 0xe0, 0xd1, 0x90, 0x5a, 0x7b,
+	0x79, 0x0a, 0x15, 0x69, 0xde, 0x94, 0x9a, 0xd7, 0xd9, 0xcb, 0xb9, 0x9a, 0x5b, 0xd1, 0xc8, 0x66,
+	0x3d, 0xd0, 0xcf, 0xc6, 0x43, 0xf6, 0x08, 0xe0, 0x68, 0x0e, 0x64, 0x93, 0x75, 0xc4, 0xa1, 0xbe,
+	0x32, 0x8d, 0x8c, 0xb0, 0x98, 0x12, 0xcb, 0x05, 0x56, 0x3b, 0x1e, 0x0b, 0x7b, 0x04, 0x15, 0x3d,
+	0x8f, 0xe5, 0xc7, 0x3c, 0x33, 0x0e, 0xe6, 0xc7, 0x3c, 0x3b, 0x05, 0x9a, 0x1b, 0x52, 0xb5, 0xc9,
+	0x1a, 0xd9, 0x4c, 0x23, 0xc2, 0xd0, 0x7a, 0x20, 0xf7, 0x1e, 0xb2, 0x0f, 0x0d, 0x28, 0xab, 0x41,
+	0x2a, 0x3f, 0xf8, 0xa9, 0x61, 0x30, 0x3f, 0xf8, 0xe9, 0xd1, 0xcd, 0xb4, 0xa4, 0xee, 0x57, 0xd8,
+	0xfa, 0x34, 0xdd, 0x96, 0xea, 0x0a, 0xd8, 0xaf, 0x0c, 0x98, 0x8f, 0x87, 0x8a, 0xfc, 0x74, 0xc8,
+	0xce, 0x5d, 0xf9, 0xe9, 0x30, 0x36, 0x6d, 0x99, 0xdb, 0x12, 0xcb, 0x6b, 0xec, 0xd5, 0xa9, 0x58,
+	0x3a, 0x31, 0x80, 0x47, 0x50, 0x92, 0xad, 0x6e, 0x7e, 0xb1, 0x49, 0x8e, 0x0c, 0xf9, 0xc5, 0x26,
+	0xd5, 0xb7, 0x9b, 0x5b, 0x12, 0xc1, 0x55, 0xf6, 0x4a, 0x06, 0x81, 0xce, 0xc1, 0x64, 0x3a, 0x5a,
+	0xaa, 0x67, 0xfe, 0x9d, 0x01, 0x0b, 0x89, 0x1e, 0x8f, 0x5d, 0xc9, 0x0f, 0x79, 0xb6, 0xbf, 0xac,
+	0xad, 0x4f, 0xa5, 0x23, 0x4c, 0x6f, 0x4a, 0x4c, 0x5b, 0xcc, 0x3a, 0x09, 0xa6, 0x64, 0xbf, 0xf7,
+	0xb1, 0x01, 0xf3, 0x71, 0x83, 0x91, 0x1f, 0xa9, 0x6c, 0x67, 0x97, 0x1f, 0xa9, 0xb1, 0x76, 0xcb,
+	0xfc, 0xba, 0xc4, 0x64, 0xb1, 0xcd, 0x13, 0xf9, 0x29, 0xc6, 0xf0, 0x91, 0x01, 0x67, 0x92, 0x6f,
+	0x24, 0xcb, 0x75, 0x42, 0xce, 0x5b, 0x5d, 0xdb, 0x98, 0x4e, 0x48, 0xd0, 0x2e, 0x4b, 0x68, 0x75,
+	0x76, 0x21, 0x03, 0x2d, 0xfe, 0xd1, 0x10, 0x75, 0x89, 0x3b, 0xd7, 0x3e, 0x7b, 0x5a, 0x37, 0x3e,
+	0x7f, 0x5a, 0x37, 0xfe, 0xf3, 0xb4, 0x6e, 0x7c, 0xf2, 0xac, 0x7e, 0xea, 0xf3, 0x67, 0xf5, 0x53,
+	0xff, 0x7c, 0x56, 0x3f, 0xf5, 0xe3, 0xf5, 0x9e, 0x2b, 0xfa, 0x07, 0xed, 0x66, 0x87, 0x0f, 0xa4,
+	0x84, 0x4e, 0xdf, 0x71, 0x7d, 0x25, 0xeb, 0xe7, 0x24, 0x4d, 0x1c, 0x0e, 0x31, 0x6c, 0x97, 0x65,
+	0x13, 0xf2, 0xfa, 0xff, 0x02, 0x00, 0x00, 0xff, 0xff, 0x70, 0x36, 0xa4, 0x86, 0x43, 0x19, 0x00,
+	0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -614,6 +1968,26 @@ type QueryClient interface {
 	Epochs(ctx context.Context, in *QueryEpochsRequest, opts ...grpc.CallOption) (*QueryEpochsResponse, error)
 	// SetAside returns the items that the closing machine set aside.
 	SetAside(ctx context.Context, in *QuerySetAsideRequest, opts ...grpc.CallOption) (*QuerySetAsideResponse, error)
+	// Beacon returns the beacon's state while an epoch is frozen, and the seed of the open epoch.
+	Beacon(ctx context.Context, in *QueryBeaconRequest, opts ...grpc.CallOption) (*QueryBeaconResponse, error)
+	// BeaconKey returns the beacon key of a validator.
+	BeaconKey(ctx context.Context, in *QueryBeaconKeyRequest, opts ...grpc.CallOption) (*QueryBeaconKeyResponse, error)
+	// BeaconKeys returns all beacon keys.
+	BeaconKeys(ctx context.Context, in *QueryBeaconKeysRequest, opts ...grpc.CallOption) (*QueryBeaconKeysResponse, error)
+	// Election returns the record of the freeze and of the draw for the committee of an epoch.
+	Election(ctx context.Context, in *QueryElectionRequest, opts ...grpc.CallOption) (*QueryElectionResponse, error)
+	// Frozen returns the rows of the record of a freeze.
+	Frozen(ctx context.Context, in *QueryFrozenRequest, opts ...grpc.CallOption) (*QueryFrozenResponse, error)
+	// Committee returns who was elected for an epoch, who left, and who holds the seats.
+	Committee(ctx context.Context, in *QueryCommitteeRequest, opts ...grpc.CallOption) (*QueryCommitteeResponse, error)
+	// Seats returns the seats that a validator won, by epoch, newest first.
+	Seats(ctx context.Context, in *QuerySeatsRequest, opts ...grpc.CallOption) (*QuerySeatsResponse, error)
+	// Eligibility tells whether a validator would be a candidate if the epoch froze now, and why not.
+	Eligibility(ctx context.Context, in *QueryEligibilityRequest, opts ...grpc.CallOption) (*QueryEligibilityResponse, error)
+	// Slashable tells until when stake that is undelegated from a validator can still be slashed.
+	Slashable(ctx context.Context, in *QuerySlashableRequest, opts ...grpc.CallOption) (*QuerySlashableResponse, error)
+	// ValidatorSet returns the set that is in force at a height.
+	ValidatorSet(ctx context.Context, in *QueryValidatorSetRequest, opts ...grpc.CallOption) (*QueryValidatorSetResponse, error)
 }
 
 type queryClient struct {
@@ -669,6 +2043,96 @@ func (c *queryClient) SetAside(ctx context.Context, in *QuerySetAsideRequest, op
 	return out, nil
 }
 
+func (c *queryClient) Beacon(ctx context.Context, in *QueryBeaconRequest, opts ...grpc.CallOption) (*QueryBeaconResponse, error) {
+	out := new(QueryBeaconResponse)
+	err := c.cc.Invoke(ctx, "/edge.epoch.v1.Query/Beacon", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) BeaconKey(ctx context.Context, in *QueryBeaconKeyRequest, opts ...grpc.CallOption) (*QueryBeaconKeyResponse, error) {
+	out := new(QueryBeaconKeyResponse)
+	err := c.cc.Invoke(ctx, "/edge.epoch.v1.Query/BeaconKey", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) BeaconKeys(ctx context.Context, in *QueryBeaconKeysRequest, opts ...grpc.CallOption) (*QueryBeaconKeysResponse, error) {
+	out := new(QueryBeaconKeysResponse)
+	err := c.cc.Invoke(ctx, "/edge.epoch.v1.Query/BeaconKeys", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Election(ctx context.Context, in *QueryElectionRequest, opts ...grpc.CallOption) (*QueryElectionResponse, error) {
+	out := new(QueryElectionResponse)
+	err := c.cc.Invoke(ctx, "/edge.epoch.v1.Query/Election", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Frozen(ctx context.Context, in *QueryFrozenRequest, opts ...grpc.CallOption) (*QueryFrozenResponse, error) {
+	out := new(QueryFrozenResponse)
+	err := c.cc.Invoke(ctx, "/edge.epoch.v1.Query/Frozen", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Committee(ctx context.Context, in *QueryCommitteeRequest, opts ...grpc.CallOption) (*QueryCommitteeResponse, error) {
+	out := new(QueryCommitteeResponse)
+	err := c.cc.Invoke(ctx, "/edge.epoch.v1.Query/Committee", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Seats(ctx context.Context, in *QuerySeatsRequest, opts ...grpc.CallOption) (*QuerySeatsResponse, error) {
+	out := new(QuerySeatsResponse)
+	err := c.cc.Invoke(ctx, "/edge.epoch.v1.Query/Seats", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Eligibility(ctx context.Context, in *QueryEligibilityRequest, opts ...grpc.CallOption) (*QueryEligibilityResponse, error) {
+	out := new(QueryEligibilityResponse)
+	err := c.cc.Invoke(ctx, "/edge.epoch.v1.Query/Eligibility", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Slashable(ctx context.Context, in *QuerySlashableRequest, opts ...grpc.CallOption) (*QuerySlashableResponse, error) {
+	out := new(QuerySlashableResponse)
+	err := c.cc.Invoke(ctx, "/edge.epoch.v1.Query/Slashable", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) ValidatorSet(ctx context.Context, in *QueryValidatorSetRequest, opts ...grpc.CallOption) (*QueryValidatorSetResponse, error) {
+	out := new(QueryValidatorSetResponse)
+	err := c.cc.Invoke(ctx, "/edge.epoch.v1.Query/ValidatorSet", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // QueryServer is the server API for Query service.
 type QueryServer interface {
 	Params(context.Context, *QueryParamsRequest) (*QueryParamsResponse, error)
@@ -680,6 +2144,26 @@ type QueryServer interface {
 	Epochs(context.Context, *QueryEpochsRequest) (*QueryEpochsResponse, error)
 	// SetAside returns the items that the closing machine set aside.
 	SetAside(context.Context, *QuerySetAsideRequest) (*QuerySetAsideResponse, error)
+	// Beacon returns the beacon's state while an epoch is frozen, and the seed of the open epoch.
+	Beacon(context.Context, *QueryBeaconRequest) (*QueryBeaconResponse, error)
+	// BeaconKey returns the beacon key of a validator.
+	BeaconKey(context.Context, *QueryBeaconKeyRequest) (*QueryBeaconKeyResponse, error)
+	// BeaconKeys returns all beacon keys.
+	BeaconKeys(context.Context, *QueryBeaconKeysRequest) (*QueryBeaconKeysResponse, error)
+	// Election returns the record of the freeze and of the draw for the committee of an epoch.
+	Election(context.Context, *QueryElectionRequest) (*QueryElectionResponse, error)
+	// Frozen returns the rows of the record of a freeze.
+	Frozen(context.Context, *QueryFrozenRequest) (*QueryFrozenResponse, error)
+	// Committee returns who was elected for an epoch, who left, and who holds the seats.
+	Committee(context.Context, *QueryCommitteeRequest) (*QueryCommitteeResponse, error)
+	// Seats returns the seats that a validator won, by epoch, newest first.
+	Seats(context.Context, *QuerySeatsRequest) (*QuerySeatsResponse, error)
+	// Eligibility tells whether a validator would be a candidate if the epoch froze now, and why not.
+	Eligibility(context.Context, *QueryEligibilityRequest) (*QueryEligibilityResponse, error)
+	// Slashable tells until when stake that is undelegated from a validator can still be slashed.
+	Slashable(context.Context, *QuerySlashableRequest) (*QuerySlashableResponse, error)
+	// ValidatorSet returns the set that is in force at a height.
+	ValidatorSet(context.Context, *QueryValidatorSetRequest) (*QueryValidatorSetResponse, error)
 }
 
 // UnimplementedQueryServer can be embedded to have forward compatible implementations.
@@ -700,6 +2184,36 @@ func (*UnimplementedQueryServer) Epochs(ctx context.Context, req *QueryEpochsReq
 }
 func (*UnimplementedQueryServer) SetAside(ctx context.Context, req *QuerySetAsideRequest) (*QuerySetAsideResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method SetAside not implemented")
+}
+func (*UnimplementedQueryServer) Beacon(ctx context.Context, req *QueryBeaconRequest) (*QueryBeaconResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Beacon not implemented")
+}
+func (*UnimplementedQueryServer) BeaconKey(ctx context.Context, req *QueryBeaconKeyRequest) (*QueryBeaconKeyResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method BeaconKey not implemented")
+}
+func (*UnimplementedQueryServer) BeaconKeys(ctx context.Context, req *QueryBeaconKeysRequest) (*QueryBeaconKeysResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method BeaconKeys not implemented")
+}
+func (*UnimplementedQueryServer) Election(ctx context.Context, req *QueryElectionRequest) (*QueryElectionResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Election not implemented")
+}
+func (*UnimplementedQueryServer) Frozen(ctx context.Context, req *QueryFrozenRequest) (*QueryFrozenResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Frozen not implemented")
+}
+func (*UnimplementedQueryServer) Committee(ctx context.Context, req *QueryCommitteeRequest) (*QueryCommitteeResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Committee not implemented")
+}
+func (*UnimplementedQueryServer) Seats(ctx context.Context, req *QuerySeatsRequest) (*QuerySeatsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Seats not implemented")
+}
+func (*UnimplementedQueryServer) Eligibility(ctx context.Context, req *QueryEligibilityRequest) (*QueryEligibilityResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Eligibility not implemented")
+}
+func (*UnimplementedQueryServer) Slashable(ctx context.Context, req *QuerySlashableRequest) (*QuerySlashableResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Slashable not implemented")
+}
+func (*UnimplementedQueryServer) ValidatorSet(ctx context.Context, req *QueryValidatorSetRequest) (*QueryValidatorSetResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ValidatorSet not implemented")
 }
 
 func RegisterQueryServer(s grpc1.Server, srv QueryServer) {
@@ -796,6 +2310,186 @@ func _Query_SetAside_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Query_Beacon_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryBeaconRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Beacon(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.epoch.v1.Query/Beacon",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Beacon(ctx, req.(*QueryBeaconRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_BeaconKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryBeaconKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).BeaconKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.epoch.v1.Query/BeaconKey",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).BeaconKey(ctx, req.(*QueryBeaconKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_BeaconKeys_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryBeaconKeysRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).BeaconKeys(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.epoch.v1.Query/BeaconKeys",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).BeaconKeys(ctx, req.(*QueryBeaconKeysRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Election_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryElectionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Election(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.epoch.v1.Query/Election",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Election(ctx, req.(*QueryElectionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Frozen_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryFrozenRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Frozen(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.epoch.v1.Query/Frozen",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Frozen(ctx, req.(*QueryFrozenRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Committee_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryCommitteeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Committee(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.epoch.v1.Query/Committee",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Committee(ctx, req.(*QueryCommitteeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Seats_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QuerySeatsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Seats(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.epoch.v1.Query/Seats",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Seats(ctx, req.(*QuerySeatsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Eligibility_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryEligibilityRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Eligibility(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.epoch.v1.Query/Eligibility",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Eligibility(ctx, req.(*QueryEligibilityRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Slashable_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QuerySlashableRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Slashable(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.epoch.v1.Query/Slashable",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Slashable(ctx, req.(*QuerySlashableRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_ValidatorSet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryValidatorSetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).ValidatorSet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.epoch.v1.Query/ValidatorSet",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).ValidatorSet(ctx, req.(*QueryValidatorSetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 var Query_serviceDesc = _Query_serviceDesc
 var _Query_serviceDesc = grpc.ServiceDesc{
 	ServiceName: "edge.epoch.v1.Query",
@@ -820,6 +2514,46 @@ var _Query_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetAside",
 			Handler:    _Query_SetAside_Handler,
+		},
+		{
+			MethodName: "Beacon",
+			Handler:    _Query_Beacon_Handler,
+		},
+		{
+			MethodName: "BeaconKey",
+			Handler:    _Query_BeaconKey_Handler,
+		},
+		{
+			MethodName: "BeaconKeys",
+			Handler:    _Query_BeaconKeys_Handler,
+		},
+		{
+			MethodName: "Election",
+			Handler:    _Query_Election_Handler,
+		},
+		{
+			MethodName: "Frozen",
+			Handler:    _Query_Frozen_Handler,
+		},
+		{
+			MethodName: "Committee",
+			Handler:    _Query_Committee_Handler,
+		},
+		{
+			MethodName: "Seats",
+			Handler:    _Query_Seats_Handler,
+		},
+		{
+			MethodName: "Eligibility",
+			Handler:    _Query_Eligibility_Handler,
+		},
+		{
+			MethodName: "Slashable",
+			Handler:    _Query_Slashable_Handler,
+		},
+		{
+			MethodName: "ValidatorSet",
+			Handler:    _Query_ValidatorSet_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
@@ -935,6 +2669,16 @@ func (m *QueryCurrentResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	{
+		size, err := m.HandOver.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x2a
 	if m.Closing != 0 {
 		i = encodeVarintQuery(dAtA, i, uint64(m.Closing))
 		i--
@@ -945,12 +2689,12 @@ func (m *QueryCurrentResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x18
 	}
-	n2, err2 := github_com_cosmos_gogoproto_types.StdDurationMarshalTo(m.TimeLeft, dAtA[i-github_com_cosmos_gogoproto_types.SizeOfStdDuration(m.TimeLeft):])
-	if err2 != nil {
-		return 0, err2
+	n3, err3 := github_com_cosmos_gogoproto_types.StdDurationMarshalTo(m.TimeLeft, dAtA[i-github_com_cosmos_gogoproto_types.SizeOfStdDuration(m.TimeLeft):])
+	if err3 != nil {
+		return 0, err3
 	}
-	i -= n2
-	i = encodeVarintQuery(dAtA, i, uint64(n2))
+	i -= n3
+	i = encodeVarintQuery(dAtA, i, uint64(n3))
 	i--
 	dAtA[i] = 0x12
 	{
@@ -1205,6 +2949,979 @@ func (m *QuerySetAsideResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *QueryBeaconRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryBeaconRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryBeaconRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryBeaconResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryBeaconResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryBeaconResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Beacon != nil {
+		{
+			size, err := m.Beacon.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Seed) > 0 {
+		i -= len(m.Seed)
+		copy(dAtA[i:], m.Seed)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Seed)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryBeaconKeyRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryBeaconKeyRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryBeaconKeyRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryBeaconKeyResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryBeaconKeyResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryBeaconKeyResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Key.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryBeaconKeysRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryBeaconKeysRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryBeaconKeysRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryBeaconKeysResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryBeaconKeysResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryBeaconKeysResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Keys) > 0 {
+		for iNdEx := len(m.Keys) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Keys[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintQuery(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryElectionRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryElectionRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryElectionRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryElectionResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryElectionResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryElectionResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Election.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryFrozenRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryFrozenRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryFrozenRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryFrozenResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryFrozenResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryFrozenResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Validators) > 0 {
+		for iNdEx := len(m.Validators) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Validators[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintQuery(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryCommitteeRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryCommitteeRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryCommitteeRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryCommitteeResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryCommitteeResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryCommitteeResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Leavings) > 0 {
+		for iNdEx := len(m.Leavings) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Leavings[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintQuery(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x2a
+		}
+	}
+	if len(m.Members) > 0 {
+		for iNdEx := len(m.Members) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Members[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintQuery(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x22
+		}
+	}
+	if m.Vacant != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Vacant))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Seats != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Seats))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *CommitteeMember) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *CommitteeMember) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *CommitteeMember) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size := m.Tokens.Size()
+		i -= size
+		if _, err := m.Tokens.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x22
+	if m.Held != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Held))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Elected != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Elected))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QuerySeatsRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QuerySeatsRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QuerySeatsRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QuerySeatsResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QuerySeatsResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QuerySeatsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Seats) > 0 {
+		for iNdEx := len(m.Seats) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Seats[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintQuery(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *SeatsWon) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SeatsWon) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SeatsWon) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Ineligibility != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Ineligibility))
+		i--
+		dAtA[i] = 0x30
+	}
+	{
+		size := m.CandidateTokens.Size()
+		i -= size
+		if _, err := m.CandidateTokens.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x2a
+	{
+		size := m.Tokens.Size()
+		i -= size
+		if _, err := m.Tokens.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x22
+	if m.Of != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Of))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Seats != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Seats))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryEligibilityRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryEligibilityRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryEligibilityRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryEligibilityResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryEligibilityResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryEligibilityResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Frozen {
+		i--
+		if m.Frozen {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x28
+	}
+	if len(m.Reason) > 0 {
+		i -= len(m.Reason)
+		copy(dAtA[i:], m.Reason)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Reason)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Ineligibility != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Ineligibility))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Eligible {
+		i--
+		if m.Eligible {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QuerySlashableRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QuerySlashableRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QuerySlashableRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Delegator) > 0 {
+		i -= len(m.Delegator)
+		copy(dAtA[i:], m.Delegator)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Delegator)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QuerySlashableResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QuerySlashableResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QuerySlashableResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Entries) > 0 {
+		for iNdEx := len(m.Entries) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Entries[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintQuery(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x22
+		}
+	}
+	if m.OldestFreeze != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.OldestFreeze))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Until != nil {
+		n19, err19 := github_com_cosmos_gogoproto_types.StdTimeMarshalTo(*m.Until, dAtA[i-github_com_cosmos_gogoproto_types.SizeOfStdTime(*m.Until):])
+		if err19 != nil {
+			return 0, err19
+		}
+		i -= n19
+		i = encodeVarintQuery(dAtA, i, uint64(n19))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.InSet {
+		i--
+		if m.InSet {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *SlashableEntry) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SlashableEntry) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SlashableEntry) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.SlashableUntil != nil {
+		n20, err20 := github_com_cosmos_gogoproto_types.StdTimeMarshalTo(*m.SlashableUntil, dAtA[i-github_com_cosmos_gogoproto_types.SizeOfStdTime(*m.SlashableUntil):])
+		if err20 != nil {
+			return 0, err20
+		}
+		i -= n20
+		i = encodeVarintQuery(dAtA, i, uint64(n20))
+		i--
+		dAtA[i] = 0x2a
+	}
+	{
+		size := m.Tokens.Size()
+		i -= size
+		if _, err := m.Tokens.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x22
+	n21, err21 := github_com_cosmos_gogoproto_types.StdTimeMarshalTo(m.CompletionTime, dAtA[i-github_com_cosmos_gogoproto_types.SizeOfStdTime(m.CompletionTime):])
+	if err21 != nil {
+		return 0, err21
+	}
+	i -= n21
+	i = encodeVarintQuery(dAtA, i, uint64(n21))
+	i--
+	dAtA[i] = 0x1a
+	if m.CreationHeight != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.CreationHeight))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.RedelegatedTo) > 0 {
+		i -= len(m.RedelegatedTo)
+		copy(dAtA[i:], m.RedelegatedTo)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.RedelegatedTo)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryValidatorSetRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryValidatorSetRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryValidatorSetRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Height != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryValidatorSetResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryValidatorSetResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryValidatorSetResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Set.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintQuery(dAtA []byte, offset int, v uint64) int {
 	offset -= sovQuery(v)
 	base := offset
@@ -1264,6 +3981,8 @@ func (m *QueryCurrentResponse) Size() (n int) {
 	if m.Closing != 0 {
 		n += 1 + sovQuery(uint64(m.Closing))
 	}
+	l = m.HandOver.Size()
+	n += 1 + l + sovQuery(uint64(l))
 	return n
 }
 
@@ -1357,6 +4076,397 @@ func (m *QuerySetAsideResponse) Size() (n int) {
 		l = m.Pagination.Size()
 		n += 1 + l + sovQuery(uint64(l))
 	}
+	return n
+}
+
+func (m *QueryBeaconRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *QueryBeaconResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Seed)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.Beacon != nil {
+		l = m.Beacon.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryBeaconKeyRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryBeaconKeyResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.Key.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	return n
+}
+
+func (m *QueryBeaconKeysRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryBeaconKeysResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Keys) > 0 {
+		for _, e := range m.Keys {
+			l = e.Size()
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryElectionRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovQuery(uint64(m.Epoch))
+	}
+	return n
+}
+
+func (m *QueryElectionResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.Election.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	return n
+}
+
+func (m *QueryFrozenRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovQuery(uint64(m.Epoch))
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryFrozenResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Validators) > 0 {
+		for _, e := range m.Validators {
+			l = e.Size()
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryCommitteeRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovQuery(uint64(m.Epoch))
+	}
+	return n
+}
+
+func (m *QueryCommitteeResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovQuery(uint64(m.Epoch))
+	}
+	if m.Seats != 0 {
+		n += 1 + sovQuery(uint64(m.Seats))
+	}
+	if m.Vacant != 0 {
+		n += 1 + sovQuery(uint64(m.Vacant))
+	}
+	if len(m.Members) > 0 {
+		for _, e := range m.Members {
+			l = e.Size()
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	if len(m.Leavings) > 0 {
+		for _, e := range m.Leavings {
+			l = e.Size()
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *CommitteeMember) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.Elected != 0 {
+		n += 1 + sovQuery(uint64(m.Elected))
+	}
+	if m.Held != 0 {
+		n += 1 + sovQuery(uint64(m.Held))
+	}
+	l = m.Tokens.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	return n
+}
+
+func (m *QuerySeatsRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QuerySeatsResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Seats) > 0 {
+		for _, e := range m.Seats {
+			l = e.Size()
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *SeatsWon) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovQuery(uint64(m.Epoch))
+	}
+	if m.Seats != 0 {
+		n += 1 + sovQuery(uint64(m.Seats))
+	}
+	if m.Of != 0 {
+		n += 1 + sovQuery(uint64(m.Of))
+	}
+	l = m.Tokens.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	l = m.CandidateTokens.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	if m.Ineligibility != 0 {
+		n += 1 + sovQuery(uint64(m.Ineligibility))
+	}
+	return n
+}
+
+func (m *QueryEligibilityRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryEligibilityResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovQuery(uint64(m.Epoch))
+	}
+	if m.Eligible {
+		n += 2
+	}
+	if m.Ineligibility != 0 {
+		n += 1 + sovQuery(uint64(m.Ineligibility))
+	}
+	l = len(m.Reason)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.Frozen {
+		n += 2
+	}
+	return n
+}
+
+func (m *QuerySlashableRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	l = len(m.Delegator)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QuerySlashableResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.InSet {
+		n += 2
+	}
+	if m.Until != nil {
+		l = github_com_cosmos_gogoproto_types.SizeOfStdTime(*m.Until)
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.OldestFreeze != 0 {
+		n += 1 + sovQuery(uint64(m.OldestFreeze))
+	}
+	if len(m.Entries) > 0 {
+		for _, e := range m.Entries {
+			l = e.Size()
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *SlashableEntry) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.RedelegatedTo)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.CreationHeight != 0 {
+		n += 1 + sovQuery(uint64(m.CreationHeight))
+	}
+	l = github_com_cosmos_gogoproto_types.SizeOfStdTime(m.CompletionTime)
+	n += 1 + l + sovQuery(uint64(l))
+	l = m.Tokens.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	if m.SlashableUntil != nil {
+		l = github_com_cosmos_gogoproto_types.SizeOfStdTime(*m.SlashableUntil)
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryValidatorSetRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Height != 0 {
+		n += 1 + sovQuery(uint64(m.Height))
+	}
+	return n
+}
+
+func (m *QueryValidatorSetResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.Set.Size()
+	n += 1 + l + sovQuery(uint64(l))
 	return n
 }
 
@@ -1702,6 +4812,39 @@ func (m *QueryCurrentResponse) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HandOver", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.HandOver.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipQuery(dAtA[iNdEx:])
@@ -2301,6 +5444,2625 @@ func (m *QuerySetAsideResponse) Unmarshal(dAtA []byte) error {
 				m.Pagination = &query.PageResponse{}
 			}
 			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryBeaconRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryBeaconRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryBeaconRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryBeaconResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryBeaconResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryBeaconResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Seed", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Seed = append(m.Seed[:0], dAtA[iNdEx:postIndex]...)
+			if m.Seed == nil {
+				m.Seed = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Beacon", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Beacon == nil {
+				m.Beacon = &Beacon{}
+			}
+			if err := m.Beacon.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryBeaconKeyRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryBeaconKeyRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryBeaconKeyRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryBeaconKeyResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryBeaconKeyResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryBeaconKeyResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Key", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Key.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryBeaconKeysRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryBeaconKeysRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryBeaconKeysRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageRequest{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryBeaconKeysResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryBeaconKeysResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryBeaconKeysResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Keys", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Keys = append(m.Keys, BeaconKey{})
+			if err := m.Keys[len(m.Keys)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageResponse{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryElectionRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryElectionRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryElectionRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryElectionResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryElectionResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryElectionResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Election", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Election.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryFrozenRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryFrozenRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryFrozenRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageRequest{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryFrozenResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryFrozenResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryFrozenResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Validators", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Validators = append(m.Validators, FrozenValidator{})
+			if err := m.Validators[len(m.Validators)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageResponse{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryCommitteeRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryCommitteeRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryCommitteeRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryCommitteeResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryCommitteeResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryCommitteeResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Seats", wireType)
+			}
+			m.Seats = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Seats |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Vacant", wireType)
+			}
+			m.Vacant = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Vacant |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Members", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Members = append(m.Members, CommitteeMember{})
+			if err := m.Members[len(m.Members)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Leavings", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Leavings = append(m.Leavings, Leaving{})
+			if err := m.Leavings[len(m.Leavings)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *CommitteeMember) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: CommitteeMember: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: CommitteeMember: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Elected", wireType)
+			}
+			m.Elected = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Elected |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Held", wireType)
+			}
+			m.Held = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Held |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Tokens", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Tokens.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QuerySeatsRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QuerySeatsRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QuerySeatsRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageRequest{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QuerySeatsResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QuerySeatsResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QuerySeatsResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Seats", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Seats = append(m.Seats, SeatsWon{})
+			if err := m.Seats[len(m.Seats)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageResponse{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SeatsWon) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SeatsWon: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SeatsWon: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Seats", wireType)
+			}
+			m.Seats = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Seats |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Of", wireType)
+			}
+			m.Of = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Of |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Tokens", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Tokens.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CandidateTokens", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.CandidateTokens.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ineligibility", wireType)
+			}
+			m.Ineligibility = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Ineligibility |= Ineligibility(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryEligibilityRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryEligibilityRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryEligibilityRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryEligibilityResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryEligibilityResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryEligibilityResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Eligible", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Eligible = bool(v != 0)
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ineligibility", wireType)
+			}
+			m.Ineligibility = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Ineligibility |= Ineligibility(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Reason", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Reason = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Frozen", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Frozen = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QuerySlashableRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QuerySlashableRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QuerySlashableRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Delegator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Delegator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QuerySlashableResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QuerySlashableResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QuerySlashableResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field InSet", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.InSet = bool(v != 0)
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Until", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Until == nil {
+				m.Until = new(time.Time)
+			}
+			if err := github_com_cosmos_gogoproto_types.StdTimeUnmarshal(m.Until, dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OldestFreeze", wireType)
+			}
+			m.OldestFreeze = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.OldestFreeze |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Entries", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Entries = append(m.Entries, SlashableEntry{})
+			if err := m.Entries[len(m.Entries)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SlashableEntry) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SlashableEntry: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SlashableEntry: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RedelegatedTo", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.RedelegatedTo = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CreationHeight", wireType)
+			}
+			m.CreationHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.CreationHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CompletionTime", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := github_com_cosmos_gogoproto_types.StdTimeUnmarshal(&m.CompletionTime, dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Tokens", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Tokens.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SlashableUntil", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.SlashableUntil == nil {
+				m.SlashableUntil = new(time.Time)
+			}
+			if err := github_com_cosmos_gogoproto_types.StdTimeUnmarshal(m.SlashableUntil, dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryValidatorSetRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryValidatorSetRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryValidatorSetRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryValidatorSetResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryValidatorSetResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryValidatorSetResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Set", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Set.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

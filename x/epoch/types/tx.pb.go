@@ -233,46 +233,153 @@ func (m *MsgRetryItemResponse) GetDone() bool {
 	return false
 }
 
+type MsgRegisterBeaconKey struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	// pub_key is a BLS12-381 key in G1, compressed, 48 bytes.
+	PubKey []byte `protobuf:"bytes,2,opt,name=pub_key,json=pubKey,proto3" json:"pub_key,omitempty"`
+	// proof is the signature of the key over (domain, chain id, operator, pub_key): a compressed point of G2, 96 bytes.
+	Proof []byte `protobuf:"bytes,3,opt,name=proof,proto3" json:"proof,omitempty"`
+}
+
+func (m *MsgRegisterBeaconKey) Reset()         { *m = MsgRegisterBeaconKey{} }
+func (m *MsgRegisterBeaconKey) String() string { return proto.CompactTextString(m) }
+func (*MsgRegisterBeaconKey) ProtoMessage()    {}
+func (*MsgRegisterBeaconKey) Descriptor() ([]byte, []int) {
+	return fileDescriptor_85b45f3b7e73de96, []int{4}
+}
+func (m *MsgRegisterBeaconKey) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRegisterBeaconKey) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRegisterBeaconKey.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRegisterBeaconKey) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRegisterBeaconKey.Merge(m, src)
+}
+func (m *MsgRegisterBeaconKey) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRegisterBeaconKey) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRegisterBeaconKey.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRegisterBeaconKey proto.InternalMessageInfo
+
+func (m *MsgRegisterBeaconKey) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *MsgRegisterBeaconKey) GetPubKey() []byte {
+	if m != nil {
+		return m.PubKey
+	}
+	return nil
+}
+
+func (m *MsgRegisterBeaconKey) GetProof() []byte {
+	if m != nil {
+		return m.Proof
+	}
+	return nil
+}
+
+type MsgRegisterBeaconKeyResponse struct {
+}
+
+func (m *MsgRegisterBeaconKeyResponse) Reset()         { *m = MsgRegisterBeaconKeyResponse{} }
+func (m *MsgRegisterBeaconKeyResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgRegisterBeaconKeyResponse) ProtoMessage()    {}
+func (*MsgRegisterBeaconKeyResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_85b45f3b7e73de96, []int{5}
+}
+func (m *MsgRegisterBeaconKeyResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRegisterBeaconKeyResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRegisterBeaconKeyResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRegisterBeaconKeyResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRegisterBeaconKeyResponse.Merge(m, src)
+}
+func (m *MsgRegisterBeaconKeyResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRegisterBeaconKeyResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRegisterBeaconKeyResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRegisterBeaconKeyResponse proto.InternalMessageInfo
+
 func init() {
 	proto.RegisterType((*MsgUpdateParams)(nil), "edge.epoch.v1.MsgUpdateParams")
 	proto.RegisterType((*MsgUpdateParamsResponse)(nil), "edge.epoch.v1.MsgUpdateParamsResponse")
 	proto.RegisterType((*MsgRetryItem)(nil), "edge.epoch.v1.MsgRetryItem")
 	proto.RegisterType((*MsgRetryItemResponse)(nil), "edge.epoch.v1.MsgRetryItemResponse")
+	proto.RegisterType((*MsgRegisterBeaconKey)(nil), "edge.epoch.v1.MsgRegisterBeaconKey")
+	proto.RegisterType((*MsgRegisterBeaconKeyResponse)(nil), "edge.epoch.v1.MsgRegisterBeaconKeyResponse")
 }
 
 func init() { proto.RegisterFile("edge/epoch/v1/tx.proto", fileDescriptor_85b45f3b7e73de96) }
 
 var fileDescriptor_85b45f3b7e73de96 = []byte{
-	// 462 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x84, 0x52, 0x41, 0x8b, 0xd3, 0x40,
-	0x14, 0xee, 0xd8, 0x6e, 0xb1, 0x63, 0x45, 0x1d, 0xaa, 0x9b, 0x46, 0x89, 0x25, 0x82, 0xd6, 0x80,
-	0x19, 0x77, 0x05, 0x91, 0xbd, 0x6d, 0x6f, 0x1e, 0x02, 0x32, 0xa2, 0x07, 0x2f, 0x92, 0x4d, 0x86,
-	0x49, 0x90, 0x64, 0x42, 0x66, 0x76, 0xd9, 0xdc, 0xc4, 0xa3, 0x27, 0x7f, 0x86, 0xde, 0x0a, 0xee,
-	0x8f, 0xd8, 0xe3, 0xe2, 0xc9, 0x93, 0x48, 0x7b, 0xe8, 0xdf, 0x90, 0x99, 0x49, 0x5b, 0x13, 0x61,
-	0xbd, 0x84, 0xf7, 0xbe, 0xef, 0xbd, 0xef, 0xbd, 0xef, 0x4d, 0xe0, 0x1d, 0x1a, 0x33, 0x8a, 0x69,
-	0xc1, 0xa3, 0x04, 0x9f, 0xec, 0x61, 0x79, 0xea, 0x17, 0x25, 0x97, 0x1c, 0x5d, 0x57, 0xb8, 0xaf,
-	0x71, 0xff, 0x64, 0xcf, 0xbe, 0x15, 0x66, 0x69, 0xce, 0xb1, 0xfe, 0x9a, 0x0a, 0x7b, 0x37, 0xe2,
-	0x22, 0xe3, 0x02, 0x67, 0x82, 0xa9, 0xce, 0x4c, 0xb0, 0x9a, 0x18, 0x1b, 0xe2, 0xbd, 0xce, 0xb0,
-	0x49, 0xd6, 0x54, 0x73, 0x9a, 0x91, 0x37, 0xd4, 0x88, 0x71, 0xc6, 0x4d, 0x8b, 0x8a, 0x0c, 0xea,
-	0x9e, 0x01, 0x78, 0x23, 0x10, 0xec, 0x4d, 0x11, 0x87, 0x92, 0xbe, 0x0a, 0xcb, 0x30, 0x13, 0xe8,
-	0x39, 0x1c, 0x84, 0xc7, 0x32, 0xe1, 0x65, 0x2a, 0x2b, 0x0b, 0x4c, 0xc0, 0x74, 0x30, 0xb3, 0x7e,
-	0x9c, 0x3d, 0x19, 0xd5, 0x93, 0x0e, 0xe3, 0xb8, 0xa4, 0x42, 0xbc, 0x96, 0x65, 0x9a, 0x33, 0xb2,
-	0x2d, 0x45, 0x2f, 0x60, 0xbf, 0xd0, 0x0a, 0xd6, 0x95, 0x09, 0x98, 0x5e, 0xdb, 0xbf, 0xed, 0x37,
-	0x3c, 0xfa, 0x46, 0x7e, 0x36, 0x38, 0xff, 0x75, 0xbf, 0xf3, 0x75, 0x35, 0xf7, 0x00, 0xa9, 0xeb,
-	0x0f, 0xf0, 0xa7, 0xd5, 0xdc, 0xdb, 0x2a, 0x7d, 0x5e, 0xcd, 0xbd, 0x7b, 0xda, 0xc9, 0x69, 0xed,
-	0xa5, 0xb5, 0xa2, 0x3b, 0x86, 0xbb, 0x2d, 0x88, 0x50, 0x51, 0xf0, 0x5c, 0x50, 0xf7, 0x1b, 0x80,
-	0xc3, 0x40, 0x30, 0x42, 0x65, 0x59, 0xbd, 0x94, 0x34, 0x43, 0x4f, 0x61, 0x5f, 0xd0, 0x3c, 0xa6,
-	0xe5, 0x7f, 0xbd, 0xd4, 0x75, 0x68, 0x04, 0x77, 0xf4, 0x58, 0xed, 0xa3, 0x47, 0x4c, 0xa2, 0x50,
-	0x21, 0x43, 0x46, 0xad, 0xae, 0x92, 0x21, 0x26, 0x41, 0x37, 0x61, 0xf7, 0x03, 0xad, 0xac, 0xde,
-	0x04, 0x4c, 0x87, 0x44, 0x85, 0x07, 0x8f, 0x95, 0x99, 0x5a, 0x4a, 0x39, 0x19, 0xb7, 0x9d, 0x6c,
-	0x56, 0x73, 0x3d, 0x38, 0xfa, 0x3b, 0x5f, 0x7b, 0x40, 0x08, 0xf6, 0x62, 0x9e, 0x53, 0xbd, 0xf0,
-	0x55, 0xa2, 0xe3, 0xfd, 0xef, 0x00, 0x76, 0x03, 0xc1, 0xd0, 0x5b, 0x38, 0x6c, 0xbc, 0x96, 0xd3,
-	0xba, 0x72, 0xeb, 0x2e, 0xf6, 0xc3, 0xcb, 0xf9, 0xcd, 0xcc, 0x00, 0x0e, 0xb6, 0x37, 0xbb, 0xfb,
-	0x6f, 0xd3, 0x86, 0xb4, 0x1f, 0x5c, 0x42, 0xae, 0xe5, 0xec, 0x9d, 0x8f, 0xea, 0x85, 0x67, 0x87,
-	0xe7, 0x0b, 0x07, 0x5c, 0x2c, 0x1c, 0xf0, 0x7b, 0xe1, 0x80, 0x2f, 0x4b, 0xa7, 0x73, 0xb1, 0x74,
-	0x3a, 0x3f, 0x97, 0x4e, 0xe7, 0xdd, 0x23, 0x96, 0xca, 0xe4, 0xf8, 0xc8, 0x8f, 0x78, 0x86, 0x95,
-	0x5e, 0x94, 0x84, 0x69, 0x8e, 0x1b, 0xb7, 0x92, 0x55, 0x41, 0xc5, 0x51, 0x5f, 0xff, 0xa9, 0xcf,
-	0xfe, 0x04, 0x00, 0x00, 0xff, 0xff, 0xf8, 0x14, 0x66, 0x66, 0x4a, 0x03, 0x00, 0x00,
+	// 574 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x93, 0xbf, 0x6f, 0xd3, 0x40,
+	0x14, 0xc7, 0x73, 0xf9, 0x45, 0x73, 0x04, 0x41, 0x4f, 0x81, 0x24, 0xa6, 0x98, 0xd4, 0x48, 0x10,
+	0x82, 0x6a, 0xd3, 0x56, 0x42, 0x28, 0x12, 0x43, 0xb3, 0x21, 0x14, 0x09, 0x19, 0xd1, 0x81, 0xa5,
+	0x72, 0xe2, 0xe3, 0x62, 0x81, 0x7d, 0x96, 0xef, 0x52, 0x35, 0x1b, 0x62, 0x64, 0x62, 0xe6, 0x2f,
+	0x80, 0x2d, 0x43, 0x16, 0xfe, 0x83, 0x8e, 0x55, 0x27, 0x26, 0x84, 0x92, 0x21, 0xff, 0x06, 0xba,
+	0x3b, 0xc7, 0x21, 0x4e, 0x55, 0xba, 0x44, 0xf7, 0xde, 0xf7, 0xbd, 0xef, 0x7b, 0x9f, 0xdc, 0x19,
+	0xde, 0xc1, 0x2e, 0xc1, 0x16, 0x0e, 0x69, 0x7f, 0x60, 0x1d, 0xef, 0x5a, 0xfc, 0xc4, 0x0c, 0x23,
+	0xca, 0x29, 0xba, 0x21, 0xf2, 0xa6, 0xcc, 0x9b, 0xc7, 0xbb, 0xda, 0xa6, 0xe3, 0x7b, 0x01, 0xb5,
+	0xe4, 0xaf, 0xaa, 0xd0, 0xaa, 0x7d, 0xca, 0x7c, 0xca, 0x2c, 0x9f, 0x11, 0xd1, 0xe9, 0x33, 0x12,
+	0x0b, 0x75, 0x25, 0x1c, 0xc9, 0xc8, 0x52, 0xc1, 0x42, 0x5a, 0x9d, 0xa6, 0xec, 0x95, 0x54, 0x21,
+	0x94, 0x50, 0xd5, 0x22, 0x4e, 0x2a, 0x6b, 0x4c, 0x00, 0xbc, 0xd9, 0x65, 0xe4, 0x6d, 0xe8, 0x3a,
+	0x1c, 0xbf, 0x76, 0x22, 0xc7, 0x67, 0xe8, 0x19, 0x2c, 0x39, 0x43, 0x3e, 0xa0, 0x91, 0xc7, 0x47,
+	0x35, 0xd0, 0x00, 0xcd, 0x52, 0xa7, 0x76, 0x3e, 0xd9, 0xa9, 0xc4, 0x93, 0x0e, 0x5c, 0x37, 0xc2,
+	0x8c, 0xbd, 0xe1, 0x91, 0x17, 0x10, 0x7b, 0x59, 0x8a, 0x9e, 0xc3, 0x62, 0x28, 0x1d, 0x6a, 0xd9,
+	0x06, 0x68, 0x5e, 0xdf, 0xbb, 0x6d, 0xae, 0x30, 0x9a, 0xca, 0xbe, 0x53, 0x3a, 0xfd, 0x7d, 0x3f,
+	0xf3, 0x7d, 0x3e, 0x6e, 0x01, 0x3b, 0xae, 0x6f, 0x5b, 0x9f, 0xe7, 0xe3, 0xd6, 0xd2, 0xe9, 0xcb,
+	0x7c, 0xdc, 0xda, 0x92, 0x24, 0x27, 0x31, 0x4b, 0x6a, 0x45, 0xa3, 0x0e, 0xab, 0xa9, 0x94, 0x8d,
+	0x59, 0x48, 0x03, 0x86, 0x8d, 0x1f, 0x00, 0x96, 0xbb, 0x8c, 0xd8, 0x98, 0x47, 0xa3, 0x97, 0x1c,
+	0xfb, 0xe8, 0x29, 0x2c, 0x32, 0x1c, 0xb8, 0x38, 0xfa, 0x2f, 0x4b, 0x5c, 0x87, 0x2a, 0xb0, 0x20,
+	0xc7, 0x4a, 0x8e, 0xbc, 0xad, 0x02, 0x91, 0x65, 0xdc, 0x21, 0xb8, 0x96, 0x13, 0x36, 0xb6, 0x0a,
+	0xd0, 0x2d, 0x98, 0xfb, 0x80, 0x47, 0xb5, 0x7c, 0x03, 0x34, 0xcb, 0xb6, 0x38, 0xb6, 0x1f, 0x0b,
+	0x98, 0xd8, 0x4a, 0x90, 0xd4, 0xd3, 0x24, 0xc9, 0x6a, 0x46, 0x0b, 0x56, 0xfe, 0x8d, 0x17, 0x0c,
+	0x08, 0xc1, 0xbc, 0x4b, 0x03, 0x2c, 0x17, 0xde, 0xb0, 0xe5, 0xd9, 0xf8, 0x09, 0xe2, 0x62, 0xe2,
+	0x31, 0x8e, 0xa3, 0x0e, 0x76, 0xfa, 0x34, 0x78, 0x85, 0x47, 0xe8, 0x05, 0xdc, 0xa0, 0x21, 0x8e,
+	0x1c, 0x4e, 0x17, 0x84, 0xdb, 0xe7, 0x93, 0x9d, 0x7b, 0x31, 0xe1, 0xa1, 0xf3, 0xd1, 0x73, 0x85,
+	0xb6, 0x8a, 0x9a, 0xb4, 0xa0, 0x2a, 0xbc, 0x16, 0x0e, 0x7b, 0x47, 0x02, 0x22, 0x2b, 0x21, 0x8a,
+	0xe1, 0xb0, 0x27, 0x7c, 0x2b, 0xb0, 0x10, 0x46, 0x94, 0xbe, 0x97, 0xbc, 0x65, 0x5b, 0x05, 0xed,
+	0x7d, 0x41, 0x97, 0x74, 0x0b, 0xbe, 0xed, 0x75, 0xbe, 0xd4, 0x8a, 0x86, 0x0e, 0xb7, 0x2e, 0xca,
+	0x2f, 0x78, 0xf7, 0xbe, 0x65, 0x61, 0xae, 0xcb, 0x08, 0x3a, 0x84, 0xe5, 0x95, 0x97, 0xa8, 0xa7,
+	0x5e, 0x50, 0xea, 0xce, 0xb5, 0x87, 0x97, 0xeb, 0xc9, 0xff, 0xd9, 0x85, 0xa5, 0xe5, 0x7b, 0xb8,
+	0xbb, 0xde, 0x94, 0x88, 0xda, 0x83, 0x4b, 0xc4, 0xc4, 0x0e, 0xc3, 0xcd, 0xf5, 0x6b, 0xb8, 0xb0,
+	0x33, 0x55, 0xa4, 0x3d, 0xb9, 0x42, 0xd1, 0x62, 0x8c, 0x56, 0xf8, 0x24, 0x3e, 0x92, 0xce, 0xc1,
+	0xe9, 0x54, 0x07, 0x67, 0x53, 0x1d, 0xfc, 0x99, 0xea, 0xe0, 0xeb, 0x4c, 0xcf, 0x9c, 0xcd, 0xf4,
+	0xcc, 0xaf, 0x99, 0x9e, 0x79, 0xf7, 0x88, 0x78, 0x7c, 0x30, 0xec, 0x99, 0x7d, 0xea, 0x5b, 0xc2,
+	0xb7, 0x3f, 0x70, 0xbc, 0xc0, 0x5a, 0xb9, 0x0e, 0x3e, 0x0a, 0x31, 0xeb, 0x15, 0xe5, 0xc7, 0xbe,
+	0xff, 0x37, 0x00, 0x00, 0xff, 0xff, 0x5a, 0x52, 0x9d, 0x8f, 0x8d, 0x04, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -291,6 +398,9 @@ type MsgClient interface {
 	UpdateParams(ctx context.Context, in *MsgUpdateParams, opts ...grpc.CallOption) (*MsgUpdateParamsResponse, error)
 	// RetryItem tries an item that the closing machine set aside again. Anyone may send it.
 	RetryItem(ctx context.Context, in *MsgRetryItem, opts ...grpc.CallOption) (*MsgRetryItemResponse, error)
+	// RegisterBeaconKey registers the key with which a validator takes part in the randomness beacon, or replaces it. It counts
+	// from the next freeze on.
+	RegisterBeaconKey(ctx context.Context, in *MsgRegisterBeaconKey, opts ...grpc.CallOption) (*MsgRegisterBeaconKeyResponse, error)
 }
 
 type msgClient struct {
@@ -319,12 +429,24 @@ func (c *msgClient) RetryItem(ctx context.Context, in *MsgRetryItem, opts ...grp
 	return out, nil
 }
 
+func (c *msgClient) RegisterBeaconKey(ctx context.Context, in *MsgRegisterBeaconKey, opts ...grpc.CallOption) (*MsgRegisterBeaconKeyResponse, error) {
+	out := new(MsgRegisterBeaconKeyResponse)
+	err := c.cc.Invoke(ctx, "/edge.epoch.v1.Msg/RegisterBeaconKey", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MsgServer is the server API for Msg service.
 type MsgServer interface {
 	// UpdateParams replaces the parameters. Governance only.
 	UpdateParams(context.Context, *MsgUpdateParams) (*MsgUpdateParamsResponse, error)
 	// RetryItem tries an item that the closing machine set aside again. Anyone may send it.
 	RetryItem(context.Context, *MsgRetryItem) (*MsgRetryItemResponse, error)
+	// RegisterBeaconKey registers the key with which a validator takes part in the randomness beacon, or replaces it. It counts
+	// from the next freeze on.
+	RegisterBeaconKey(context.Context, *MsgRegisterBeaconKey) (*MsgRegisterBeaconKeyResponse, error)
 }
 
 // UnimplementedMsgServer can be embedded to have forward compatible implementations.
@@ -336,6 +458,9 @@ func (*UnimplementedMsgServer) UpdateParams(ctx context.Context, req *MsgUpdateP
 }
 func (*UnimplementedMsgServer) RetryItem(ctx context.Context, req *MsgRetryItem) (*MsgRetryItemResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method RetryItem not implemented")
+}
+func (*UnimplementedMsgServer) RegisterBeaconKey(ctx context.Context, req *MsgRegisterBeaconKey) (*MsgRegisterBeaconKeyResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RegisterBeaconKey not implemented")
 }
 
 func RegisterMsgServer(s grpc1.Server, srv MsgServer) {
@@ -378,6 +503,24 @@ func _Msg_RetryItem_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Msg_RegisterBeaconKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgRegisterBeaconKey)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).RegisterBeaconKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.epoch.v1.Msg/RegisterBeaconKey",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).RegisterBeaconKey(ctx, req.(*MsgRegisterBeaconKey))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 var Msg_serviceDesc = _Msg_serviceDesc
 var _Msg_serviceDesc = grpc.ServiceDesc{
 	ServiceName: "edge.epoch.v1.Msg",
@@ -390,6 +533,10 @@ var _Msg_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RetryItem",
 			Handler:    _Msg_RetryItem_Handler,
+		},
+		{
+			MethodName: "RegisterBeaconKey",
+			Handler:    _Msg_RegisterBeaconKey_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
@@ -541,6 +688,73 @@ func (m *MsgRetryItemResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *MsgRegisterBeaconKey) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRegisterBeaconKey) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRegisterBeaconKey) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Proof) > 0 {
+		i -= len(m.Proof)
+		copy(dAtA[i:], m.Proof)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Proof)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.PubKey) > 0 {
+		i -= len(m.PubKey)
+		copy(dAtA[i:], m.PubKey)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.PubKey)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRegisterBeaconKeyResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRegisterBeaconKeyResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRegisterBeaconKeyResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintTx(dAtA []byte, offset int, v uint64) int {
 	offset -= sovTx(v)
 	base := offset
@@ -609,6 +823,36 @@ func (m *MsgRetryItemResponse) Size() (n int) {
 	if m.Done {
 		n += 2
 	}
+	return n
+}
+
+func (m *MsgRegisterBeaconKey) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.PubKey)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.Proof)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgRegisterBeaconKeyResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
 	return n
 }
 
@@ -999,6 +1243,206 @@ func (m *MsgRetryItemResponse) Unmarshal(dAtA []byte) error {
 				}
 			}
 			m.Done = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRegisterBeaconKey) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRegisterBeaconKey: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRegisterBeaconKey: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PubKey", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.PubKey = append(m.PubKey[:0], dAtA[iNdEx:postIndex]...)
+			if m.PubKey == nil {
+				m.PubKey = []byte{}
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Proof", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Proof = append(m.Proof[:0], dAtA[iNdEx:postIndex]...)
+			if m.Proof == nil {
+				m.Proof = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRegisterBeaconKeyResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRegisterBeaconKeyResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRegisterBeaconKeyResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
 		default:
 			iNdEx = preIndex
 			skippy, err := skipTx(dAtA[iNdEx:])

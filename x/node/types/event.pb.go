@@ -335,6 +335,130 @@ func (m *EventParamsUpdated) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_EventParamsUpdated proto.InternalMessageInfo
 
+// EventParticipationChanged is emitted when a node opts in or out.
+type EventParticipationChanged struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	OptedIn  bool   `protobuf:"varint,2,opt,name=opted_in,json=optedIn,proto3" json:"opted_in,omitempty"`
+	// from_epoch is the epoch from which it counts.
+	FromEpoch uint64 `protobuf:"varint,3,opt,name=from_epoch,json=fromEpoch,proto3" json:"from_epoch,omitempty"`
+}
+
+func (m *EventParticipationChanged) Reset()         { *m = EventParticipationChanged{} }
+func (m *EventParticipationChanged) String() string { return proto.CompactTextString(m) }
+func (*EventParticipationChanged) ProtoMessage()    {}
+func (*EventParticipationChanged) Descriptor() ([]byte, []int) {
+	return fileDescriptor_e90aba0264962568, []int{6}
+}
+func (m *EventParticipationChanged) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventParticipationChanged) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventParticipationChanged.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventParticipationChanged) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventParticipationChanged.Merge(m, src)
+}
+func (m *EventParticipationChanged) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventParticipationChanged) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventParticipationChanged.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventParticipationChanged proto.InternalMessageInfo
+
+func (m *EventParticipationChanged) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *EventParticipationChanged) GetOptedIn() bool {
+	if m != nil {
+		return m.OptedIn
+	}
+	return false
+}
+
+func (m *EventParticipationChanged) GetFromEpoch() uint64 {
+	if m != nil {
+		return m.FromEpoch
+	}
+	return 0
+}
+
+// EventReported is emitted for each report.
+type EventReported struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	Epoch    uint64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// sender of the report.
+	Sender string `protobuf:"bytes,3,opt,name=sender,proto3" json:"sender,omitempty"`
+}
+
+func (m *EventReported) Reset()         { *m = EventReported{} }
+func (m *EventReported) String() string { return proto.CompactTextString(m) }
+func (*EventReported) ProtoMessage()    {}
+func (*EventReported) Descriptor() ([]byte, []int) {
+	return fileDescriptor_e90aba0264962568, []int{7}
+}
+func (m *EventReported) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventReported) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventReported.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventReported) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventReported.Merge(m, src)
+}
+func (m *EventReported) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventReported) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventReported.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventReported proto.InternalMessageInfo
+
+func (m *EventReported) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *EventReported) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *EventReported) GetSender() string {
+	if m != nil {
+		return m.Sender
+	}
+	return ""
+}
+
 func init() {
 	proto.RegisterType((*EventWorkerRegistered)(nil), "edge.node.v1.EventWorkerRegistered")
 	proto.RegisterType((*EventWorkerUpdated)(nil), "edge.node.v1.EventWorkerUpdated")
@@ -342,33 +466,40 @@ func init() {
 	proto.RegisterType((*EventWorkerRetired)(nil), "edge.node.v1.EventWorkerRetired")
 	proto.RegisterType((*EventRetirementPostponed)(nil), "edge.node.v1.EventRetirementPostponed")
 	proto.RegisterType((*EventParamsUpdated)(nil), "edge.node.v1.EventParamsUpdated")
+	proto.RegisterType((*EventParticipationChanged)(nil), "edge.node.v1.EventParticipationChanged")
+	proto.RegisterType((*EventReported)(nil), "edge.node.v1.EventReported")
 }
 
 func init() { proto.RegisterFile("edge/node/v1/event.proto", fileDescriptor_e90aba0264962568) }
 
 var fileDescriptor_e90aba0264962568 = []byte{
-	// 330 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x92, 0xc1, 0x4a, 0xf3, 0x40,
-	0x14, 0x85, 0x9b, 0xff, 0xaf, 0xda, 0x5c, 0x5c, 0xc5, 0x0a, 0xc1, 0x62, 0x28, 0x59, 0x48, 0x57,
-	0x09, 0xc5, 0x17, 0x10, 0xa1, 0x0b, 0x17, 0x42, 0x0d, 0x88, 0xe0, 0xa6, 0x4c, 0x33, 0xd7, 0x34,
-	0xd5, 0xce, 0x84, 0x99, 0x3b, 0x55, 0xdf, 0xc2, 0xc7, 0x72, 0xd9, 0xa5, 0x4b, 0x69, 0x5f, 0x44,
-	0x66, 0xd2, 0x8a, 0xdd, 0x58, 0x77, 0x39, 0xe7, 0xc0, 0x99, 0xef, 0xde, 0x5c, 0x08, 0x91, 0x17,
-	0x98, 0x0a, 0xc9, 0x31, 0x9d, 0xf7, 0x53, 0x9c, 0xa3, 0xa0, 0xa4, 0x52, 0x92, 0x64, 0x70, 0x68,
-	0x93, 0xc4, 0x26, 0xc9, 0xbc, 0x1f, 0x4f, 0xe1, 0x78, 0x60, 0xc3, 0x3b, 0xa9, 0x1e, 0x51, 0x65,
-	0x58, 0x94, 0x9a, 0x50, 0x21, 0x0f, 0x3a, 0xe0, 0x3f, 0x3b, 0x6f, 0x54, 0xf2, 0xd0, 0xeb, 0x7a,
-	0xbd, 0x66, 0xd6, 0xaa, 0x8d, 0x2b, 0x1e, 0x9c, 0x40, 0x4b, 0x56, 0xa8, 0x18, 0x49, 0x15, 0xfe,
-	0xeb, 0x7a, 0x3d, 0x3f, 0xfb, 0xd6, 0x41, 0x08, 0x07, 0x2c, 0xcf, 0xa5, 0x11, 0x14, 0xfe, 0x77,
-	0xd1, 0x46, 0xc6, 0x7d, 0x08, 0x7e, 0xbc, 0x75, 0x5b, 0x71, 0x46, 0x3b, 0x1e, 0x8a, 0x6f, 0xe0,
-	0x68, 0x0b, 0x8f, 0x4a, 0x55, 0x8a, 0xe2, 0x77, 0xb8, 0x53, 0x80, 0x27, 0xa6, 0x69, 0x84, 0x95,
-	0xcc, 0x27, 0x0e, 0xaf, 0x99, 0xf9, 0xd6, 0x19, 0x58, 0x23, 0xbe, 0xde, 0xa2, 0x70, 0x95, 0x7f,
-	0x18, 0x57, 0xe1, 0x83, 0x11, 0x1c, 0xf9, 0x66, 0xdc, 0x8d, 0x8e, 0xa7, 0x10, 0xba, 0xba, 0xba,
-	0x68, 0x86, 0x82, 0x86, 0x52, 0x53, 0x25, 0xc5, 0xae, 0xd2, 0x0e, 0xf8, 0xdc, 0xe0, 0x16, 0x65,
-	0x8b, 0x1b, 0x74, 0x90, 0x41, 0x1b, 0xf6, 0x72, 0x66, 0x34, 0xae, 0x57, 0x58, 0x8b, 0xb8, 0xbd,
-	0x46, 0x1f, 0x32, 0xc5, 0x66, 0x7a, 0xbd, 0xc0, 0xcb, 0x8b, 0xf7, 0x65, 0xe4, 0x2d, 0x96, 0x91,
-	0xf7, 0xb9, 0x8c, 0xbc, 0xb7, 0x55, 0xd4, 0x58, 0xac, 0xa2, 0xc6, 0xc7, 0x2a, 0x6a, 0xdc, 0x9f,
-	0x15, 0x25, 0x4d, 0xcc, 0x38, 0xc9, 0xe5, 0x2c, 0xb5, 0x7f, 0x3d, 0x9f, 0xb0, 0x52, 0xb8, 0xaf,
-	0xf4, 0xa5, 0xbe, 0x0d, 0x7a, 0xad, 0x50, 0x8f, 0xf7, 0xdd, 0x65, 0x9c, 0x7f, 0x05, 0x00, 0x00,
-	0xff, 0xff, 0x2a, 0xba, 0xe9, 0xee, 0x35, 0x02, 0x00, 0x00,
+	// 407 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x52, 0x3d, 0x8f, 0xd3, 0x40,
+	0x10, 0x8d, 0xb9, 0x2f, 0x7b, 0x04, 0x8d, 0x09, 0xc8, 0xc7, 0x09, 0xeb, 0xe4, 0x02, 0x5d, 0x65,
+	0x2b, 0xe2, 0x0f, 0x20, 0xd0, 0x15, 0x57, 0x20, 0x05, 0x4b, 0x08, 0x41, 0x13, 0x6d, 0xbc, 0x13,
+	0x7b, 0x03, 0xde, 0x5d, 0xd6, 0xe3, 0x00, 0xff, 0x82, 0x9f, 0x45, 0x99, 0x92, 0x12, 0x25, 0x7f,
+	0x04, 0xed, 0xda, 0x46, 0x31, 0x05, 0xa1, 0xdb, 0xf7, 0x9e, 0x34, 0xf3, 0xde, 0xdb, 0x81, 0x08,
+	0x79, 0x89, 0x99, 0x54, 0x1c, 0xb3, 0xcd, 0x2c, 0xc3, 0x0d, 0x4a, 0x4a, 0xb5, 0x51, 0xa4, 0xc2,
+	0xfb, 0x56, 0x49, 0xad, 0x92, 0x6e, 0x66, 0xc9, 0x1a, 0x1e, 0xdd, 0x5a, 0xf1, 0x9d, 0x32, 0x1f,
+	0xd1, 0xe4, 0x58, 0x8a, 0x86, 0xd0, 0x20, 0x0f, 0xaf, 0x20, 0xf8, 0xe2, 0xb8, 0x85, 0xe0, 0x91,
+	0x77, 0xed, 0xdd, 0x9c, 0xe6, 0x7e, 0x47, 0xdc, 0xf1, 0xf0, 0x09, 0xf8, 0x4a, 0xa3, 0x61, 0xa4,
+	0x4c, 0x74, 0xef, 0xda, 0xbb, 0x09, 0xf2, 0x3f, 0x38, 0x8c, 0xe0, 0x82, 0x15, 0x85, 0x6a, 0x25,
+	0x45, 0x27, 0x4e, 0x1a, 0x60, 0x32, 0x83, 0xf0, 0x60, 0xd7, 0x5b, 0xcd, 0x19, 0x1d, 0x59, 0x94,
+	0xbc, 0x81, 0x87, 0x23, 0x7b, 0x24, 0x8c, 0x90, 0xe5, 0xbf, 0xcd, 0x3d, 0x05, 0xf8, 0xc4, 0x1a,
+	0x5a, 0xa0, 0x56, 0x45, 0xe5, 0xec, 0x9d, 0xe6, 0x81, 0x65, 0x6e, 0x2d, 0x91, 0xbc, 0x1e, 0xb9,
+	0x70, 0x23, 0xff, 0x23, 0xae, 0xc1, 0x55, 0x2b, 0x39, 0xf2, 0x21, 0xee, 0x80, 0x93, 0x35, 0x44,
+	0x6e, 0x5c, 0x37, 0xa8, 0x46, 0x49, 0x73, 0xd5, 0x90, 0x56, 0xf2, 0xd8, 0xd0, 0x2b, 0x08, 0x78,
+	0x8b, 0x23, 0x97, 0x3e, 0x6f, 0xd1, 0x99, 0x0c, 0xa7, 0x70, 0x56, 0xb0, 0xb6, 0xc1, 0xbe, 0xc2,
+	0x0e, 0x24, 0xd3, 0xde, 0xfa, 0x9c, 0x19, 0x56, 0x37, 0x7d, 0x81, 0xc9, 0x67, 0xb8, 0x1c, 0x58,
+	0x12, 0x85, 0xd0, 0x8c, 0x84, 0x92, 0xaf, 0x2a, 0x26, 0x4b, 0x1c, 0xff, 0x94, 0xf7, 0xd7, 0x4f,
+	0x5d, 0x5a, 0x8d, 0x90, 0x2f, 0x84, 0x74, 0x06, 0xfc, 0xfc, 0xc2, 0xe1, 0x3b, 0x69, 0x3b, 0x5c,
+	0x19, 0x55, 0xf7, 0xee, 0x4e, 0xba, 0x0e, 0x2d, 0xd3, 0x75, 0xf8, 0x1e, 0x1e, 0xf4, 0xa1, 0xb5,
+	0x32, 0x74, 0x64, 0xcd, 0x14, 0xce, 0x0e, 0x43, 0x76, 0x20, 0x7c, 0x0c, 0xe7, 0x0d, 0x4a, 0x8e,
+	0xa6, 0x8f, 0xd8, 0xa3, 0x97, 0x2f, 0x7e, 0xec, 0x62, 0x6f, 0xbb, 0x8b, 0xbd, 0x5f, 0xbb, 0xd8,
+	0xfb, 0xbe, 0x8f, 0x27, 0xdb, 0x7d, 0x3c, 0xf9, 0xb9, 0x8f, 0x27, 0x1f, 0x9e, 0x95, 0x82, 0xaa,
+	0x76, 0x99, 0x16, 0xaa, 0xce, 0xec, 0x0d, 0x17, 0x15, 0x13, 0xd2, 0xbd, 0xb2, 0xaf, 0xdd, 0xa5,
+	0xd3, 0x37, 0x8d, 0xcd, 0xf2, 0xdc, 0xdd, 0xf9, 0xf3, 0xdf, 0x01, 0x00, 0x00, 0xff, 0xff, 0xb1,
+	0x49, 0x05, 0xd5, 0x03, 0x03, 0x00, 0x00,
 }
 
 func (m *EventWorkerRegistered) Marshal() (dAtA []byte, err error) {
@@ -572,6 +703,93 @@ func (m *EventParamsUpdated) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *EventParticipationChanged) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventParticipationChanged) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventParticipationChanged) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.FromEpoch != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.FromEpoch))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.OptedIn {
+		i--
+		if m.OptedIn {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventReported) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventReported) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventReported) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintEvent(dAtA []byte, offset int, v uint64) int {
 	offset -= sovEvent(v)
 	base := offset
@@ -671,6 +889,45 @@ func (m *EventParamsUpdated) Size() (n int) {
 	}
 	var l int
 	_ = l
+	return n
+}
+
+func (m *EventParticipationChanged) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	if m.OptedIn {
+		n += 2
+	}
+	if m.FromEpoch != 0 {
+		n += 1 + sovEvent(uint64(m.FromEpoch))
+	}
+	return n
+}
+
+func (m *EventReported) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	if m.Epoch != 0 {
+		n += 1 + sovEvent(uint64(m.Epoch))
+	}
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
 	return n
 }
 
@@ -1220,6 +1477,260 @@ func (m *EventParamsUpdated) Unmarshal(dAtA []byte) error {
 			return fmt.Errorf("proto: EventParamsUpdated: illegal tag %d (wire type %d)", fieldNum, wire)
 		}
 		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventParticipationChanged) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventParticipationChanged: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventParticipationChanged: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OptedIn", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.OptedIn = bool(v != 0)
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field FromEpoch", wireType)
+			}
+			m.FromEpoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.FromEpoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventReported) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventReported: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventReported: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipEvent(dAtA[iNdEx:])

@@ -487,6 +487,218 @@ func (m *QueryWorkerByPeerKeyResponse) GetWorker() Worker {
 	return Worker{}
 }
 
+type QueryNodeRequest struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+}
+
+func (m *QueryNodeRequest) Reset()         { *m = QueryNodeRequest{} }
+func (m *QueryNodeRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryNodeRequest) ProtoMessage()    {}
+func (*QueryNodeRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_5bef85eb295b4752, []int{10}
+}
+func (m *QueryNodeRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryNodeRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryNodeRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryNodeRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryNodeRequest.Merge(m, src)
+}
+func (m *QueryNodeRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryNodeRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryNodeRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryNodeRequest proto.InternalMessageInfo
+
+func (m *QueryNodeRequest) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+type QueryNodeResponse struct {
+	Node Node `protobuf:"bytes,1,opt,name=node,proto3" json:"node"`
+	// standing of the node for the committee of the next epoch: "ok", or why it is no candidate.
+	Standing string `protobuf:"bytes,2,opt,name=standing,proto3" json:"standing,omitempty"`
+	// report_due is true while the node takes part and has not reported in the open epoch.
+	ReportDue bool `protobuf:"varint,3,opt,name=report_due,json=reportDue,proto3" json:"report_due,omitempty"`
+	// epochs_left is the number of further epochs without a report, the open one included, after which the node counts as opted
+	// out; 0 if it does already.
+	EpochsLeft uint64 `protobuf:"varint,4,opt,name=epochs_left,json=epochsLeft,proto3" json:"epochs_left,omitempty"`
+}
+
+func (m *QueryNodeResponse) Reset()         { *m = QueryNodeResponse{} }
+func (m *QueryNodeResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryNodeResponse) ProtoMessage()    {}
+func (*QueryNodeResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_5bef85eb295b4752, []int{11}
+}
+func (m *QueryNodeResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryNodeResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryNodeResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryNodeResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryNodeResponse.Merge(m, src)
+}
+func (m *QueryNodeResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryNodeResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryNodeResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryNodeResponse proto.InternalMessageInfo
+
+func (m *QueryNodeResponse) GetNode() Node {
+	if m != nil {
+		return m.Node
+	}
+	return Node{}
+}
+
+func (m *QueryNodeResponse) GetStanding() string {
+	if m != nil {
+		return m.Standing
+	}
+	return ""
+}
+
+func (m *QueryNodeResponse) GetReportDue() bool {
+	if m != nil {
+		return m.ReportDue
+	}
+	return false
+}
+
+func (m *QueryNodeResponse) GetEpochsLeft() uint64 {
+	if m != nil {
+		return m.EpochsLeft
+	}
+	return 0
+}
+
+type QueryNodesRequest struct {
+	Pagination *query.PageRequest `protobuf:"bytes,1,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryNodesRequest) Reset()         { *m = QueryNodesRequest{} }
+func (m *QueryNodesRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryNodesRequest) ProtoMessage()    {}
+func (*QueryNodesRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_5bef85eb295b4752, []int{12}
+}
+func (m *QueryNodesRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryNodesRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryNodesRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryNodesRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryNodesRequest.Merge(m, src)
+}
+func (m *QueryNodesRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryNodesRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryNodesRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryNodesRequest proto.InternalMessageInfo
+
+func (m *QueryNodesRequest) GetPagination() *query.PageRequest {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QueryNodesResponse struct {
+	Nodes      []Node              `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes"`
+	Pagination *query.PageResponse `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryNodesResponse) Reset()         { *m = QueryNodesResponse{} }
+func (m *QueryNodesResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryNodesResponse) ProtoMessage()    {}
+func (*QueryNodesResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_5bef85eb295b4752, []int{13}
+}
+func (m *QueryNodesResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryNodesResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryNodesResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryNodesResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryNodesResponse.Merge(m, src)
+}
+func (m *QueryNodesResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryNodesResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryNodesResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryNodesResponse proto.InternalMessageInfo
+
+func (m *QueryNodesResponse) GetNodes() []Node {
+	if m != nil {
+		return m.Nodes
+	}
+	return nil
+}
+
+func (m *QueryNodesResponse) GetPagination() *query.PageResponse {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
 func init() {
 	proto.RegisterType((*QueryParamsRequest)(nil), "edge.node.v1.QueryParamsRequest")
 	proto.RegisterType((*QueryParamsResponse)(nil), "edge.node.v1.QueryParamsResponse")
@@ -498,54 +710,69 @@ func init() {
 	proto.RegisterType((*QueryWorkersByOperatorResponse)(nil), "edge.node.v1.QueryWorkersByOperatorResponse")
 	proto.RegisterType((*QueryWorkerByPeerKeyRequest)(nil), "edge.node.v1.QueryWorkerByPeerKeyRequest")
 	proto.RegisterType((*QueryWorkerByPeerKeyResponse)(nil), "edge.node.v1.QueryWorkerByPeerKeyResponse")
+	proto.RegisterType((*QueryNodeRequest)(nil), "edge.node.v1.QueryNodeRequest")
+	proto.RegisterType((*QueryNodeResponse)(nil), "edge.node.v1.QueryNodeResponse")
+	proto.RegisterType((*QueryNodesRequest)(nil), "edge.node.v1.QueryNodesRequest")
+	proto.RegisterType((*QueryNodesResponse)(nil), "edge.node.v1.QueryNodesResponse")
 }
 
 func init() { proto.RegisterFile("edge/node/v1/query.proto", fileDescriptor_5bef85eb295b4752) }
 
 var fileDescriptor_5bef85eb295b4752 = []byte{
-	// 661 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xcc, 0x55, 0x41, 0x6f, 0xd3, 0x3e,
-	0x1c, 0x6d, 0xfa, 0xdf, 0xda, 0xfd, 0xcd, 0x04, 0xc2, 0x14, 0xb6, 0x85, 0x36, 0x74, 0x11, 0x1a,
-	0xa3, 0x8c, 0x58, 0x2d, 0x1c, 0xb8, 0x20, 0x41, 0x0f, 0x20, 0xc4, 0x81, 0x12, 0x24, 0x90, 0x90,
-	0x50, 0xe5, 0x36, 0x56, 0x16, 0x75, 0x8d, 0xd3, 0x24, 0x2d, 0x44, 0xd3, 0x2e, 0x7c, 0x02, 0x34,
-	0xc4, 0x19, 0x89, 0x03, 0x9f, 0x80, 0x0f, 0xb1, 0xe3, 0x04, 0x17, 0x4e, 0x08, 0xb5, 0x7c, 0x10,
-	0x14, 0xdb, 0xe9, 0xea, 0x36, 0xdd, 0xa6, 0x9d, 0xb8, 0xc5, 0xf6, 0xfb, 0xbd, 0xf7, 0xfc, 0xfc,
-	0xfb, 0xb5, 0x60, 0x95, 0x58, 0x36, 0x41, 0x2e, 0xb5, 0x08, 0x1a, 0x54, 0x51, 0xaf, 0x4f, 0xfc,
-	0xc8, 0xf0, 0x7c, 0x1a, 0x52, 0xb8, 0x1c, 0x9f, 0x18, 0xf1, 0x89, 0x31, 0xa8, 0xaa, 0x95, 0x36,
-	0x0d, 0xba, 0x34, 0x40, 0x2d, 0x1c, 0x10, 0x0e, 0x43, 0x83, 0x6a, 0x8b, 0x84, 0xb8, 0x8a, 0x3c,
-	0x6c, 0x3b, 0x2e, 0x0e, 0x1d, 0xea, 0xf2, 0x4a, 0x75, 0x8d, 0x63, 0x9b, 0x6c, 0x85, 0xf8, 0x42,
-	0x1c, 0xad, 0x48, 0x72, 0x8c, 0x9c, 0x1f, 0x14, 0x6c, 0x6a, 0x53, 0x5e, 0x10, 0x7f, 0x89, 0xdd,
-	0xa2, 0x4d, 0xa9, 0xbd, 0x43, 0x10, 0xf6, 0x1c, 0x84, 0x5d, 0x97, 0x86, 0x4c, 0x46, 0x90, 0xe9,
-	0x05, 0x00, 0x9f, 0xc7, 0x4e, 0x1a, 0xd8, 0xc7, 0xdd, 0xc0, 0x24, 0xbd, 0x3e, 0x09, 0x42, 0xfd,
-	0x09, 0xb8, 0x24, 0xed, 0x06, 0x1e, 0x75, 0x03, 0x02, 0x6b, 0x20, 0xe7, 0xb1, 0x9d, 0x55, 0xa5,
-	0xac, 0x6c, 0x9e, 0xab, 0x15, 0x8c, 0xc9, 0xfb, 0x19, 0x1c, 0x5d, 0x5f, 0x38, 0xf8, 0x75, 0x2d,
-	0x63, 0x0a, 0xa4, 0x7e, 0x5d, 0x08, 0xbc, 0xa2, 0x7e, 0x87, 0xf8, 0x42, 0x00, 0x9e, 0x07, 0x59,
-	0xc7, 0x62, 0x2c, 0x0b, 0x66, 0xd6, 0xb1, 0xc6, 0x82, 0x09, 0xea, 0x48, 0xf0, 0x2d, 0xdb, 0x49,
-	0x17, 0xe4, 0xe8, 0x44, 0x90, 0x23, 0xf5, 0x37, 0x12, 0x55, 0x72, 0x25, 0xf8, 0x08, 0x80, 0xa3,
-	0x90, 0x05, 0xdd, 0x86, 0x21, 0x82, 0x8d, 0x5f, 0xc4, 0xe0, 0x0f, 0x27, 0x5e, 0xc4, 0x68, 0x60,
-	0x9b, 0x88, 0x5a, 0x73, 0xa2, 0x52, 0xff, 0xa4, 0x80, 0x82, 0xcc, 0x2f, 0xbc, 0xde, 0x05, 0x79,
-	0xee, 0x20, 0x4e, 0xe7, 0xbf, 0x13, 0xcc, 0x26, 0x50, 0xf8, 0x58, 0xb2, 0x95, 0x65, 0xb6, 0x6e,
-	0x9c, 0x68, 0x8b, 0x4b, 0x4a, 0xbe, 0xbe, 0x2a, 0xa0, 0x34, 0xe9, 0xab, 0x1e, 0x3d, 0xf3, 0x88,
-	0x8f, 0x43, 0x3a, 0xce, 0xfc, 0x3e, 0x58, 0xa2, 0x62, 0x8b, 0xdd, 0xff, 0xff, 0xfa, 0xfa, 0xf7,
-	0x6f, 0xb7, 0x4b, 0x42, 0xeb, 0x25, 0xde, 0x71, 0xac, 0xf8, 0xec, 0xa1, 0x65, 0xf9, 0x24, 0x08,
-	0x5e, 0x84, 0xbe, 0xe3, 0xda, 0xe6, 0xb8, 0x64, 0x2a, 0xc0, 0xec, 0x99, 0x03, 0xfc, 0xac, 0x00,
-	0x6d, 0x9e, 0xd1, 0x7f, 0x23, 0xca, 0x7b, 0xe0, 0xea, 0x84, 0xc1, 0x7a, 0xd4, 0x20, 0xc4, 0x7f,
-	0x4a, 0xa2, 0x24, 0xc7, 0x35, 0xb0, 0xe4, 0x11, 0xe2, 0x37, 0x3b, 0x24, 0x62, 0x39, 0x2e, 0x9b,
-	0x79, 0x8f, 0x23, 0x74, 0x13, 0x14, 0xd3, 0x2b, 0xcf, 0xde, 0xcf, 0xb5, 0xfd, 0x45, 0xb0, 0xc8,
-	0x48, 0x61, 0x07, 0xe4, 0xf8, 0x88, 0xc1, 0xb2, 0x5c, 0x37, 0x3b, 0xc1, 0xea, 0xfa, 0x31, 0x08,
-	0x6e, 0x46, 0x2f, 0xbe, 0xff, 0xf1, 0xe7, 0x63, 0xf6, 0x0a, 0x2c, 0x20, 0xe9, 0x07, 0x85, 0xcf,
-	0x2d, 0xec, 0x81, 0x1c, 0xb7, 0x93, 0x2a, 0x26, 0x4d, 0x73, 0xaa, 0x98, 0x3c, 0xc9, 0xba, 0xce,
-	0xc4, 0x8a, 0x50, 0x95, 0xc5, 0xc4, 0xdb, 0xa1, 0x5d, 0xc7, 0xda, 0x83, 0x14, 0xe4, 0x45, 0x4f,
-	0xc0, 0xf9, 0x8c, 0xe3, 0x1b, 0xea, 0xc7, 0x41, 0x84, 0x6a, 0x89, 0xa9, 0xae, 0xc0, 0xcb, 0xa9,
-	0xaa, 0xf0, 0x8b, 0x02, 0x2e, 0xce, 0x74, 0x21, 0xbc, 0x35, 0x9f, 0x78, 0x66, 0xa8, 0xd4, 0xad,
-	0xd3, 0x81, 0x85, 0x9f, 0x1a, 0xf3, 0xb3, 0x05, 0x2b, 0xb2, 0x9f, 0x64, 0xc6, 0x02, 0xb4, 0x9b,
-	0x7c, 0xee, 0x8d, 0x4d, 0xee, 0x2b, 0xe0, 0xc2, 0x54, 0x3f, 0xc1, 0x9b, 0x73, 0x55, 0xa7, 0xbb,
-	0x55, 0xad, 0x9c, 0x06, 0x2a, 0xec, 0x6d, 0x32, 0x7b, 0x3a, 0x2c, 0xa7, 0xc5, 0xd5, 0x6c, 0x45,
-	0xcd, 0xa4, 0xef, 0xeb, 0x0f, 0x0e, 0x86, 0x9a, 0x72, 0x38, 0xd4, 0x94, 0xdf, 0x43, 0x4d, 0xf9,
-	0x30, 0xd2, 0x32, 0x87, 0x23, 0x2d, 0xf3, 0x73, 0xa4, 0x65, 0x5e, 0x6f, 0xd8, 0x4e, 0xb8, 0xdd,
-	0x6f, 0x19, 0x6d, 0xda, 0x65, 0x2c, 0xed, 0x6d, 0xec, 0xb8, 0x9c, 0xef, 0x1d, 0x67, 0x0c, 0x23,
-	0x8f, 0x04, 0xad, 0x1c, 0xfb, 0xff, 0xb9, 0xf3, 0x37, 0x00, 0x00, 0xff, 0xff, 0xc4, 0x9c, 0xb7,
-	0xdf, 0x3d, 0x07, 0x00, 0x00,
+	// 840 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xcc, 0x56, 0xc1, 0x6e, 0xd3, 0x4a,
+	0x14, 0x8d, 0xd3, 0x34, 0x4d, 0x6f, 0xab, 0xf7, 0x5e, 0xa7, 0xe9, 0x6b, 0xea, 0x26, 0x6e, 0x6a,
+	0x3d, 0xf5, 0x95, 0x52, 0x6c, 0x25, 0xb0, 0x60, 0x83, 0x04, 0x11, 0x02, 0x21, 0x10, 0xb4, 0x46,
+	0x02, 0x09, 0x84, 0x22, 0x27, 0x9e, 0xba, 0x56, 0x5b, 0x8f, 0x6b, 0x3b, 0x85, 0xa8, 0xea, 0x86,
+	0x3d, 0x12, 0x02, 0xb1, 0x44, 0x48, 0x2c, 0xf8, 0x02, 0x3e, 0xa2, 0xcb, 0x0a, 0x36, 0xac, 0x10,
+	0x6a, 0x59, 0xf2, 0x11, 0xc8, 0x33, 0xe3, 0xd4, 0x6e, 0xec, 0xb6, 0x82, 0x2e, 0xd8, 0x65, 0xee,
+	0x9c, 0x7b, 0xce, 0xb9, 0x77, 0x66, 0x6e, 0x0c, 0x25, 0x6c, 0x98, 0x58, 0xb5, 0x89, 0x81, 0xd5,
+	0xad, 0x9a, 0xba, 0xd9, 0xc1, 0x6e, 0x57, 0x71, 0x5c, 0xe2, 0x13, 0x34, 0x1a, 0xec, 0x28, 0xc1,
+	0x8e, 0xb2, 0x55, 0x13, 0x17, 0xda, 0xc4, 0xdb, 0x20, 0x9e, 0xda, 0xd2, 0x3d, 0xcc, 0x60, 0xea,
+	0x56, 0xad, 0x85, 0x7d, 0xbd, 0xa6, 0x3a, 0xba, 0x69, 0xd9, 0xba, 0x6f, 0x11, 0x9b, 0x65, 0x8a,
+	0x53, 0x0c, 0xdb, 0xa4, 0x2b, 0x95, 0x2d, 0xf8, 0xd6, 0x64, 0x4c, 0x8e, 0x92, 0xb3, 0x8d, 0xa2,
+	0x49, 0x4c, 0xc2, 0x12, 0x82, 0x5f, 0x3c, 0x5a, 0x36, 0x09, 0x31, 0xd7, 0xb1, 0xaa, 0x3b, 0x96,
+	0xaa, 0xdb, 0x36, 0xf1, 0xa9, 0x0c, 0x27, 0x93, 0x8b, 0x80, 0x96, 0x03, 0x27, 0x4b, 0xba, 0xab,
+	0x6f, 0x78, 0x1a, 0xde, 0xec, 0x60, 0xcf, 0x97, 0x6f, 0xc1, 0x78, 0x2c, 0xea, 0x39, 0xc4, 0xf6,
+	0x30, 0xaa, 0x43, 0xde, 0xa1, 0x91, 0x92, 0x50, 0x15, 0xe6, 0x47, 0xea, 0x45, 0x25, 0x5a, 0x9f,
+	0xc2, 0xd0, 0x8d, 0xdc, 0xee, 0xd7, 0x99, 0x8c, 0xc6, 0x91, 0xf2, 0x7f, 0x5c, 0xe0, 0x21, 0x71,
+	0xd7, 0xb0, 0xcb, 0x05, 0xd0, 0x5f, 0x90, 0xb5, 0x0c, 0xca, 0x92, 0xd3, 0xb2, 0x96, 0xd1, 0x13,
+	0x0c, 0x51, 0x87, 0x82, 0x4f, 0x69, 0x24, 0x59, 0x90, 0xa1, 0x43, 0x41, 0x86, 0x94, 0x9f, 0xc4,
+	0xa8, 0xc2, 0x92, 0xd0, 0x0d, 0x80, 0xc3, 0x26, 0x73, 0xba, 0x39, 0x85, 0x37, 0x36, 0x38, 0x11,
+	0x85, 0x1d, 0x1c, 0x3f, 0x11, 0x65, 0x49, 0x37, 0x31, 0xcf, 0xd5, 0x22, 0x99, 0xf2, 0x1b, 0x01,
+	0x8a, 0x71, 0x7e, 0xee, 0xf5, 0x12, 0x0c, 0x31, 0x07, 0x41, 0x77, 0x06, 0x4e, 0x30, 0x1b, 0x42,
+	0xd1, 0xcd, 0x98, 0xad, 0x2c, 0xb5, 0xf5, 0xff, 0x89, 0xb6, 0x98, 0x64, 0xcc, 0xd7, 0x07, 0x01,
+	0x2a, 0x51, 0x5f, 0x8d, 0xee, 0x3d, 0x07, 0xbb, 0xba, 0x4f, 0x7a, 0x3d, 0xbf, 0x02, 0x05, 0xc2,
+	0x43, 0xb4, 0xfe, 0xe1, 0xc6, 0xec, 0xa7, 0x8f, 0x17, 0x2a, 0x5c, 0xeb, 0x81, 0xbe, 0x6e, 0x19,
+	0xc1, 0xde, 0x35, 0xc3, 0x70, 0xb1, 0xe7, 0xdd, 0xf7, 0x5d, 0xcb, 0x36, 0xb5, 0x5e, 0xca, 0x91,
+	0x06, 0x66, 0x7f, 0xb9, 0x81, 0xef, 0x04, 0x90, 0xd2, 0x8c, 0xfe, 0x19, 0xad, 0xbc, 0x0c, 0xd3,
+	0x11, 0x83, 0x8d, 0xee, 0x12, 0xc6, 0xee, 0x6d, 0xdc, 0x0d, 0xfb, 0x38, 0x05, 0x05, 0x07, 0x63,
+	0xb7, 0xb9, 0x86, 0xbb, 0xb4, 0x8f, 0xa3, 0xda, 0x90, 0xc3, 0x10, 0xb2, 0x06, 0xe5, 0xe4, 0xcc,
+	0xdf, 0xb8, 0xcf, 0xcb, 0xf0, 0x0f, 0xe5, 0xbc, 0x4b, 0x0c, 0x7c, 0x36, 0x47, 0x29, 0xbf, 0x15,
+	0x60, 0x2c, 0xc2, 0xc9, 0xcd, 0x2d, 0x42, 0x2e, 0x30, 0xc2, 0xad, 0xa1, 0xb8, 0xb5, 0x00, 0xc9,
+	0x8d, 0x51, 0x14, 0x12, 0xa1, 0xe0, 0xf9, 0xba, 0x6d, 0x58, 0xb6, 0x49, 0x7b, 0x3d, 0xac, 0xf5,
+	0xd6, 0xa8, 0x02, 0xe0, 0x62, 0x87, 0xb8, 0x7e, 0xd3, 0xe8, 0xe0, 0xd2, 0x40, 0x55, 0x98, 0x2f,
+	0x68, 0xc3, 0x2c, 0x72, 0xbd, 0x83, 0xd1, 0x0c, 0x8c, 0x60, 0x87, 0xb4, 0x57, 0xbd, 0xe6, 0x3a,
+	0x5e, 0xf1, 0x4b, 0x39, 0x3a, 0x05, 0x80, 0x85, 0xee, 0xe0, 0x15, 0x5f, 0x7e, 0x1c, 0xb1, 0x77,
+	0xe6, 0x0f, 0xf8, 0x85, 0xc0, 0x27, 0x12, 0x67, 0xe7, 0xd5, 0x2b, 0x30, 0x18, 0xd4, 0x15, 0xde,
+	0xb8, 0xf4, 0xf2, 0x19, 0xec, 0xcc, 0x6e, 0x5b, 0xfd, 0x47, 0x1e, 0x06, 0xa9, 0x1f, 0xb4, 0x06,
+	0x79, 0x36, 0x42, 0x51, 0x35, 0xae, 0xde, 0x3f, 0xa1, 0xc5, 0xd9, 0x63, 0x10, 0x4c, 0x44, 0x2e,
+	0x3f, 0xff, 0xfc, 0xfd, 0x75, 0xf6, 0x5f, 0x54, 0x54, 0x63, 0x7f, 0x18, 0x6c, 0x2e, 0xa3, 0x4d,
+	0xc8, 0xb3, 0xeb, 0x96, 0x28, 0x16, 0x9b, 0xd6, 0x89, 0x62, 0xf1, 0x49, 0x2d, 0xcb, 0x54, 0xac,
+	0x8c, 0xc4, 0xb8, 0x18, 0x7f, 0x9b, 0xea, 0xb6, 0x65, 0xec, 0x20, 0x02, 0x43, 0xfc, 0xcd, 0xa3,
+	0x74, 0xc6, 0x5e, 0x85, 0xf2, 0x71, 0x10, 0xae, 0x5a, 0xa1, 0xaa, 0x93, 0x68, 0x22, 0x51, 0x15,
+	0xbd, 0x17, 0x60, 0xac, 0x6f, 0xca, 0xa0, 0xf3, 0xe9, 0xc4, 0x7d, 0x43, 0x53, 0x5c, 0x3c, 0x1d,
+	0x98, 0xfb, 0xa9, 0x53, 0x3f, 0x8b, 0x68, 0x21, 0xee, 0x27, 0x7c, 0x78, 0x9e, 0xba, 0x1d, 0xfe,
+	0xdc, 0xe9, 0x99, 0x7c, 0x25, 0xc0, 0xdf, 0x47, 0xe6, 0x05, 0x3a, 0x97, 0xaa, 0x7a, 0x74, 0x1a,
+	0x89, 0x0b, 0xa7, 0x81, 0x72, 0x7b, 0xf3, 0xd4, 0x9e, 0x8c, 0xaa, 0x49, 0xed, 0x6a, 0xb6, 0xba,
+	0xcd, 0x70, 0xae, 0x21, 0x02, 0xb9, 0xe0, 0xca, 0x23, 0x29, 0x81, 0x3d, 0x32, 0x88, 0xc4, 0x99,
+	0xd4, 0x7d, 0x2e, 0x39, 0x47, 0x25, 0xab, 0x48, 0x52, 0xfb, 0xbe, 0x5a, 0xa2, 0xdd, 0x40, 0x26,
+	0x0c, 0xd2, 0xf7, 0x88, 0xd2, 0x18, 0x7b, 0xf7, 0xa2, 0x9a, 0x0e, 0xe0, 0x9a, 0xd3, 0x54, 0x73,
+	0x02, 0x8d, 0x27, 0x68, 0x36, 0xae, 0xee, 0xee, 0x4b, 0xc2, 0xde, 0xbe, 0x24, 0x7c, 0xdb, 0x97,
+	0x84, 0x97, 0x07, 0x52, 0x66, 0xef, 0x40, 0xca, 0x7c, 0x39, 0x90, 0x32, 0x8f, 0xe6, 0x4c, 0xcb,
+	0x5f, 0xed, 0xb4, 0x94, 0x36, 0xd9, 0xa0, 0x89, 0xed, 0x55, 0xdd, 0xb2, 0x19, 0xc5, 0x33, 0x46,
+	0xe2, 0x77, 0x1d, 0xec, 0xb5, 0xf2, 0xf4, 0xcb, 0xe9, 0xe2, 0xcf, 0x00, 0x00, 0x00, 0xff, 0xff,
+	0x20, 0x94, 0x80, 0x6c, 0xf7, 0x09, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -569,6 +796,10 @@ type QueryClient interface {
 	WorkersByOperator(ctx context.Context, in *QueryWorkersByOperatorRequest, opts ...grpc.CallOption) (*QueryWorkersByOperatorResponse, error)
 	// WorkerByPeerKey returns the worker with a peer key (base64 in JSON).
 	WorkerByPeerKey(ctx context.Context, in *QueryWorkerByPeerKeyRequest, opts ...grpc.CallOption) (*QueryWorkerByPeerKeyResponse, error)
+	// Node returns participation and health of a node that has opted in at least once.
+	Node(ctx context.Context, in *QueryNodeRequest, opts ...grpc.CallOption) (*QueryNodeResponse, error)
+	// Nodes returns all nodes that have opted in at least once.
+	Nodes(ctx context.Context, in *QueryNodesRequest, opts ...grpc.CallOption) (*QueryNodesResponse, error)
 }
 
 type queryClient struct {
@@ -624,6 +855,24 @@ func (c *queryClient) WorkerByPeerKey(ctx context.Context, in *QueryWorkerByPeer
 	return out, nil
 }
 
+func (c *queryClient) Node(ctx context.Context, in *QueryNodeRequest, opts ...grpc.CallOption) (*QueryNodeResponse, error) {
+	out := new(QueryNodeResponse)
+	err := c.cc.Invoke(ctx, "/edge.node.v1.Query/Node", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Nodes(ctx context.Context, in *QueryNodesRequest, opts ...grpc.CallOption) (*QueryNodesResponse, error) {
+	out := new(QueryNodesResponse)
+	err := c.cc.Invoke(ctx, "/edge.node.v1.Query/Nodes", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // QueryServer is the server API for Query service.
 type QueryServer interface {
 	Params(context.Context, *QueryParamsRequest) (*QueryParamsResponse, error)
@@ -635,6 +884,10 @@ type QueryServer interface {
 	WorkersByOperator(context.Context, *QueryWorkersByOperatorRequest) (*QueryWorkersByOperatorResponse, error)
 	// WorkerByPeerKey returns the worker with a peer key (base64 in JSON).
 	WorkerByPeerKey(context.Context, *QueryWorkerByPeerKeyRequest) (*QueryWorkerByPeerKeyResponse, error)
+	// Node returns participation and health of a node that has opted in at least once.
+	Node(context.Context, *QueryNodeRequest) (*QueryNodeResponse, error)
+	// Nodes returns all nodes that have opted in at least once.
+	Nodes(context.Context, *QueryNodesRequest) (*QueryNodesResponse, error)
 }
 
 // UnimplementedQueryServer can be embedded to have forward compatible implementations.
@@ -655,6 +908,12 @@ func (*UnimplementedQueryServer) WorkersByOperator(ctx context.Context, req *Que
 }
 func (*UnimplementedQueryServer) WorkerByPeerKey(ctx context.Context, req *QueryWorkerByPeerKeyRequest) (*QueryWorkerByPeerKeyResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method WorkerByPeerKey not implemented")
+}
+func (*UnimplementedQueryServer) Node(ctx context.Context, req *QueryNodeRequest) (*QueryNodeResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Node not implemented")
+}
+func (*UnimplementedQueryServer) Nodes(ctx context.Context, req *QueryNodesRequest) (*QueryNodesResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Nodes not implemented")
 }
 
 func RegisterQueryServer(s grpc1.Server, srv QueryServer) {
@@ -751,6 +1010,42 @@ func _Query_WorkerByPeerKey_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Query_Node_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryNodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Node(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.node.v1.Query/Node",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Node(ctx, req.(*QueryNodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Nodes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryNodesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Nodes(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.node.v1.Query/Nodes",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Nodes(ctx, req.(*QueryNodesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 var Query_serviceDesc = _Query_serviceDesc
 var _Query_serviceDesc = grpc.ServiceDesc{
 	ServiceName: "edge.node.v1.Query",
@@ -775,6 +1070,14 @@ var _Query_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "WorkerByPeerKey",
 			Handler:    _Query_WorkerByPeerKey_Handler,
+		},
+		{
+			MethodName: "Node",
+			Handler:    _Query_Node_Handler,
+		},
+		{
+			MethodName: "Nodes",
+			Handler:    _Query_Nodes_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
@@ -1136,6 +1439,175 @@ func (m *QueryWorkerByPeerKeyResponse) MarshalToSizedBuffer(dAtA []byte) (int, e
 	return len(dAtA) - i, nil
 }
 
+func (m *QueryNodeRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryNodeRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryNodeRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryNodeResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryNodeResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryNodeResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.EpochsLeft != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.EpochsLeft))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.ReportDue {
+		i--
+		if m.ReportDue {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x18
+	}
+	if len(m.Standing) > 0 {
+		i -= len(m.Standing)
+		copy(dAtA[i:], m.Standing)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Standing)))
+		i--
+		dAtA[i] = 0x12
+	}
+	{
+		size, err := m.Node.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryNodesRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryNodesRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryNodesRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryNodesResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryNodesResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryNodesResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Nodes) > 0 {
+		for iNdEx := len(m.Nodes) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Nodes[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintQuery(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintQuery(dAtA []byte, offset int, v uint64) int {
 	offset -= sovQuery(v)
 	base := offset
@@ -1279,6 +1751,72 @@ func (m *QueryWorkerByPeerKeyResponse) Size() (n int) {
 	_ = l
 	l = m.Worker.Size()
 	n += 1 + l + sovQuery(uint64(l))
+	return n
+}
+
+func (m *QueryNodeRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryNodeResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.Node.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	l = len(m.Standing)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.ReportDue {
+		n += 2
+	}
+	if m.EpochsLeft != 0 {
+		n += 1 + sovQuery(uint64(m.EpochsLeft))
+	}
+	return n
+}
+
+func (m *QueryNodesRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryNodesResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Nodes) > 0 {
+		for _, e := range m.Nodes {
+			l = e.Size()
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
 	return n
 }
 
@@ -2160,6 +2698,448 @@ func (m *QueryWorkerByPeerKeyResponse) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if err := m.Worker.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryNodeRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryNodeRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryNodeRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryNodeResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryNodeResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryNodeResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Node", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Node.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Standing", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Standing = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ReportDue", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.ReportDue = bool(v != 0)
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochsLeft", wireType)
+			}
+			m.EpochsLeft = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochsLeft |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryNodesRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryNodesRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryNodesRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageRequest{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryNodesResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryNodesResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryNodesResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Nodes", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Nodes = append(m.Nodes, Node{})
+			if err := m.Nodes[len(m.Nodes)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageResponse{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

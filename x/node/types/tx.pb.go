@@ -474,6 +474,311 @@ func (m *MsgRemoveWorkerResponse) GetLastEpoch() uint64 {
 	return 0
 }
 
+type MsgOptIn struct {
+	// operator is the operator address of an existing validator, which signs.
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+}
+
+func (m *MsgOptIn) Reset()         { *m = MsgOptIn{} }
+func (m *MsgOptIn) String() string { return proto.CompactTextString(m) }
+func (*MsgOptIn) ProtoMessage()    {}
+func (*MsgOptIn) Descriptor() ([]byte, []int) {
+	return fileDescriptor_d89878da3587e6d1, []int{8}
+}
+func (m *MsgOptIn) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgOptIn) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgOptIn.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgOptIn) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgOptIn.Merge(m, src)
+}
+func (m *MsgOptIn) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgOptIn) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgOptIn.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgOptIn proto.InternalMessageInfo
+
+func (m *MsgOptIn) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+type MsgOptInResponse struct {
+	// from_epoch is the epoch from which it counts.
+	FromEpoch uint64 `protobuf:"varint,1,opt,name=from_epoch,json=fromEpoch,proto3" json:"from_epoch,omitempty"`
+	// eligible_epoch is the first epoch for whose committee the node can be elected.
+	EligibleEpoch uint64 `protobuf:"varint,2,opt,name=eligible_epoch,json=eligibleEpoch,proto3" json:"eligible_epoch,omitempty"`
+}
+
+func (m *MsgOptInResponse) Reset()         { *m = MsgOptInResponse{} }
+func (m *MsgOptInResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgOptInResponse) ProtoMessage()    {}
+func (*MsgOptInResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_d89878da3587e6d1, []int{9}
+}
+func (m *MsgOptInResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgOptInResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgOptInResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgOptInResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgOptInResponse.Merge(m, src)
+}
+func (m *MsgOptInResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgOptInResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgOptInResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgOptInResponse proto.InternalMessageInfo
+
+func (m *MsgOptInResponse) GetFromEpoch() uint64 {
+	if m != nil {
+		return m.FromEpoch
+	}
+	return 0
+}
+
+func (m *MsgOptInResponse) GetEligibleEpoch() uint64 {
+	if m != nil {
+		return m.EligibleEpoch
+	}
+	return 0
+}
+
+type MsgOptOut struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+}
+
+func (m *MsgOptOut) Reset()         { *m = MsgOptOut{} }
+func (m *MsgOptOut) String() string { return proto.CompactTextString(m) }
+func (*MsgOptOut) ProtoMessage()    {}
+func (*MsgOptOut) Descriptor() ([]byte, []int) {
+	return fileDescriptor_d89878da3587e6d1, []int{10}
+}
+func (m *MsgOptOut) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgOptOut) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgOptOut.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgOptOut) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgOptOut.Merge(m, src)
+}
+func (m *MsgOptOut) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgOptOut) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgOptOut.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgOptOut proto.InternalMessageInfo
+
+func (m *MsgOptOut) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+type MsgOptOutResponse struct {
+	// from_epoch is the epoch from which it counts.
+	FromEpoch uint64 `protobuf:"varint,1,opt,name=from_epoch,json=fromEpoch,proto3" json:"from_epoch,omitempty"`
+}
+
+func (m *MsgOptOutResponse) Reset()         { *m = MsgOptOutResponse{} }
+func (m *MsgOptOutResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgOptOutResponse) ProtoMessage()    {}
+func (*MsgOptOutResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_d89878da3587e6d1, []int{11}
+}
+func (m *MsgOptOutResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgOptOutResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgOptOutResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgOptOutResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgOptOutResponse.Merge(m, src)
+}
+func (m *MsgOptOutResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgOptOutResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgOptOutResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgOptOutResponse proto.InternalMessageInfo
+
+func (m *MsgOptOutResponse) GetFromEpoch() uint64 {
+	if m != nil {
+		return m.FromEpoch
+	}
+	return 0
+}
+
+type MsgReport struct {
+	// sender is the account of the operator or of one of its active workers. Another key can send it with an authz grant of it.
+	Sender string `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	// operator of the node that reports.
+	Operator string `protobuf:"bytes,2,opt,name=operator,proto3" json:"operator,omitempty"`
+	// epoch is the open epoch.
+	Epoch uint64 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// height of a block of this epoch, at most ready_blocks old (a parameter of x/epoch).
+	Height int64 `protobuf:"varint,4,opt,name=height,proto3" json:"height,omitempty"`
+	// header_hash is the hash of the header of that block, 32 bytes.
+	HeaderHash []byte `protobuf:"bytes,5,opt,name=header_hash,json=headerHash,proto3" json:"header_hash,omitempty"`
+}
+
+func (m *MsgReport) Reset()         { *m = MsgReport{} }
+func (m *MsgReport) String() string { return proto.CompactTextString(m) }
+func (*MsgReport) ProtoMessage()    {}
+func (*MsgReport) Descriptor() ([]byte, []int) {
+	return fileDescriptor_d89878da3587e6d1, []int{12}
+}
+func (m *MsgReport) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgReport) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgReport.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgReport) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgReport.Merge(m, src)
+}
+func (m *MsgReport) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgReport) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgReport.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgReport proto.InternalMessageInfo
+
+func (m *MsgReport) GetSender() string {
+	if m != nil {
+		return m.Sender
+	}
+	return ""
+}
+
+func (m *MsgReport) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *MsgReport) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *MsgReport) GetHeight() int64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+func (m *MsgReport) GetHeaderHash() []byte {
+	if m != nil {
+		return m.HeaderHash
+	}
+	return nil
+}
+
+type MsgReportResponse struct {
+}
+
+func (m *MsgReportResponse) Reset()         { *m = MsgReportResponse{} }
+func (m *MsgReportResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgReportResponse) ProtoMessage()    {}
+func (*MsgReportResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_d89878da3587e6d1, []int{13}
+}
+func (m *MsgReportResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgReportResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgReportResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgReportResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgReportResponse.Merge(m, src)
+}
+func (m *MsgReportResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgReportResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgReportResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgReportResponse proto.InternalMessageInfo
+
 func init() {
 	proto.RegisterType((*MsgUpdateParams)(nil), "edge.node.v1.MsgUpdateParams")
 	proto.RegisterType((*MsgUpdateParamsResponse)(nil), "edge.node.v1.MsgUpdateParamsResponse")
@@ -483,55 +788,74 @@ func init() {
 	proto.RegisterType((*MsgUpdateWorkerResponse)(nil), "edge.node.v1.MsgUpdateWorkerResponse")
 	proto.RegisterType((*MsgRemoveWorker)(nil), "edge.node.v1.MsgRemoveWorker")
 	proto.RegisterType((*MsgRemoveWorkerResponse)(nil), "edge.node.v1.MsgRemoveWorkerResponse")
+	proto.RegisterType((*MsgOptIn)(nil), "edge.node.v1.MsgOptIn")
+	proto.RegisterType((*MsgOptInResponse)(nil), "edge.node.v1.MsgOptInResponse")
+	proto.RegisterType((*MsgOptOut)(nil), "edge.node.v1.MsgOptOut")
+	proto.RegisterType((*MsgOptOutResponse)(nil), "edge.node.v1.MsgOptOutResponse")
+	proto.RegisterType((*MsgReport)(nil), "edge.node.v1.MsgReport")
+	proto.RegisterType((*MsgReportResponse)(nil), "edge.node.v1.MsgReportResponse")
 }
 
 func init() { proto.RegisterFile("edge/node/v1/tx.proto", fileDescriptor_d89878da3587e6d1) }
 
 var fileDescriptor_d89878da3587e6d1 = []byte{
-	// 676 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xbc, 0x55, 0xcf, 0x6b, 0x13, 0x4f,
-	0x14, 0xcf, 0x26, 0x69, 0x9a, 0x9d, 0x6f, 0xf9, 0x4a, 0x87, 0x6a, 0x37, 0xa9, 0x49, 0xe3, 0x42,
-	0x35, 0x14, 0xba, 0x4b, 0x2b, 0x68, 0x29, 0x08, 0x5a, 0xf0, 0x20, 0x52, 0x28, 0xeb, 0x2f, 0xe8,
-	0x25, 0x4c, 0x77, 0xc7, 0xc9, 0xd2, 0xee, 0xce, 0x32, 0x33, 0xad, 0xcd, 0x4d, 0x3c, 0x7a, 0xf2,
-	0x0f, 0xf0, 0xe4, 0xc9, 0x63, 0x91, 0xfe, 0x07, 0x5e, 0x7a, 0x2c, 0x3d, 0x79, 0x12, 0x69, 0x0f,
-	0x05, 0xff, 0x0a, 0x99, 0xd9, 0xed, 0x66, 0x37, 0x4d, 0x5a, 0x11, 0xf1, 0x12, 0xf2, 0x3e, 0xef,
-	0xbd, 0xcf, 0x7b, 0xef, 0x33, 0x6f, 0x66, 0xc1, 0x75, 0xec, 0x11, 0x6c, 0x87, 0xd4, 0xc3, 0xf6,
-	0xee, 0xa2, 0x2d, 0xf6, 0xac, 0x88, 0x51, 0x41, 0xe1, 0x84, 0x84, 0x2d, 0x09, 0x5b, 0xbb, 0x8b,
-	0xf5, 0x49, 0x14, 0xf8, 0x21, 0xb5, 0xd5, 0x6f, 0x1c, 0x50, 0x9f, 0x76, 0x29, 0x0f, 0x28, 0xb7,
-	0x03, 0x4e, 0x64, 0x62, 0xc0, 0x49, 0xe2, 0xa8, 0xc5, 0x8e, 0x8e, 0xb2, 0xec, 0xd8, 0x38, 0xcf,
-	0xc9, 0xd5, 0x52, 0xe4, 0xb1, 0x63, 0x8a, 0x50, 0x42, 0xe3, 0x04, 0xf9, 0x2f, 0x46, 0xcd, 0x2f,
-	0x1a, 0xb8, 0xb6, 0xc6, 0xc9, 0x8b, 0xc8, 0x43, 0x02, 0xaf, 0x23, 0x86, 0x02, 0x0e, 0xef, 0x01,
-	0x1d, 0xed, 0x88, 0x2e, 0x65, 0xbe, 0xe8, 0x19, 0x5a, 0x4b, 0x6b, 0xeb, 0xab, 0xc6, 0xf1, 0xc1,
-	0xc2, 0x54, 0x52, 0xe7, 0x91, 0xe7, 0x31, 0xcc, 0xf9, 0x33, 0xc1, 0xfc, 0x90, 0x38, 0xfd, 0x50,
-	0x78, 0x1f, 0x54, 0x22, 0xc5, 0x60, 0x14, 0x5b, 0x5a, 0xfb, 0xbf, 0xa5, 0x29, 0x2b, 0x3b, 0xa0,
-	0x15, 0xb3, 0xaf, 0xea, 0x87, 0xdf, 0x67, 0x0b, 0x9f, 0xcf, 0xf6, 0xe7, 0x35, 0x27, 0x09, 0x5f,
-	0xb1, 0xde, 0x9d, 0xed, 0xcf, 0xf7, 0x89, 0xde, 0x9f, 0xed, 0xcf, 0xcf, 0xa8, 0x31, 0xf6, 0xe2,
-	0x41, 0x06, 0x1a, 0x34, 0x6b, 0x60, 0x7a, 0x00, 0x72, 0x30, 0x8f, 0x68, 0xc8, 0xb1, 0xf9, 0xb5,
-	0x08, 0x26, 0xd7, 0x38, 0x71, 0x30, 0xf1, 0xb9, 0xc0, 0xec, 0x15, 0x65, 0x5b, 0x98, 0xc1, 0x07,
-	0xa0, 0x4a, 0x23, 0xcc, 0x90, 0xa0, 0x2c, 0x19, 0xe8, 0xd6, 0xf1, 0xc1, 0x42, 0x23, 0x19, 0xe8,
-	0x25, 0xda, 0xf6, 0x3d, 0xe9, 0xcb, 0x4f, 0x96, 0xa6, 0xc0, 0x1a, 0xa8, 0x46, 0x18, 0xb3, 0xce,
-	0x16, 0xee, 0xa9, 0xd1, 0x26, 0x9c, 0x71, 0x69, 0x3f, 0xc5, 0x3d, 0xd8, 0x00, 0x40, 0xb9, 0x22,
-	0x46, 0xe9, 0x6b, 0xa3, 0xa4, 0x9c, 0xba, 0x44, 0xd6, 0x25, 0x00, 0x97, 0xc0, 0x38, 0x72, 0x5d,
-	0xba, 0x13, 0x0a, 0xa3, 0x7c, 0x85, 0x90, 0xe7, 0x81, 0xf0, 0x26, 0xd0, 0x71, 0xe8, 0x45, 0xd4,
-	0x0f, 0x05, 0x37, 0xc6, 0x5a, 0xa5, 0xb6, 0xee, 0xf4, 0x01, 0x78, 0x03, 0x54, 0x18, 0x26, 0x3e,
-	0x0d, 0x8d, 0x8a, 0x24, 0x74, 0x12, 0x0b, 0xd6, 0x41, 0xd5, 0x45, 0x11, 0x72, 0xe5, 0x99, 0x8d,
-	0xb7, 0xb4, 0x76, 0xd9, 0x49, 0xed, 0x15, 0x5b, 0xea, 0x9b, 0x8e, 0x23, 0xe5, 0x6d, 0x0c, 0xc8,
-	0x9b, 0xd7, 0xcb, 0x5c, 0x06, 0xb5, 0x0b, 0xe0, 0xb9, 0xc4, 0x70, 0x06, 0xe8, 0x6f, 0x14, 0xd2,
-	0xf1, 0x3d, 0xa5, 0x66, 0xd9, 0xa9, 0xc6, 0xc0, 0x13, 0xcf, 0xfc, 0x54, 0xcc, 0xec, 0xd3, 0xdf,
-	0x51, 0x3f, 0x57, 0xaf, 0x98, 0xaf, 0x97, 0x15, 0xb8, 0xf4, 0x47, 0x02, 0x97, 0x47, 0x0b, 0x3c,
-	0x36, 0x52, 0xe0, 0xca, 0x80, 0xc0, 0x0b, 0x17, 0x04, 0x1e, 0xbe, 0xbf, 0x89, 0xbc, 0xd9, 0xfd,
-	0xcd, 0x8b, 0x6b, 0x7e, 0x8c, 0xef, 0xa3, 0x83, 0x03, 0xba, 0xfb, 0x0f, 0xf4, 0xfb, 0x8d, 0xce,
-	0xb3, 0xad, 0x98, 0xcb, 0xaa, 0xf3, 0x2c, 0x94, 0xae, 0x45, 0x03, 0x80, 0x6d, 0xc4, 0x45, 0x07,
-	0x47, 0xd4, 0xed, 0x26, 0x7b, 0xa1, 0x4b, 0xe4, 0xb1, 0x04, 0x96, 0x7e, 0x16, 0x41, 0x69, 0x8d,
-	0x13, 0xf8, 0x1c, 0x4c, 0xe4, 0x1e, 0x9b, 0x46, 0xfe, 0x91, 0x18, 0xb8, 0xd7, 0xf5, 0xb9, 0x4b,
-	0xdd, 0x69, 0xf1, 0x0d, 0xf0, 0xff, 0xc0, 0x95, 0x9f, 0xbd, 0x90, 0x98, 0x0f, 0xa8, 0xdf, 0xb9,
-	0x22, 0x20, 0xe5, 0x4e, 0x3b, 0x4e, 0x98, 0x47, 0x75, 0x9c, 0xf0, 0xce, 0x5d, 0xea, 0xce, 0xb2,
-	0xe6, 0x0e, 0xb9, 0x31, 0xa4, 0x9d, 0xbe, 0x7b, 0x08, 0xeb, 0xb0, 0x43, 0xa8, 0x8f, 0xbd, 0x95,
-	0x0f, 0xeb, 0xea, 0xc3, 0xc3, 0x93, 0xa6, 0x76, 0x74, 0xd2, 0xd4, 0x7e, 0x9c, 0x34, 0xb5, 0x0f,
-	0xa7, 0xcd, 0xc2, 0xd1, 0x69, 0xb3, 0xf0, 0xed, 0xb4, 0x59, 0xd8, 0xb8, 0x4d, 0x7c, 0xd1, 0xdd,
-	0xd9, 0xb4, 0x5c, 0x1a, 0xd8, 0x92, 0xd1, 0xed, 0x22, 0x3f, 0xb4, 0xb3, 0x47, 0x2e, 0x7a, 0x11,
-	0xe6, 0x9b, 0x15, 0xf5, 0x79, 0xb8, 0xfb, 0x2b, 0x00, 0x00, 0xff, 0xff, 0xd6, 0xdd, 0xd8, 0x3c,
-	0xbb, 0x06, 0x00, 0x00,
+	// 894 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xbc, 0x56, 0x4d, 0x8f, 0xdb, 0x44,
+	0x18, 0x5e, 0xe7, 0x6b, 0xe3, 0xe9, 0x52, 0xa8, 0x49, 0xbb, 0x89, 0x4b, 0x3e, 0xb0, 0x94, 0x36,
+	0x5a, 0x69, 0x63, 0x1a, 0x24, 0xa8, 0x22, 0x21, 0x20, 0x12, 0x12, 0x15, 0x8a, 0x52, 0x99, 0x4f,
+	0xf5, 0x12, 0x79, 0xed, 0xa9, 0x6d, 0x35, 0xf6, 0x98, 0x99, 0xc9, 0xd2, 0xdc, 0x10, 0x47, 0x4e,
+	0xfc, 0x00, 0x4e, 0x9c, 0x38, 0xae, 0xa0, 0xff, 0x80, 0x4b, 0x8f, 0x55, 0x4f, 0x9c, 0x10, 0xda,
+	0x3d, 0xec, 0x9d, 0x5f, 0x80, 0xe6, 0x23, 0x8e, 0x9d, 0x38, 0xdd, 0xc2, 0x22, 0x2e, 0x51, 0xde,
+	0xe7, 0x7d, 0xe7, 0x9d, 0xe7, 0x79, 0xf2, 0xce, 0x4c, 0xc0, 0x75, 0xe8, 0x7a, 0xd0, 0x8c, 0x90,
+	0x0b, 0xcd, 0xe3, 0x3b, 0x26, 0x7d, 0xdc, 0x8f, 0x31, 0xa2, 0x48, 0xdb, 0x63, 0x70, 0x9f, 0xc1,
+	0xfd, 0xe3, 0x3b, 0xfa, 0x35, 0x3b, 0x0c, 0x22, 0x64, 0xf2, 0x4f, 0x51, 0xa0, 0xef, 0x3b, 0x88,
+	0x84, 0x88, 0x98, 0x21, 0xf1, 0xd8, 0xc2, 0x90, 0x78, 0x32, 0xd1, 0x10, 0x89, 0x29, 0x8f, 0x4c,
+	0x11, 0x2c, 0xd7, 0x64, 0xf6, 0xe2, 0xcd, 0x45, 0xa2, 0xe6, 0x21, 0x0f, 0x89, 0x05, 0xec, 0x9b,
+	0x40, 0x8d, 0x5f, 0x14, 0xf0, 0xea, 0x98, 0x78, 0x9f, 0xc7, 0xae, 0x4d, 0xe1, 0x7d, 0x1b, 0xdb,
+	0x21, 0xd1, 0xde, 0x01, 0xaa, 0x3d, 0xa7, 0x3e, 0xc2, 0x01, 0x5d, 0xd4, 0x95, 0x8e, 0xd2, 0x53,
+	0x47, 0xf5, 0xe7, 0x4f, 0x0e, 0x6b, 0x72, 0x9f, 0x0f, 0x5d, 0x17, 0x43, 0x42, 0x3e, 0xa5, 0x38,
+	0x88, 0x3c, 0x6b, 0x55, 0xaa, 0xbd, 0x0b, 0x2a, 0x31, 0xef, 0x50, 0x2f, 0x74, 0x94, 0xde, 0x95,
+	0x41, 0xad, 0x9f, 0x16, 0xd8, 0x17, 0xdd, 0x47, 0xea, 0xd3, 0x3f, 0xda, 0x3b, 0x3f, 0x9f, 0x9f,
+	0x1c, 0x28, 0x96, 0x2c, 0x1f, 0xf6, 0xbf, 0x3b, 0x3f, 0x39, 0x58, 0x35, 0xfa, 0xfe, 0xfc, 0xe4,
+	0xe0, 0x26, 0x97, 0xf1, 0x58, 0x08, 0x59, 0x23, 0x68, 0x34, 0xc0, 0xfe, 0x1a, 0x64, 0x41, 0x12,
+	0xa3, 0x88, 0x40, 0xe3, 0xb7, 0x02, 0xb8, 0x36, 0x26, 0x9e, 0x05, 0xbd, 0x80, 0x50, 0x88, 0xbf,
+	0x44, 0xf8, 0x11, 0xc4, 0xda, 0x7b, 0xa0, 0x8a, 0x62, 0x88, 0x6d, 0x8a, 0xb0, 0x14, 0xf4, 0xe6,
+	0xf3, 0x27, 0x87, 0x4d, 0x29, 0xe8, 0x0b, 0x7b, 0x16, 0xb8, 0x2c, 0x97, 0x55, 0x96, 0x2c, 0xd1,
+	0x1a, 0xa0, 0x1a, 0x43, 0x88, 0xa7, 0x8f, 0xe0, 0x82, 0x4b, 0xdb, 0xb3, 0x76, 0x59, 0xfc, 0x09,
+	0x5c, 0x68, 0x4d, 0x00, 0x78, 0x2a, 0xc6, 0x08, 0x3d, 0xac, 0x17, 0x79, 0x52, 0x65, 0xc8, 0x7d,
+	0x06, 0x68, 0x03, 0xb0, 0x6b, 0x3b, 0x0e, 0x9a, 0x47, 0xb4, 0x5e, 0xba, 0xc0, 0xc8, 0x65, 0xa1,
+	0xf6, 0x06, 0x50, 0x61, 0xe4, 0xc6, 0x28, 0x88, 0x28, 0xa9, 0x97, 0x3b, 0xc5, 0x9e, 0x6a, 0xad,
+	0x00, 0xed, 0x06, 0xa8, 0x60, 0xe8, 0x05, 0x28, 0xaa, 0x57, 0x58, 0x43, 0x4b, 0x46, 0x9a, 0x0e,
+	0xaa, 0x8e, 0x1d, 0xdb, 0x0e, 0xfb, 0xcd, 0x76, 0x3b, 0x4a, 0xaf, 0x64, 0x25, 0xf1, 0xd0, 0x64,
+	0xfe, 0x26, 0x72, 0x98, 0xbd, 0xcd, 0x35, 0x7b, 0xb3, 0x7e, 0x19, 0x77, 0x41, 0x63, 0x03, 0x5c,
+	0x5a, 0xac, 0xdd, 0x04, 0xea, 0x37, 0x1c, 0x99, 0x06, 0x2e, 0x77, 0xb3, 0x64, 0x55, 0x05, 0x70,
+	0xcf, 0x35, 0x7e, 0x2a, 0xa4, 0xe6, 0xe9, 0xbf, 0x71, 0x3f, 0xb3, 0x5f, 0x21, 0xbb, 0x5f, 0xda,
+	0xe0, 0xe2, 0xbf, 0x32, 0xb8, 0xb4, 0xdd, 0xe0, 0xf2, 0x56, 0x83, 0x2b, 0x6b, 0x06, 0x1f, 0x6e,
+	0x18, 0x9c, 0x3f, 0xbf, 0xd2, 0xde, 0xf4, 0xfc, 0x66, 0xcd, 0x35, 0x7e, 0x14, 0xe7, 0xd1, 0x82,
+	0x21, 0x3a, 0xfe, 0x1f, 0xfc, 0x7b, 0x09, 0xe6, 0x69, 0x2a, 0xc6, 0x5d, 0xce, 0x3c, 0x0d, 0x25,
+	0x63, 0xd1, 0x04, 0x60, 0x66, 0x13, 0x3a, 0x85, 0x31, 0x72, 0x7c, 0x39, 0x17, 0x2a, 0x43, 0x3e,
+	0x62, 0x80, 0xf1, 0x35, 0xa8, 0x8e, 0x89, 0x37, 0x89, 0xe9, 0xbd, 0xe8, 0x92, 0x82, 0x86, 0xb7,
+	0x36, 0x38, 0xd7, 0xd6, 0x38, 0xf3, 0x6d, 0x8c, 0xaf, 0xc0, 0x6b, 0xcb, 0xef, 0x69, 0x96, 0x0f,
+	0x31, 0x0a, 0xb3, 0x2c, 0x19, 0xc2, 0x59, 0x6a, 0x5d, 0x70, 0x15, 0xce, 0x02, 0x2f, 0x38, 0x9a,
+	0x41, 0x59, 0x22, 0x0c, 0x7b, 0x65, 0x89, 0x0a, 0x31, 0x04, 0xa8, 0xa2, 0xf3, 0x64, 0x4e, 0x2f,
+	0xab, 0xe6, 0xf6, 0x86, 0x9a, 0xeb, 0x9b, 0x6a, 0x26, 0x73, 0x6a, 0x0c, 0xf8, 0xcd, 0x26, 0x82,
+	0x97, 0xd4, 0x63, 0xfc, 0xa5, 0x70, 0xa6, 0x16, 0x8c, 0x11, 0xa6, 0xda, 0x5b, 0xa0, 0x42, 0x60,
+	0xe4, 0x42, 0x7c, 0xe1, 0xad, 0x2e, 0xeb, 0x32, 0xda, 0x0a, 0xff, 0x7c, 0xf4, 0x6a, 0xa0, 0x2c,
+	0x88, 0x15, 0x39, 0x31, 0x11, 0xb0, 0x13, 0xe6, 0xc3, 0xc0, 0xf3, 0xc5, 0x9d, 0x58, 0xb4, 0x64,
+	0xa4, 0xb5, 0xc1, 0x15, 0x1f, 0xda, 0x2e, 0xc4, 0x53, 0xdf, 0x26, 0x3e, 0x3f, 0x7e, 0x7b, 0x16,
+	0x10, 0xd0, 0xc7, 0x36, 0xf1, 0x87, 0x5d, 0x66, 0x95, 0xa4, 0x96, 0x67, 0x94, 0x90, 0x69, 0xbc,
+	0x2e, 0x9f, 0x00, 0x16, 0x2c, 0x8d, 0x1a, 0xfc, 0x5a, 0x02, 0xc5, 0x31, 0xf1, 0xb4, 0xcf, 0xc0,
+	0x5e, 0xe6, 0xb1, 0x6b, 0x66, 0x1f, 0xa9, 0xb5, 0x77, 0x45, 0xef, 0xbe, 0x30, 0x9d, 0xfc, 0x0c,
+	0x0f, 0xc0, 0xd5, 0xb5, 0x27, 0xa7, 0xbd, 0xb1, 0x30, 0x5b, 0xa0, 0xdf, 0xbe, 0xa0, 0x20, 0xe9,
+	0x9d, 0x30, 0x96, 0x9d, 0xb7, 0x31, 0x96, 0x7d, 0xbb, 0x2f, 0x4c, 0xa7, 0xbb, 0x66, 0x2e, 0x99,
+	0x66, 0x0e, 0x9d, 0x55, 0x3a, 0xa7, 0x6b, 0xee, 0x25, 0xf0, 0x3e, 0x28, 0x8b, 0x23, 0x7e, 0x63,
+	0xa3, 0x9e, 0xe3, 0x7a, 0x2b, 0x1f, 0x4f, 0x1a, 0x8c, 0x40, 0x45, 0x1e, 0xab, 0xfd, 0xbc, 0xca,
+	0xc9, 0x9c, 0xea, 0xed, 0x2d, 0x89, 0x74, 0x0f, 0x39, 0xf0, 0xfb, 0x39, 0xac, 0x59, 0x42, 0x6f,
+	0x6f, 0x49, 0x2c, 0x7b, 0xe8, 0xe5, 0x6f, 0xd9, 0x3f, 0x94, 0xd1, 0x07, 0x4f, 0x4f, 0x5b, 0xca,
+	0xb3, 0xd3, 0x96, 0xf2, 0xe7, 0x69, 0x4b, 0xf9, 0xe1, 0xac, 0xb5, 0xf3, 0xec, 0xac, 0xb5, 0xf3,
+	0xfb, 0x59, 0x6b, 0xe7, 0xc1, 0x2d, 0x2f, 0xa0, 0xfe, 0xfc, 0xa8, 0xef, 0xa0, 0xd0, 0x64, 0xbd,
+	0x1c, 0xdf, 0x0e, 0x22, 0x33, 0x3d, 0x90, 0x74, 0x11, 0x43, 0x72, 0x54, 0xe1, 0xff, 0xb3, 0xde,
+	0xfe, 0x3b, 0x00, 0x00, 0xff, 0xff, 0xe6, 0xd2, 0xa2, 0x5a, 0x04, 0x0a, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -554,6 +878,13 @@ type MsgClient interface {
 	UpdateWorker(ctx context.Context, in *MsgUpdateWorker, opts ...grpc.CallOption) (*MsgUpdateWorkerResponse, error)
 	// RemoveWorker retires a worker.
 	RemoveWorker(ctx context.Context, in *MsgRemoveWorker, opts ...grpc.CallOption) (*MsgRemoveWorkerResponse, error)
+	// OptIn lets a node take part in the elections of committees, from the next epoch on.
+	OptIn(ctx context.Context, in *MsgOptIn, opts ...grpc.CallOption) (*MsgOptInResponse, error)
+	// OptOut ends it, from the next epoch on.
+	OptOut(ctx context.Context, in *MsgOptOut, opts ...grpc.CallOption) (*MsgOptOutResponse, error)
+	// Report shows that a node follows the chain. A node that takes part sends one in each epoch; without one in two epochs
+	// it counts as opted out.
+	Report(ctx context.Context, in *MsgReport, opts ...grpc.CallOption) (*MsgReportResponse, error)
 }
 
 type msgClient struct {
@@ -600,6 +931,33 @@ func (c *msgClient) RemoveWorker(ctx context.Context, in *MsgRemoveWorker, opts 
 	return out, nil
 }
 
+func (c *msgClient) OptIn(ctx context.Context, in *MsgOptIn, opts ...grpc.CallOption) (*MsgOptInResponse, error) {
+	out := new(MsgOptInResponse)
+	err := c.cc.Invoke(ctx, "/edge.node.v1.Msg/OptIn", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) OptOut(ctx context.Context, in *MsgOptOut, opts ...grpc.CallOption) (*MsgOptOutResponse, error) {
+	out := new(MsgOptOutResponse)
+	err := c.cc.Invoke(ctx, "/edge.node.v1.Msg/OptOut", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) Report(ctx context.Context, in *MsgReport, opts ...grpc.CallOption) (*MsgReportResponse, error) {
+	out := new(MsgReportResponse)
+	err := c.cc.Invoke(ctx, "/edge.node.v1.Msg/Report", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MsgServer is the server API for Msg service.
 type MsgServer interface {
 	// UpdateParams replaces the parameters. Governance only.
@@ -610,6 +968,13 @@ type MsgServer interface {
 	UpdateWorker(context.Context, *MsgUpdateWorker) (*MsgUpdateWorkerResponse, error)
 	// RemoveWorker retires a worker.
 	RemoveWorker(context.Context, *MsgRemoveWorker) (*MsgRemoveWorkerResponse, error)
+	// OptIn lets a node take part in the elections of committees, from the next epoch on.
+	OptIn(context.Context, *MsgOptIn) (*MsgOptInResponse, error)
+	// OptOut ends it, from the next epoch on.
+	OptOut(context.Context, *MsgOptOut) (*MsgOptOutResponse, error)
+	// Report shows that a node follows the chain. A node that takes part sends one in each epoch; without one in two epochs
+	// it counts as opted out.
+	Report(context.Context, *MsgReport) (*MsgReportResponse, error)
 }
 
 // UnimplementedMsgServer can be embedded to have forward compatible implementations.
@@ -627,6 +992,15 @@ func (*UnimplementedMsgServer) UpdateWorker(ctx context.Context, req *MsgUpdateW
 }
 func (*UnimplementedMsgServer) RemoveWorker(ctx context.Context, req *MsgRemoveWorker) (*MsgRemoveWorkerResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method RemoveWorker not implemented")
+}
+func (*UnimplementedMsgServer) OptIn(ctx context.Context, req *MsgOptIn) (*MsgOptInResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method OptIn not implemented")
+}
+func (*UnimplementedMsgServer) OptOut(ctx context.Context, req *MsgOptOut) (*MsgOptOutResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method OptOut not implemented")
+}
+func (*UnimplementedMsgServer) Report(ctx context.Context, req *MsgReport) (*MsgReportResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Report not implemented")
 }
 
 func RegisterMsgServer(s grpc1.Server, srv MsgServer) {
@@ -705,6 +1079,60 @@ func _Msg_RemoveWorker_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Msg_OptIn_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgOptIn)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).OptIn(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.node.v1.Msg/OptIn",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).OptIn(ctx, req.(*MsgOptIn))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_OptOut_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgOptOut)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).OptOut(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.node.v1.Msg/OptOut",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).OptOut(ctx, req.(*MsgOptOut))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_Report_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgReport)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).Report(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.node.v1.Msg/Report",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).Report(ctx, req.(*MsgReport))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 var Msg_serviceDesc = _Msg_serviceDesc
 var _Msg_serviceDesc = grpc.ServiceDesc{
 	ServiceName: "edge.node.v1.Msg",
@@ -725,6 +1153,18 @@ var _Msg_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RemoveWorker",
 			Handler:    _Msg_RemoveWorker_Handler,
+		},
+		{
+			MethodName: "OptIn",
+			Handler:    _Msg_OptIn_Handler,
+		},
+		{
+			MethodName: "OptOut",
+			Handler:    _Msg_OptOut_Handler,
+		},
+		{
+			MethodName: "Report",
+			Handler:    _Msg_Report_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
@@ -1043,6 +1483,204 @@ func (m *MsgRemoveWorkerResponse) MarshalToSizedBuffer(dAtA []byte) (int, error)
 	return len(dAtA) - i, nil
 }
 
+func (m *MsgOptIn) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgOptIn) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgOptIn) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgOptInResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgOptInResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgOptInResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.EligibleEpoch != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.EligibleEpoch))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.FromEpoch != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.FromEpoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgOptOut) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgOptOut) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgOptOut) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgOptOutResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgOptOutResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgOptOutResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.FromEpoch != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.FromEpoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgReport) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgReport) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgReport) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.HeaderHash) > 0 {
+		i -= len(m.HeaderHash)
+		copy(dAtA[i:], m.HeaderHash)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.HeaderHash)))
+		i--
+		dAtA[i] = 0x2a
+	}
+	if m.Height != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x18
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgReportResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgReportResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgReportResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintTx(dAtA []byte, offset int, v uint64) int {
 	offset -= sovTx(v)
 	base := offset
@@ -1195,6 +1833,95 @@ func (m *MsgRemoveWorkerResponse) Size() (n int) {
 	if m.LastEpoch != 0 {
 		n += 1 + sovTx(uint64(m.LastEpoch))
 	}
+	return n
+}
+
+func (m *MsgOptIn) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgOptInResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.FromEpoch != 0 {
+		n += 1 + sovTx(uint64(m.FromEpoch))
+	}
+	if m.EligibleEpoch != 0 {
+		n += 1 + sovTx(uint64(m.EligibleEpoch))
+	}
+	return n
+}
+
+func (m *MsgOptOut) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgOptOutResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.FromEpoch != 0 {
+		n += 1 + sovTx(uint64(m.FromEpoch))
+	}
+	return n
+}
+
+func (m *MsgReport) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Epoch != 0 {
+		n += 1 + sovTx(uint64(m.Epoch))
+	}
+	if m.Height != 0 {
+		n += 1 + sovTx(uint64(m.Height))
+	}
+	l = len(m.HeaderHash)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgReportResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
 	return n
 }
 
@@ -2118,6 +2845,563 @@ func (m *MsgRemoveWorkerResponse) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgOptIn) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgOptIn: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgOptIn: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgOptInResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgOptInResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgOptInResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field FromEpoch", wireType)
+			}
+			m.FromEpoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.FromEpoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EligibleEpoch", wireType)
+			}
+			m.EligibleEpoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EligibleEpoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgOptOut) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgOptOut: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgOptOut: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgOptOutResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgOptOutResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgOptOutResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field FromEpoch", wireType)
+			}
+			m.FromEpoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.FromEpoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgReport) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgReport: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgReport: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HeaderHash", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.HeaderHash = append(m.HeaderHash[:0], dAtA[iNdEx:postIndex]...)
+			if m.HeaderHash == nil {
+				m.HeaderHash = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgReportResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgReportResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgReportResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
 		default:
 			iNdEx = preIndex
 			skippy, err := skipTx(dAtA[iNdEx:])
