@@ -49,7 +49,7 @@ type Keeper struct {
 	changed       collections.Item[bool]
 
 	nodeKeeper    types.NodeKeeper
-	stakingKeeper types.StakingKeeper
+	stakingKeeper StakingKeeper
 
 	// stages are set once while the application is wired and only read after that.
 	stages    []types.Stage
@@ -59,7 +59,7 @@ type Keeper struct {
 // NewKeeper builds the keeper. It panics on wiring faults only.
 func NewKeeper(
 	cdc codec.BinaryCodec, svc corestore.KVStoreService, authority string, operators address.Codec,
-	nk types.NodeKeeper, sk types.StakingKeeper,
+	nk types.NodeKeeper, sk StakingKeeper,
 ) *Keeper {
 	sb := collections.NewSchemaBuilder(svc)
 	k := &Keeper{
