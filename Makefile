@@ -44,11 +44,11 @@ lint: ## Run the linters (installs the pinned golangci-lint into build/tools)
 	build/tools/golangci-lint run --timeout 15m ./...
 
 .PHONY: proto
-proto: ## Generate Go code from proto/
+proto: ## Generate the Go code and the REST reference from proto/
 	scripts/proto.sh
 
 .PHONY: proto-check
-proto-check: ## Fail if the generated code differs from what proto/ generates
+proto-check: ## Fail if code or REST reference differ from what proto/ generates
 	scripts/proto.sh --check
 
 .PHONY: bench

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Generates the Go code of proto/ without a remote schema registry: third-party schemas come from the module cache.
-# With --check it fails if the checked-in code differs from what is generated.
+# Generates the Go code of proto/, and through openapi.sh the REST reference, without a remote schema registry: third-party
+# schemas come from the module cache.
+# With --check it fails if what is checked in differs from what is generated.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/tools.sh proto
@@ -42,7 +43,8 @@ if [ "${1:-}" = --check ]; then
   done < <(find x -name '*.pb*.go')
   [ "$status" -eq 0 ] || { echo "proto: run 'make proto' and commit the result" >&2; exit 1; }
   echo "proto: generated code is up to date"
-  exit 0
+  exec scripts/openapi.sh --check
 fi
 find x -name '*.pb*.go' -delete 2>/dev/null || true
 cp -r "$generated/." .
+scripts/openapi.sh

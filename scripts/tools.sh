@@ -17,11 +17,15 @@ for group in "$@"; do
       install_tool github.com/grpc-ecosystem/grpc-gateway/protoc-gen-grpc-gateway v1.16.0
       install_tool github.com/bufbuild/buf/cmd/buf v1.75.0
       ;;
+    openapi)
+      install_tool github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2 v2.29.0
+      install_tool github.com/bufbuild/buf/cmd/buf v1.75.0
+      ;;
     lint)
       install_tool github.com/golangci/golangci-lint/v2/cmd/golangci-lint v2.12.2
       ;;
     *)
-      echo "tools.sh: unknown group $group (want proto or lint)" >&2
+      echo "tools.sh: unknown group $group (want proto, openapi or lint)" >&2
       exit 2
       ;;
   esac
