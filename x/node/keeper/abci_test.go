@@ -208,7 +208,7 @@ func requireParkedAfterImport(t *testing.T, f *fixture, id uint64) {
 	g.open(gs.Epoch + 1)
 	g.endBlock()
 	require.True(t, g.exists(id))
-	require.Equal(t, f.state(), strings.Replace(g.state(), fmt.Sprintf(`"epoch":"%d"}`, gs.Epoch+1), fmt.Sprintf(`"epoch":"%d"}`, gs.Epoch), 1))
+	require.Equal(t, f.state(), strings.Replace(g.state(), fmt.Sprintf(`"epoch":"%d",`, gs.Epoch+1), fmt.Sprintf(`"epoch":"%d",`, gs.Epoch), 1))
 }
 
 // The text of an error is cut between characters.
@@ -244,7 +244,7 @@ func TestOpenEpoch(t *testing.T) {
 	f := newFixture(t)
 	f.open(1) // again
 	f.open(3) // one was missed
-	require.ErrorIs(t, f.k.OpenEpoch(f.ctx, 2), types.ErrEpoch)
+	require.ErrorIs(t, f.k.OpenEpoch(f.ctx, 2, nil), types.ErrEpoch)
 	epoch, err := f.k.Epoch(f.ctx)
 	require.NoError(t, err)
 	require.EqualValues(t, 3, epoch)

@@ -104,7 +104,7 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := newEmptyFixture(t)
 	require.NoError(t, f.k.InitGenesis(f.ctx, *types.DefaultGenesis()))
-	require.NoError(t, f.k.OpenEpoch(f.ctx, 1))
+	require.NoError(t, f.k.OpenEpoch(f.ctx, 1, nil))
 	return f
 }
 
@@ -220,7 +220,7 @@ func (f *fixture) remove(operator sdk.ValAddress, id uint64) {
 
 func (f *fixture) open(epoch uint64) {
 	f.t.Helper()
-	require.NoError(f.t, f.k.OpenEpoch(f.ctx, epoch))
+	require.NoError(f.t, f.k.OpenEpoch(f.ctx, epoch, nil))
 	f.check()
 }
 

@@ -25,6 +25,12 @@ func (k *Keeper) InitGenesis(ctx context.Context, gs types.GenesisState) error {
 	if err := k.CurrentEpoch.Set(ctx, gs.Epoch); err != nil {
 		return err
 	}
+	if err := k.EpochHeight.Set(ctx, gs.EpochHeight); err != nil {
+		return err
+	}
+	if err := k.initNodes(ctx, gs.Nodes); err != nil {
+		return err
+	}
 	for _, w := range gs.Workers {
 		// Messages are held to be the operator's by comparing texts, so there must be one text for each address.
 		var err error
@@ -47,6 +53,28 @@ func (k *Keeper) InitGenesis(ctx context.Context, gs types.GenesisState) error {
 	return k.CheckInvariants(ctx)
 }
 
+// initNodes stores the nodes under the bytes of their operators. It returns types.ErrAddress or types.ErrGenesis.
+func (k *Keeper) initNodes(ctx context.Context, nodes []types.Node) error {
+	for _, n := range nodes {
+		operator, err := k.validatorCodec.StringToBytes(n.Operator)
+		if err != nil {
+			return errorsmod.Wrapf(types.ErrAddress, "node %s: %v", n.Operator, err)
+		}
+		text, err := k.validatorCodec.BytesToString(operator)
+		if err != nil {
+			return errorsmod.Wrapf(types.ErrAddress, "node %s: %v", n.Operator, err)
+		}
+		// Validate compares texts: two of them for one address would be one node that stands twice.
+		if text != n.Operator {
+			return errorsmod.Wrapf(types.ErrGenesis, "operator %s of a node is not canonical, want %s", n.Operator, text)
+		}
+		if err := k.Nodes.Set(ctx, operator, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // canonical returns the one text of an address.
 func canonical(codec address.Codec, text string) (string, error) {
 	b, err := codec.StringToBytes(text)
@@ -67,6 +95,16 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 		return nil, err
 	}
 	if gs.Epoch, err = k.Epoch(ctx); err != nil {
+		return nil, err
+	}
+	if gs.EpochHeight, err = k.epochHeight(ctx); err != nil {
+		return nil, err
+	}
+	err = k.Nodes.Walk(ctx, nil, func(_ []byte, n types.Node) (bool, error) {
+		gs.Nodes = append(gs.Nodes, n)
+		return false, nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	err = k.Workers.Walk(ctx, nil, func(_ uint64, w types.Worker) (bool, error) {

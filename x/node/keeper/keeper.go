@@ -37,6 +37,10 @@ type Keeper struct {
 	NextWorkerID collections.Sequence
 	// CurrentEpoch is the epoch as x/epoch last announced it.
 	CurrentEpoch collections.Item[uint64]
+	// EpochHeight is the first height of that epoch.
+	EpochHeight collections.Item[int64]
+	// Nodes by operator: those that have opted in at least once.
+	Nodes collections.Map[[]byte, types.Node]
 	// Workers by id.
 	Workers *collections.IndexedMap[uint64, types.Worker, WorkerIndexes]
 	// Retirements are the removed workers by the epoch in which their deposit is due.
@@ -44,6 +48,8 @@ type Keeper struct {
 
 	stakingKeeper types.StakingKeeper
 	bankKeeper    types.BankKeeper
+	// headerHashes is set once while the application is wired and only read after that.
+	headerHashes types.HeaderHashes
 }
 
 // WorkerIndexes find workers by node and by peer key.
@@ -79,6 +85,8 @@ func NewKeeper(
 		Params:       collections.NewItem(sb, types.ParamsKey, "params", codec.CollValue[types.Params](cdc)),
 		NextWorkerID: collections.NewSequence(sb, types.NextWorkerIDKey, "next_worker_id"),
 		CurrentEpoch: collections.NewItem(sb, types.EpochKey, "epoch", collections.Uint64Value),
+		EpochHeight:  collections.NewItem(sb, types.EpochHeightKey, "epoch_height", collections.Int64Value),
+		Nodes:        collections.NewMap(sb, types.NodesKey, "nodes", collections.BytesKey, codec.CollValue[types.Node](cdc)),
 		Workers: collections.NewIndexedMap(
 			sb, types.WorkersKey, "workers", collections.Uint64Key, codec.CollValue[types.Worker](cdc),
 			WorkerIndexes{
@@ -107,6 +115,15 @@ func NewKeeper(
 	return k
 }
 
+// SetHeaderHashes hands in where the hashes of headers are kept. The application calls it once while it is wired; a second
+// call panics.
+func (k *Keeper) SetHeaderHashes(h types.HeaderHashes) {
+	if k.headerHashes != nil || h == nil {
+		panic("x/node: the header hashes are set once")
+	}
+	k.headerHashes = h
+}
+
 // Authority returns the address that may change parameters.
 func (k *Keeper) Authority() string { return k.authority }
 
@@ -126,28 +143,6 @@ func (k *Keeper) IsNode(ctx context.Context, operator sdk.ValAddress) (bool, err
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// Epoch returns the current epoch as x/epoch last announced it, 0 before the first one.
-func (k *Keeper) Epoch(ctx context.Context) (uint64, error) {
-	epoch, err := k.CurrentEpoch.Get(ctx)
-	if errors.Is(err, collections.ErrNotFound) {
-		return 0, nil
-	}
-	return epoch, err
-}
-
-// OpenEpoch tells x/node that an epoch has opened. It returns types.ErrEpoch if a later one is open already; the same
-// one again changes nothing.
-func (k *Keeper) OpenEpoch(ctx context.Context, epoch uint64) error {
-	current, err := k.Epoch(ctx)
-	if err != nil {
-		return err
-	}
-	if epoch < current {
-		return errorsmod.Wrapf(types.ErrEpoch, "epoch %d, current is %d", epoch, current)
-	}
-	return k.CurrentEpoch.Set(ctx, epoch)
 }
 
 func (k *Keeper) logger(ctx context.Context) log.Logger {

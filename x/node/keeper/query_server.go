@@ -107,3 +107,47 @@ func (s queryServer) worker(ctx context.Context, id uint64) (types.Worker, error
 	}
 	return w, nil
 }
+
+// Node returns participation and health of a node, or NotFound if it never opted in.
+func (s queryServer) Node(ctx context.Context, req *types.QueryNodeRequest) (*types.QueryNodeResponse, error) {
+	if req == nil {
+		return nil, errEmptyRequest
+	}
+	operator, err := s.k.validatorCodec.StringToBytes(req.Operator)
+	if err != nil {
+		return nil, status.Errorf(codes.InvalidArgument, "operator: %v", err)
+	}
+	n, err := s.k.Nodes.Get(ctx, operator)
+	if errors.Is(err, collections.ErrNotFound) {
+		return nil, status.Errorf(codes.NotFound, "node %s never opted in", req.Operator)
+	} else if err != nil {
+		return nil, status.Error(codes.Internal, err.Error())
+	}
+	params, err := s.k.Params.Get(ctx)
+	if err != nil {
+		return nil, status.Error(codes.Internal, err.Error())
+	}
+	epoch, err := s.k.Epoch(ctx)
+	if err != nil {
+		return nil, status.Error(codes.Internal, err.Error())
+	}
+	return &types.QueryNodeResponse{
+		Node:       n,
+		Standing:   n.StandingFor(epoch+1, params.EligibilityEpochs).String(),
+		ReportDue:  n.ReportDue(epoch),
+		EpochsLeft: n.EpochsLeft(epoch),
+	}, nil
+}
+
+// Nodes returns all nodes that have opted in at least once, by the bytes of their operators.
+func (s queryServer) Nodes(ctx context.Context, req *types.QueryNodesRequest) (*types.QueryNodesResponse, error) {
+	if req == nil {
+		return nil, errEmptyRequest
+	}
+	nodes, page, err := query.CollectionPaginate(ctx, s.k.Nodes, req.Pagination,
+		func(_ []byte, n types.Node) (types.Node, error) { return n, nil })
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	return &types.QueryNodesResponse{Nodes: nodes, Pagination: page}, nil
+}

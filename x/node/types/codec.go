@@ -15,6 +15,9 @@ func RegisterLegacyAminoCodec(cdc *codec.LegacyAmino) {
 	legacy.RegisterAminoMsg(cdc, &MsgRegisterWorker{}, "edge/x/node/MsgRegisterWorker")
 	legacy.RegisterAminoMsg(cdc, &MsgUpdateWorker{}, "edge/x/node/MsgUpdateWorker")
 	legacy.RegisterAminoMsg(cdc, &MsgRemoveWorker{}, "edge/x/node/MsgRemoveWorker")
+	legacy.RegisterAminoMsg(cdc, &MsgOptIn{}, "edge/x/node/MsgOptIn")
+	legacy.RegisterAminoMsg(cdc, &MsgOptOut{}, "edge/x/node/MsgOptOut")
+	legacy.RegisterAminoMsg(cdc, &MsgReport{}, "edge/x/node/MsgReport")
 }
 
 // RegisterInterfaces registers the messages.
@@ -25,6 +28,9 @@ func RegisterInterfaces(registry codectypes.InterfaceRegistry) {
 		&MsgRegisterWorker{},
 		&MsgUpdateWorker{},
 		&MsgRemoveWorker{},
+		&MsgOptIn{},
+		&MsgOptOut{},
+		&MsgReport{},
 	)
 	msgservice.RegisterMsgServiceDesc(registry, &_Msg_serviceDesc)
 }

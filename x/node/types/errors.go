@@ -34,4 +34,22 @@ var (
 	ErrEpoch = errors.Register(ModuleName, 15, "epochs only rise")
 	// ErrInvariant reports state that contradicts itself or the bank.
 	ErrInvariant = errors.Register(ModuleName, 16, "invariant broken")
+	// ErrOptedIn reports a node that takes part, or does so from the next epoch on.
+	ErrOptedIn = errors.Register(ModuleName, 17, "node has opted in already")
+	// ErrNotOptedIn reports a node that does not take part, nor from the next epoch on.
+	ErrNotOptedIn = errors.Register(ModuleName, 18, "node has not opted in")
+	// ErrLapsed reports a node that counts as opted out because it sent no report in two epochs.
+	ErrLapsed = errors.Register(ModuleName, 19, "no report in two epochs, the node counts as opted out: opt in again")
+	// ErrReporter reports a sender who must not report for the node.
+	ErrReporter = errors.Register(ModuleName, 20, "sender is neither the operator nor the account of an active worker of the node")
+	// ErrReportEpoch reports a report for another epoch than the open one.
+	ErrReportEpoch = errors.Register(ModuleName, 21, "report is not for the open epoch")
+	// ErrAlreadyReported reports a second report of a node in an epoch.
+	ErrAlreadyReported = errors.Register(ModuleName, 22, "node has reported in this epoch already")
+	// ErrReportHeight reports a block that is not of the open epoch or has not ended.
+	ErrReportHeight = errors.Register(ModuleName, 23, "height is not of a past block of this epoch")
+	// ErrReportHash reports a header hash that is not that of the block, or a block whose hash is not kept any more.
+	ErrReportHash = errors.Register(ModuleName, 24, "header hash does not match")
+	// ErrNodeNotFound reports a node that never opted in.
+	ErrNodeNotFound = errors.Register(ModuleName, 25, "node not found")
 )

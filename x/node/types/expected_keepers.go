@@ -15,6 +15,12 @@ type StakingKeeper interface {
 	BondDenom(ctx context.Context) (string, error)
 }
 
+// HeaderHashes is what x/node needs of x/epoch, which depends on it: the application hands it in.
+type HeaderHashes interface {
+	// HeaderHash returns the hash of the header of a recent block, 32 bytes, or an error if it is not kept.
+	HeaderHash(ctx context.Context, height int64) ([]byte, error)
+}
+
 // BankKeeper is what x/node needs of x/bank.
 type BankKeeper interface {
 	SendCoinsFromAccountToModule(ctx context.Context, sender sdk.AccAddress, module string, amt sdk.Coins) error

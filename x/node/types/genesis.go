@@ -1,12 +1,17 @@
 package types
 
 import (
+	"math"
+
 	errorsmod "cosmossdk.io/errors"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/edgechain/edge/ack"
 )
+
+// maxGenesisEpoch is the last epoch that a genesis state can be in, so that sums of epochs never overflow.
+const maxGenesisEpoch = math.MaxInt64
 
 // DefaultGenesis returns the state of a new chain.
 func DefaultGenesis() *GenesisState {
@@ -22,6 +27,9 @@ func (gs GenesisState) Validate() error {
 	if gs.NextWorkerId == 0 {
 		return errorsmod.Wrap(ErrGenesis, "next_worker_id is 0, ids count from 1")
 	}
+	if err := gs.validateEpoch(); err != nil {
+		return err
+	}
 	last := uint64(0)
 	peers := make(map[string]uint64, len(gs.Workers))
 	for _, w := range gs.Workers {
@@ -36,6 +44,44 @@ func (gs GenesisState) Validate() error {
 		if err := w.validate(gs.Epoch); err != nil {
 			return errorsmod.Wrapf(err, "worker %d", w.Id)
 		}
+	}
+	operators := make(map[string]struct{}, len(gs.Nodes))
+	for _, n := range gs.Nodes {
+		if _, twice := operators[n.Operator]; twice {
+			return errorsmod.Wrapf(ErrGenesis, "node %s stands twice", n.Operator)
+		}
+		operators[n.Operator] = struct{}{}
+		if err := n.validate(gs.Epoch); err != nil {
+			return errorsmod.Wrapf(err, "node %s", n.Operator)
+		}
+	}
+	return nil
+}
+
+// validateEpoch checks the current epoch and its first height: 0 and 0 before the first epoch.
+func (gs GenesisState) validateEpoch() error {
+	if gs.Epoch > maxGenesisEpoch {
+		return errorsmod.Wrapf(ErrGenesis, "epoch %d, want at most %d", gs.Epoch, uint64(maxGenesisEpoch))
+	}
+	if gs.EpochHeight < 0 || (gs.EpochHeight == 0) != (gs.Epoch == 0) {
+		return errorsmod.Wrapf(ErrGenesis, "epoch_height %d of epoch %d", gs.EpochHeight, gs.Epoch)
+	}
+	return nil
+}
+
+// validate checks a node of a genesis state whose current epoch is epoch.
+func (n Node) validate(epoch uint64) error {
+	switch {
+	case n.FromEpoch > epoch+1:
+		return errorsmod.Wrapf(ErrGenesis, "from_epoch %d, the next one is %d", n.FromEpoch, epoch+1)
+	case n.FirstEpoch > n.FromEpoch:
+		return errorsmod.Wrapf(ErrGenesis, "first_epoch %d after from_epoch %d", n.FirstEpoch, n.FromEpoch)
+	case n.LastReportEpoch > epoch:
+		return errorsmod.Wrapf(ErrGenesis, "last_report_epoch %d, current is %d", n.LastReportEpoch, epoch)
+	case n.Score > MaxScore:
+		return errorsmod.Wrapf(ErrGenesis, "score %d, want at most %d", n.Score, MaxScore)
+	case uint64(n.DownEpochs) > epoch:
+		return errorsmod.Wrapf(ErrGenesis, "down_epochs %d, current is %d", n.DownEpochs, epoch)
 	}
 	return nil
 }

@@ -26,4 +26,8 @@ var (
 	WorkersByPeerKeyKey = collections.NewPrefix(5)
 	// RetirementsKey: 0x06 | due epoch(8) | id(8) -> nothing
 	RetirementsKey = collections.NewPrefix(6)
+	// NodesKey: 0x07 | operator -> Node
+	NodesKey = collections.NewPrefix(7)
+	// EpochHeightKey: 0x08 -> first height of the current epoch (8)
+	EpochHeightKey = collections.NewPrefix(8)
 )

@@ -16,11 +16,15 @@ const (
 	DefaultWorkerDeposit = 10_000_000
 	// DefaultRetirementsPerBlock returns the deposits of a full node in one block.
 	DefaultRetirementsPerBlock = 100
+	// DefaultEligibilityEpochs lets a node show itself for two epochs before it can decide.
+	DefaultEligibilityEpochs = 2
 
 	// MaxWorkersPerNodeLimit bounds MaxWorkersPerNode, because a registration counts the node's workers one by one.
 	MaxWorkersPerNodeLimit = 1_000
 	// RetirementsPerBlockLimit bounds RetirementsPerBlock, because each one is a bank send in EndBlock.
 	RetirementsPerBlockLimit = 10_000
+	// EligibilityEpochsLimit bounds EligibilityEpochs: more than a quarter of a year would close the committee to newcomers.
+	EligibilityEpochsLimit = 100
 )
 
 // DefaultParams returns the parameters of a new chain.
@@ -29,6 +33,7 @@ func DefaultParams() Params {
 		MaxWorkersPerNode:   DefaultMaxWorkersPerNode,
 		WorkerDeposit:       sdk.NewInt64Coin(StakingDenom, DefaultWorkerDeposit),
 		RetirementsPerBlock: DefaultRetirementsPerBlock,
+		EligibilityEpochs:   DefaultEligibilityEpochs,
 	}
 }
 
@@ -42,6 +47,9 @@ func (p Params) Validate() error {
 	}
 	if p.RetirementsPerBlock < 1 || p.RetirementsPerBlock > RetirementsPerBlockLimit {
 		return errorsmod.Wrapf(ErrParams, "retirements_per_block %d, want 1 to %d", p.RetirementsPerBlock, RetirementsPerBlockLimit)
+	}
+	if p.EligibilityEpochs > EligibilityEpochsLimit {
+		return errorsmod.Wrapf(ErrParams, "eligibility_epochs %d, want at most %d", p.EligibilityEpochs, EligibilityEpochsLimit)
 	}
 	return nil
 }
