@@ -131,11 +131,17 @@ func (s queryServer) Node(ctx context.Context, req *types.QueryNodeRequest) (*ty
 	if err != nil {
 		return nil, status.Error(codes.Internal, err.Error())
 	}
+	height, err := s.k.epochHeight(ctx)
+	if err != nil {
+		return nil, status.Error(codes.Internal, err.Error())
+	}
 	return &types.QueryNodeResponse{
-		Node:       n,
-		Standing:   n.StandingFor(epoch+1, params.EligibilityEpochs).String(),
-		ReportDue:  n.ReportDue(epoch),
-		EpochsLeft: n.EpochsLeft(epoch),
+		Node:        n,
+		Standing:    n.StandingFor(epoch+1, params.EligibilityEpochs).String(),
+		ReportDue:   n.ReportDue(epoch),
+		EpochsLeft:  n.EpochsLeft(epoch),
+		Epoch:       epoch,
+		EpochHeight: height,
 	}, nil
 }
 
