@@ -50,6 +50,8 @@ type Keeper struct {
 
 	nodeKeeper    types.NodeKeeper
 	stakingKeeper StakingKeeper
+	// consensusParams is set once while the application is wired, for queries.
+	consensusParams ConsensusParams
 
 	// stages are set once while the application is wired and only read after that.
 	stages    []types.Stage

@@ -16,7 +16,7 @@ import (
 	"github.com/edgechain/edge/x/epoch/types"
 )
 
-// maxPage bounds the epochs of one answer.
+// maxPage bounds the entries of one answer.
 const maxPage = 1000
 
 type queryServer struct{ k *Keeper }
@@ -44,7 +44,7 @@ func (s queryServer) Params(ctx context.Context, req *types.QueryParamsRequest) 
 	return &types.QueryParamsResponse{Params: params, Development: development}, nil
 }
 
-// Current returns the open epoch and the time left in it.
+// Current returns the open epoch, the time left in it and how far the hand-over of seats is.
 func (s queryServer) Current(ctx context.Context, req *types.QueryCurrentRequest) (*types.QueryCurrentResponse, error) {
 	if req == nil {
 		return nil, errEmptyRequest
@@ -57,11 +57,16 @@ func (s queryServer) Current(ctx context.Context, req *types.QueryCurrentRequest
 	if err != nil {
 		return nil, err
 	}
+	handOver, err := s.k.handOver.Get(ctx)
+	if err != nil && !errors.Is(err, collections.ErrNotFound) {
+		return nil, err
+	}
 	return &types.QueryCurrentResponse{
 		Epoch:      e,
 		TimeLeft:   types.TimeLeft(e.StartTime, e.Duration, sdk.UnwrapSDKContext(ctx).BlockTime()),
 		OldestLive: types.OldestLive(e.Number),
 		Closing:    closing.Epoch,
+		HandOver:   handOver,
 	}, nil
 }
 
@@ -185,10 +190,14 @@ func (s queryServer) SetAside(ctx context.Context, req *types.QuerySetAsideReque
 	if req == nil {
 		return nil, errEmptyRequest
 	}
-	items, page, err := query.CollectionPaginate(ctx, s.k.setAside, req.Pagination,
+	page, err := bounded(req.Pagination)
+	if err != nil {
+		return nil, err
+	}
+	items, next, err := query.CollectionPaginate(ctx, s.k.setAside, page,
 		func(_ setAsideKey, it types.SetAsideItem) (types.SetAsideItem, error) { return it, nil })
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	return &types.QuerySetAsideResponse{Items: items, Pagination: page}, nil
+	return &types.QuerySetAsideResponse{Items: items, Pagination: next}, nil
 }
