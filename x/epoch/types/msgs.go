@@ -5,11 +5,14 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+
+	"github.com/edgechain/edge/x/epoch/beacon"
 )
 
 var (
 	_ sdk.HasValidateBasic = (*MsgUpdateParams)(nil)
 	_ sdk.HasValidateBasic = (*MsgRetryItem)(nil)
+	_ sdk.HasValidateBasic = (*MsgRegisterBeaconKey)(nil)
 )
 
 // ValidateBasic checks what can be known without the state: the bounds of a development network are the widest.
@@ -33,6 +36,20 @@ func (m *MsgRetryItem) ValidateBasic() error {
 	}
 	if len(m.Key) > MaxItemKey {
 		return errorsmod.Wrapf(ErrInvalidItem, "key of %d bytes, at most %d", len(m.Key), MaxItemKey)
+	}
+	return nil
+}
+
+// ValidateBasic checks the form of the message; key and proof are verified when it is executed.
+func (m *MsgRegisterBeaconKey) ValidateBasic() error {
+	if _, err := sdk.ValAddressFromBech32(m.Operator); err != nil {
+		return errorsmod.Wrapf(sdkerrors.ErrInvalidAddress, "operator: %s", err)
+	}
+	if len(m.PubKey) != beacon.PubKeySize {
+		return errorsmod.Wrapf(ErrInvalidBeaconKey, "%d bytes, want %d", len(m.PubKey), beacon.PubKeySize)
+	}
+	if len(m.Proof) != beacon.SignatureSize {
+		return errorsmod.Wrapf(ErrInvalidProof, "%d bytes, want %d", len(m.Proof), beacon.SignatureSize)
 	}
 	return nil
 }
