@@ -1,4 +1,5 @@
-// Package epoch is the clock of the chain and the machine that closes epochs. README.md is its specification.
+// Package epoch is the clock of the chain, the machine that closes epochs, the randomness beacon and the committee that runs
+// consensus. README.md is its specification.
 package epoch
 
 import (
@@ -6,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	abci "github.com/cometbft/cometbft/abci/types"
 	gwruntime "github.com/grpc-ecosystem/grpc-gateway/runtime"
 
 	"cosmossdk.io/core/appmodule"
@@ -28,14 +30,14 @@ const ConsensusVersion = 1
 
 var (
 	_ module.AppModuleBasic      = AppModule{}
-	_ module.HasGenesis          = AppModule{}
+	_ module.HasABCIGenesis      = AppModule{}
+	_ module.HasABCIEndBlock     = AppModule{}
 	_ module.HasServices         = AppModule{}
 	_ module.HasConsensusVersion = AppModule{}
 	_ module.AppModuleSimulation = AppModule{}
 	_ simsx.HasProposalMsgsX     = AppModule{}
 
-	_ appmodule.AppModule     = AppModule{}
-	_ appmodule.HasEndBlocker = AppModule{}
+	_ appmodule.AppModule = AppModule{}
 )
 
 // AppModuleBasic is the part of the module that needs no keeper.
@@ -98,13 +100,16 @@ func (am AppModule) RegisterServices(cfg module.Configurator) {
 	types.RegisterQueryServer(cfg.QueryServer(), keeper.NewQueryServerImpl(am.keeper))
 }
 
-// InitGenesis writes the state of a genesis document; one that cannot be written must not start a chain.
-func (am AppModule) InitGenesis(ctx sdk.Context, cdc codec.JSONCodec, bz json.RawMessage) {
+// InitGenesis writes the state of a genesis document and returns the validators with which the chain starts; one that cannot be
+// written must not start a chain.
+func (am AppModule) InitGenesis(ctx sdk.Context, cdc codec.JSONCodec, bz json.RawMessage) []abci.ValidatorUpdate {
 	var g types.GenesisState
 	cdc.MustUnmarshalJSON(bz, &g)
-	if err := am.keeper.InitGenesis(ctx, g); err != nil {
+	updates, err := am.keeper.InitGenesis(ctx, g)
+	if err != nil {
 		panic(fmt.Errorf("x/%s genesis: %w", types.ModuleName, err))
 	}
+	return updates
 }
 
 // ExportGenesis reads the whole state.
@@ -116,8 +121,10 @@ func (am AppModule) ExportGenesis(ctx sdk.Context, cdc codec.JSONCodec) json.Raw
 	return cdc.MustMarshalJSON(g)
 }
 
-// EndBlock turns the clock and works on the closed epoch.
-func (am AppModule) EndBlock(ctx context.Context) error { return am.keeper.EndBlock(ctx) }
+// EndBlock turns the clock, works on the closed epoch and returns what changed in the validator set.
+func (am AppModule) EndBlock(ctx context.Context) ([]abci.ValidatorUpdate, error) {
+	return am.keeper.EndBlock(ctx)
+}
 
 // GenerateGenesisState writes a random genesis for simulations.
 func (AppModule) GenerateGenesisState(simState *module.SimulationState) {

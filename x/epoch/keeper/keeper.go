@@ -53,9 +53,10 @@ type Keeper struct {
 	// consensusParams is set once while the application is wired, for queries.
 	consensusParams ConsensusParams
 
-	// stages are set once while the application is wired and only read after that.
-	stages    []types.Stage
-	stagesSet bool
+	// stages and paramsGuard are set once while the application is wired and only read after that.
+	stages      []types.Stage
+	stagesSet   bool
+	paramsGuard func(ctx context.Context, p types.Params) error
 }
 
 // NewKeeper builds the keeper. It panics on wiring faults only.
@@ -110,6 +111,15 @@ func (k *Keeper) SetStages(stages ...types.Stage) {
 	}
 	k.stages = slices.Clone(stages)
 	k.stagesSet = true
+}
+
+// SetParamsGuard registers a further check of parameters that governance wants to set, against the parameters of other modules.
+// The application calls it once while it is wired; a second call panics.
+func (k *Keeper) SetParamsGuard(guard func(ctx context.Context, p types.Params) error) {
+	if k.paramsGuard != nil {
+		panic("x/epoch: the guard of the parameters is set already")
+	}
+	k.paramsGuard = guard
 }
 
 // Authority is the address that may change the parameters.

@@ -2,9 +2,15 @@ package keeper
 
 import (
 	"context"
+	"errors"
+
+	errorsmod "cosmossdk.io/errors"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
+	"github.com/edgechain/edge/x/epoch/beacon"
 	"github.com/edgechain/edge/x/epoch/types"
 )
 
@@ -15,7 +21,12 @@ func NewMsgServerImpl(k *Keeper) types.MsgServer { return msgServer{k} }
 
 var _ types.MsgServer = msgServer{}
 
-// UpdateParams replaces the parameters. The duration counts from the next epoch on.
+// proofGas pays for checking a beacon key and verifying its proof, about 1.6 ms. It is in line with what x/dack takes for a
+// client key, 6,000 for 120 us.
+const proofGas = 80_000
+
+// UpdateParams replaces the parameters. The duration counts from the next epoch on; those of the draw from the next freeze, and
+// step_blocks from the next hand-over.
 func (s msgServer) UpdateParams(goCtx context.Context, msg *types.MsgUpdateParams) (*types.MsgUpdateParamsResponse, error) {
 	ctx := sdk.UnwrapSDKContext(goCtx)
 	if err := msg.ValidateBasic(); err != nil {
@@ -30,6 +41,11 @@ func (s msgServer) UpdateParams(goCtx context.Context, msg *types.MsgUpdateParam
 	}
 	if err := msg.Params.Validate(development); err != nil {
 		return nil, err
+	}
+	if s.k.paramsGuard != nil {
+		if err := s.k.paramsGuard(ctx, msg.Params); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.k.params.Set(ctx, msg.Params); err != nil {
 		return nil, err
@@ -50,4 +66,37 @@ func (s msgServer) RetryItem(ctx context.Context, msg *types.MsgRetryItem) (*typ
 		return nil, err
 	}
 	return &types.MsgRetryItemResponse{Done: done}, nil
+}
+
+// RegisterBeaconKey registers the key with which a validator takes part in the beacon, or replaces it. The record of the next
+// freeze copies it; a record that is fixed keeps the key that it has.
+func (s msgServer) RegisterBeaconKey(goCtx context.Context, msg *types.MsgRegisterBeaconKey) (*types.MsgRegisterBeaconKeyResponse, error) {
+	ctx := sdk.UnwrapSDKContext(goCtx)
+	if err := msg.ValidateBasic(); err != nil {
+		return nil, err
+	}
+	operator, text, err := s.k.operator(msg.Operator)
+	if err != nil {
+		return nil, errorsmod.Wrapf(sdkerrors.ErrInvalidAddress, "operator: %s", err)
+	}
+	if _, err := s.k.stakingKeeper.GetValidator(ctx, operator); errors.Is(err, stakingtypes.ErrNoValidatorFound) {
+		return nil, errorsmod.Wrap(types.ErrNotValidator, text)
+	} else if err != nil {
+		return nil, err
+	}
+	ctx.GasMeter().ConsumeGas(proofGas, "beacon key proof")
+	if err := beacon.CheckPubKey(msg.PubKey); err != nil {
+		return nil, errorsmod.Wrap(types.ErrInvalidBeaconKey, err.Error())
+	}
+	if err := beacon.CheckProof(msg.PubKey, msg.Proof, ctx.ChainID(), operator); err != nil {
+		return nil, errorsmod.Wrap(types.ErrInvalidProof, err.Error())
+	}
+	err = s.k.beaconKeys.Set(ctx, operator, types.BeaconKey{Operator: text, PubKey: msg.PubKey, Height: ctx.BlockHeight()})
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.EventManager().EmitTypedEvent(&types.EventBeaconKeyRegistered{Operator: text, PubKey: msg.PubKey}); err != nil {
+		return nil, err
+	}
+	return &types.MsgRegisterBeaconKeyResponse{}, nil
 }

@@ -27,7 +27,7 @@ func (k *Keeper) SetAside(ctx context.Context, epoch uint64, stage string, key [
 	if err != nil {
 		return err
 	}
-	if e.Phase == types.PHASE_OPEN {
+	if e.Phase == types.PHASE_OPEN || e.Phase == types.PHASE_FROZEN {
 		return errorsmod.Wrapf(types.ErrEpochOpen, "epoch %d", epoch)
 	}
 	return k.putAside(sdk.UnwrapSDKContext(ctx), epoch, stage, key, cause)
@@ -57,7 +57,7 @@ func (k *Keeper) RetryItem(goCtx context.Context, epoch uint64, stage string, ke
 		return false, err
 	}
 	if stage == types.StageOpen {
-		done, err = true, k.nodeKeeper.OpenEpoch(ctx, epoch)
+		done, err = true, k.announce(ctx, epoch)
 	} else {
 		done, err = k.retryStage(ctx, item)
 	}
@@ -69,6 +69,15 @@ func (k *Keeper) RetryItem(goCtx context.Context, epoch uint64, stage string, ke
 		return false, k.setAside.Set(ctx, collections.Join3(epoch, stage, key), item)
 	}
 	return true, k.Resolve(ctx, epoch, stage, key)
+}
+
+// announce tells x/node again that an epoch has opened.
+func (k *Keeper) announce(ctx sdk.Context, epoch uint64) error {
+	e, err := k.Epoch(ctx, epoch)
+	if err != nil {
+		return err
+	}
+	return k.nodeKeeper.OpenEpoch(ctx, epoch, e.Seed)
 }
 
 func (k *Keeper) retryStage(ctx sdk.Context, item types.SetAsideItem) (done bool, err error) {

@@ -10,8 +10,12 @@ import (
 // a bound on the state.
 const KeptElections = 100
 
-// SeedSize is the length of a seed in bytes.
-const SeedSize = 32
+const (
+	// SeedSize is the length of a seed in bytes.
+	SeedSize = 32
+	// HeaderHashSize is the length of the hash of a header in bytes.
+	HeaderHashSize = 32
+)
 
 // Participates says whether the validator takes part in the committee's election, healthy or not.
 func (v FrozenValidator) Participates() bool {

@@ -21,5 +21,4 @@ var (
 	ErrInvalidProof     = errorsmod.Register(ModuleName, 14, "invalid proof of possession")
 	ErrNotValidator     = errorsmod.Register(ModuleName, 15, "operator has no validator")
 	ErrElectionNotFound = errorsmod.Register(ModuleName, 16, "election not found")
-	ErrNoValidatorSet   = errorsmod.Register(ModuleName, 17, "validator set is not kept")
 )
