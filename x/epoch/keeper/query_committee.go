@@ -235,12 +235,7 @@ func (s queryServer) candidateTokens(ctx context.Context, e types.Election) (mat
 		return math.ZeroInt(), nil
 	}
 	// The pool of a fallback is not stored; it follows from the record.
-	var rows []types.FrozenValidator
-	rng := collections.NewPrefixedPairRange[uint64, []byte](e.Epoch)
-	err := s.k.frozen.Walk(ctx, rng, func(_ operatorKey, v types.FrozenValidator) (bool, error) {
-		rows = append(rows, v)
-		return false, nil
-	})
+	rows, err := s.k.rows(ctx, e.Epoch)
 	if err != nil {
 		return math.Int{}, err
 	}

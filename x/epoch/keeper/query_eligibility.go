@@ -14,7 +14,6 @@ import (
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
 	"github.com/edgechain/edge/x/epoch/types"
-	nodetypes "github.com/edgechain/edge/x/node/types"
 )
 
 // Eligibility tells whether a validator is a candidate for the committee of the next epoch: by the record if the open epoch is
@@ -67,36 +66,16 @@ func (s queryServer) recorded(ctx context.Context, epoch uint64, operator []byte
 	return row.Ineligibility, err
 }
 
-// now returns what a freeze would write of a validator, in the order of the freeze's own checks.
+// now returns what a freeze would find now, and why a validator would not be in its record.
 func (s queryServer) now(ctx context.Context, validator stakingtypes.Validator, operator sdk.ValAddress, epoch uint64) (types.Ineligibility, error) {
-	switch {
-	case validator.IsJailed():
-		return types.INELIGIBILITY_JAILED, nil
-	case !validator.IsBonded():
+	if !validator.IsJailed() && !validator.IsBonded() {
 		return types.INELIGIBILITY_NOT_BONDED, nil
 	}
-	standing, err := s.k.nodeKeeper.Standing(ctx, operator, epoch)
+	registered, err := s.k.beaconKeys.Has(ctx, operator)
 	if err != nil {
 		return types.INELIGIBILITY_UNSPECIFIED, err
 	}
-	switch standing {
-	case nodetypes.StandingNotOptedIn:
-		return types.INELIGIBILITY_NOT_OPTED_IN, nil
-	case nodetypes.StandingLapsed:
-		return types.INELIGIBILITY_LAPSED, nil
-	case nodetypes.StandingWaiting:
-		return types.INELIGIBILITY_WAITING, nil
-	}
-	registered, err := s.k.beaconKeys.Has(ctx, operator)
-	switch {
-	case err != nil:
-		return types.INELIGIBILITY_UNSPECIFIED, err
-	case !registered:
-		return types.INELIGIBILITY_NO_BEACON_KEY, nil
-	case standing == nodetypes.StandingUnhealthy:
-		return types.INELIGIBILITY_UNHEALTHY, nil
-	}
-	return types.INELIGIBILITY_NONE, nil
+	return s.k.ineligibility(ctx, validator, operator, epoch, registered)
 }
 
 // known returns NotFound unless x/staking has a validator of the operator.

@@ -207,19 +207,13 @@ func (k *Keeper) inSet(ctx sdk.Context, operator string) (in bool, err error) {
 // pendingFreezes lists the freezes for which a validator holds seats or may yet get them: as a candidate before the draw, by
 // seats that are still to be handed over, or as a spare. Who left an election gets no seat of it any more.
 func (k *Keeper) pendingFreezes(ctx sdk.Context, operator []byte, text string) ([]int64, error) {
-	handOver, err := k.handOver.Get(ctx)
-	if err != nil && !errors.Is(err, collections.ErrNotFound) {
+	epochs, err := k.liveElections(ctx)
+	if err != nil {
 		return nil, err
 	}
 	var out []int64
-	for _, epoch := range []uint64{max(handOver.Epoch, 1) - 1, handOver.Epoch, handOver.Epoch + 1} {
-		if epoch < handOver.Epoch && handOver.Steps >= committee.Steps {
-			continue // no seat of it is in force any more
-		}
-		e, err := k.elections.Get(ctx, epoch)
-		if errors.Is(err, collections.ErrNotFound) {
-			continue
-		}
+	for _, epoch := range epochs {
+		e, err := k.Election(ctx, epoch)
 		if err != nil {
 			return nil, err
 		}
@@ -230,7 +224,7 @@ func (k *Keeper) pendingFreezes(ctx sdk.Context, operator []byte, text string) (
 		if left {
 			continue
 		}
-		freezes, err := k.freezesOf(ctx, e, operator, text)
+		freezes, err := k.freezesOf(ctx, e, text)
 		if err != nil {
 			return nil, err
 		}
@@ -240,18 +234,22 @@ func (k *Keeper) pendingFreezes(ctx sdk.Context, operator []byte, text string) (
 }
 
 // freezesOf returns the freezes behind the seats that an election has given a validator or may give it.
-func (k *Keeper) freezesOf(ctx sdk.Context, e types.Election, operator []byte, text string) ([]int64, error) {
+func (k *Keeper) freezesOf(ctx sdk.Context, e types.Election, operator string) ([]int64, error) {
 	if !e.Drawn() {
-		stands, err := k.frozen.Has(ctx, collections.Join(e.Epoch, operator))
-		if err != nil || !stands {
+		rows, err := k.rows(ctx, e.Epoch)
+		if err != nil {
 			return nil, err
+		}
+		drawn := func(v types.FrozenValidator) bool { return v.Operator == operator }
+		if !slices.ContainsFunc(e.DrawCandidates(rows), drawn) {
+			return nil, nil
 		}
 		return []int64{e.FreezeHeight}, nil
 	}
 	var out []int64
 	for _, runs := range [][]types.SeatRun{e.Elected, e.Spares} {
 		for _, r := range runs {
-			if r.Operator == text {
+			if r.Operator == operator {
 				out = append(out, r.FreezeHeight)
 			}
 		}
