@@ -9,6 +9,7 @@ import (
 	abci "github.com/cometbft/cometbft/abci/types"
 	dbm "github.com/cosmos/cosmos-db"
 	"github.com/cosmos/gogoproto/proto"
+	"github.com/spf13/cast"
 
 	autocliv1 "cosmossdk.io/api/cosmos/autocli/v1"
 	reflectionv1 "cosmossdk.io/api/cosmos/reflection/v1"
@@ -17,6 +18,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/baseapp"
 	"github.com/cosmos/cosmos-sdk/baseapp/blockexec"
 	"github.com/cosmos/cosmos-sdk/client"
+	"github.com/cosmos/cosmos-sdk/client/flags"
 	"github.com/cosmos/cosmos-sdk/codec"
 	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
 	"github.com/cosmos/cosmos-sdk/runtime"
@@ -88,7 +90,8 @@ func New(
 	app.basics.RegisterInterfaces(enc.registry)
 	setOrders(app.modules)
 
-	if err := app.modules.RegisterServices(module.NewConfigurator(enc.codec, app.MsgServiceRouter(), app.GRPCQueryRouter())); err != nil {
+	messages := guardedRouter{next: app.MsgServiceRouter(), check: app.checkParams}
+	if err := app.modules.RegisterServices(module.NewConfigurator(enc.codec, messages, app.GRPCQueryRouter())); err != nil {
 		panic(err)
 	}
 	autocliv1.RegisterQueryServer(app.GRPCQueryRouter(), runtimeservices.NewAutoCLIQueryService(app.modules.Modules))
@@ -114,7 +117,11 @@ func New(
 		panic(err)
 	}
 	app.SetAnteHandler(ante)
-	proposals := proposalHandler{decode: enc.tx.TxDecoder()}
+	reveals, err := newRevealer(logger, cast.ToString(appOpts.Get(flags.FlagHome)))
+	if err != nil {
+		panic(err)
+	}
+	proposals := proposalHandler{decode: enc.tx.TxDecoder(), duties: app.EpochKeeper, reveals: reveals}
 	app.SetPrepareProposal(proposals.prepare)
 	app.SetProcessProposal(proposals.process)
 
@@ -146,7 +153,7 @@ func (app *App) InitChainer(ctx sdk.Context, req *abci.RequestInitChain) (*abci.
 	if err := checkConsensusParams(req.ConsensusParams); err != nil {
 		return nil, err
 	}
-	if err := state.check(app.encoding.codec); err != nil {
+	if err := state.check(app.encoding.codec, req.ConsensusParams); err != nil {
 		return nil, err
 	}
 	if err := app.UpgradeKeeper.SetModuleVersionMap(ctx, app.modules.GetVersionMap()); err != nil {
@@ -155,9 +162,14 @@ func (app *App) InitChainer(ctx sdk.Context, req *abci.RequestInitChain) (*abci.
 	return app.modules.InitGenesis(ctx, app.encoding.codec, state)
 }
 
-// PreBlocker runs before everything else in a block.
-func (app *App) PreBlocker(ctx sdk.Context, _ *abci.RequestFinalizeBlock) (*sdk.ResponsePreBlock, error) {
-	return app.modules.PreBlock(ctx)
+// PreBlocker runs before everything else in a block: first the modules, then what x/epoch takes from the block itself, the
+// hash of its header and the reveal of its proposer.
+func (app *App) PreBlocker(ctx sdk.Context, req *abci.RequestFinalizeBlock) (*sdk.ResponsePreBlock, error) {
+	res, err := app.modules.PreBlock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return res, app.EpochKeeper.PreBlock(ctx, req)
 }
 
 // BeginBlocker runs before the transactions of a block.

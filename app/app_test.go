@@ -86,17 +86,10 @@ func TestExportStartsANewChain(t *testing.T) {
 		c.block(c.tx(alice, 200_000, 0, transfer(addressOf(alice), addressOf(bob), 7)))
 	}
 
-	exported, err := c.app.ExportAppStateAndValidators(false, nil, nil)
-	require.NoError(t, err)
-	require.Equal(t, c.app.LastBlockHeight()+1, exported.Height)
-	require.Len(t, exported.Validators, 1)
-
-	d := &chain{t: t, db: dbm.NewMemDB(), now: c.now, validator: c.validator, proposer: c.proposer, supply: c.supply}
-	d.app = newApp(d.db, nil)
-	var state app.GenesisState
-	require.NoError(t, json.Unmarshal(exported.AppState, &state))
-	require.NoError(t, d.app.Basics().ValidateGenesis(d.app.AppCodec(), d.app.TxConfig(), state))
-	d.initChain(state, validatorUpdates(t, exported.Validators), exported.Height)
+	exported := c.export()
+	require.Equal(t, c.app.LastBlockHeight()+1, exported.height)
+	require.Len(t, exported.validators, 1)
+	d := c.resume(exported)
 
 	// Both chains go on alike, through the closing of the epoch.
 	for range 2 * int(epochTime/blockTime) {

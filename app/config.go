@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"cosmossdk.io/math"
+
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	nodetypes "github.com/edgechain/edge/x/node/types"
@@ -25,8 +27,8 @@ const (
 
 var configure sync.Once
 
-// Configure sets address prefixes and the staking coin for the SDK, which keeps them in globals. It must run before the
-// first address or genesis is written; New calls it.
+// Configure sets address prefixes, the staking coin and its unit of power for the SDK, which keeps them in globals. It must
+// run before the first address or genesis is written; New calls it.
 func Configure() {
 	configure.Do(func() {
 		cfg := sdk.GetConfig()
@@ -40,6 +42,9 @@ func Configure() {
 			AddressPrefix+sdk.PrefixValidator+sdk.PrefixConsensus+sdk.PrefixPublic,
 		)
 		sdk.DefaultBondDenom = BondDenom
+		// What x/staking calls power is then the stake in uedge, and a slash takes its fraction of the stake to the unit.
+		// CometBFT never sees these powers: those of the committee are its seats, see x/epoch.
+		sdk.DefaultPowerReduction = math.OneInt()
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	sdk "github.com/cosmos/cosmos-sdk/types"
 	evidencetypes "github.com/cosmos/cosmos-sdk/x/evidence/types"
 )
 
@@ -14,7 +13,7 @@ func TestEvidenceByMessageIsRefused(t *testing.T) {
 	alice := newKey("alice")
 	c := newChain(t, alice)
 	msg, err := evidencetypes.NewMsgSubmitEvidence(addressOf(alice), &evidencetypes.Equivocation{
-		Height: 1, Time: c.now, Power: 1, ConsensusAddress: sdk.ConsAddress(c.proposer).String(),
+		Height: 1, Time: c.now, Power: 1, ConsensusAddress: c.validators[0].consAddress().String(),
 	})
 	require.NoError(t, err)
 	res := c.block(c.tx(alice, 200_000, 0, msg))

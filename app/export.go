@@ -5,14 +5,14 @@ import (
 	"errors"
 
 	servertypes "github.com/cosmos/cosmos-sdk/server/types"
-	"github.com/cosmos/cosmos-sdk/x/staking"
 )
 
 // errZeroHeight refuses what would rewrite the books of distribution and slashing without need: an exported document
 // names its own first height.
 var errZeroHeight = errors.New("export for height zero is not supported: the document starts at the height after the exported one")
 
-// ExportAppStateAndValidators returns the state and the validators from which a new chain can start at the next height.
+// ExportAppStateAndValidators returns the state and the validators from which a new chain can start at the next height. The
+// validators are the committee as it was last sent, which an import returns again.
 func (app *App) ExportAppStateAndValidators(forZeroHeight bool, _, modulesToExport []string) (servertypes.ExportedApp, error) {
 	if forZeroHeight {
 		return servertypes.ExportedApp{}, errZeroHeight
@@ -26,7 +26,7 @@ func (app *App) ExportAppStateAndValidators(forZeroHeight bool, _, modulesToExpo
 	if err != nil {
 		return servertypes.ExportedApp{}, err
 	}
-	validators, err := staking.WriteValidators(ctx, app.StakingKeeper)
+	validators, err := app.EpochKeeper.GenesisValidators(ctx)
 	if err != nil {
 		return servertypes.ExportedApp{}, err
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	cmttypes "github.com/cometbft/cometbft/types"
-	dbm "github.com/cosmos/cosmos-db"
 	"github.com/stretchr/testify/require"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
@@ -62,10 +61,7 @@ func TestExportInTheMiddle(t *testing.T) {
 
 	for name, from := range moments {
 		t.Run(name, func(t *testing.T) {
-			d := &chain{t: t, db: dbm.NewMemDB(), now: from.now, validator: c.validator, proposer: c.proposer, supply: c.supply}
-			d.app = newApp(d.db, nil)
-			require.NoError(t, d.app.Basics().ValidateGenesis(d.app.AppCodec(), d.app.TxConfig(), from.state))
-			d.initChain(from.state, validatorUpdates(t, from.validators), from.height)
+			d := c.resume(from)
 			for d.app.LastBlockHeight() < c.app.LastBlockHeight() {
 				d.block()
 			}

@@ -3,7 +3,6 @@ package app_test
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -17,7 +16,6 @@ import (
 
 	"github.com/cosmos/cosmos-sdk/baseapp"
 	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
-	sdked25519 "github.com/cosmos/cosmos-sdk/crypto/keys/ed25519"
 	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
 	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
 	servertypes "github.com/cosmos/cosmos-sdk/server/types"
@@ -46,7 +44,7 @@ const (
 
 var genesisTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// chain is an application that gets blocks without a consensus.
+// chain is an application that gets blocks as CometBFT gives them.
 type chain struct {
 	t   *testing.T
 	app *app.App
@@ -54,13 +52,16 @@ type chain struct {
 	now time.Time
 	// last is the result of the last block.
 	last *abci.ResponseFinalizeBlock
-	// supply at genesis; nothing of ours may change it.
+	// supply at genesis; nothing of ours may change it. Empty: not checked, for slashing burns.
 	supply sdk.Coins
-	// validator is the operator's key, which has an account too.
+	// validators of the genesis.
+	validators []*validator
+	// validator is the first operator's key, which has an account too.
 	validator *secp256k1.PrivKey
-	proposer  []byte
-	// initial is the height of the first block.
-	initial int64
+	// opts are the options of the application.
+	opts map[string]any
+	// comet is CometBFT's side.
+	comet *comet
 }
 
 // newKey returns a key that depends on the name alone.
@@ -94,7 +95,8 @@ func newChainFrom(
 ) *chain {
 	t.Helper()
 	app.Configure()
-	c := &chain{t: t, db: dbm.NewMemDB(), now: genesisTime, validator: newKey("validator")}
+	c := &chain{t: t, db: dbm.NewMemDB(), now: genesisTime, opts: opts, validators: []*validator{newValidator("validator", bonded)}}
+	c.validator = c.validators[0].operator
 	c.app = newApp(c.db, opts)
 	state := c.genesis(append(accounts, c.validator))
 	change(c, state)
@@ -104,7 +106,7 @@ func newChainFrom(
 	return c
 }
 
-// genesis returns a genesis state with a bonded validator and an epoch of ten seconds.
+// genesis returns a genesis state with the bonded validators and an epoch of ten seconds.
 func (c *chain) genesis(accounts []*secp256k1.PrivKey) app.GenesisState {
 	c.t.Helper()
 	cdc := c.app.AppCodec()
@@ -123,44 +125,46 @@ func (c *chain) genesis(accounts []*secp256k1.PrivKey) app.GenesisState {
 	packed, err := authtypes.PackAccounts(gens)
 	require.NoError(c.t, err)
 	auth.Accounts = packed
+	sum := int64(0)
+	for _, v := range c.validators {
+		sum += v.stake
+	}
 	bank.Balances = append(bank.Balances, banktypes.Balance{
 		Address: authtypes.NewModuleAddress(stakingtypes.BondedPoolName).String(),
-		Coins:   sdk.NewCoins(sdk.NewInt64Coin(app.BondDenom, bonded)),
+		Coins:   sdk.NewCoins(sdk.NewInt64Coin(app.BondDenom, sum)),
 	})
 	state[authtypes.ModuleName] = cdc.MustMarshalJSON(auth)
 	state[banktypes.ModuleName] = cdc.MustMarshalJSON(bank)
 
-	consensus := sdked25519.GenPrivKeyFromSecret([]byte("consensus")).PubKey()
-	c.proposer = consensus.Address()
-	anyKey, err := codectypes.NewAnyWithValue(consensus)
-	require.NoError(c.t, err)
-	operator := sdk.ValAddress(addressOf(c.validator))
-	validator := stakingtypes.Validator{
-		OperatorAddress: operator.String(), ConsensusPubkey: anyKey, Status: stakingtypes.Bonded,
-		Tokens: math.NewInt(bonded), DelegatorShares: math.LegacyNewDec(bonded), Description: stakingtypes.Description{Moniker: "v"},
-		UnbondingTime: time.Unix(0, 0).UTC(), MinSelfDelegation: math.OneInt(),
-		Commission: stakingtypes.NewCommission(math.LegacyZeroDec(), math.LegacyZeroDec(), math.LegacyZeroDec()),
-	}
 	var staking stakingtypes.GenesisState
 	cdc.MustUnmarshalJSON(state[stakingtypes.ModuleName], &staking)
-	staking.Validators = []stakingtypes.Validator{validator}
-	staking.Delegations = []stakingtypes.Delegation{
-		stakingtypes.NewDelegation(addressOf(c.validator).String(), operator.String(), math.LegacyNewDec(bonded)),
-	}
-	state[stakingtypes.ModuleName] = cdc.MustMarshalJSON(&staking)
-
 	var slashing slashingtypes.GenesisState
 	cdc.MustUnmarshalJSON(state[slashingtypes.ModuleName], &slashing)
-	cons := sdk.ConsAddress(c.proposer)
-	slashing.SigningInfos = []slashingtypes.SigningInfo{{
-		Address:              cons.String(),
-		ValidatorSigningInfo: slashingtypes.NewValidatorSigningInfo(cons, 0, 0, time.Unix(0, 0).UTC(), false, 0),
-	}}
+	for _, v := range c.validators {
+		anyKey, err := codectypes.NewAnyWithValue(v.consensus[0].PubKey())
+		require.NoError(c.t, err)
+		staking.Validators = append(staking.Validators, stakingtypes.Validator{
+			OperatorAddress: v.address().String(), ConsensusPubkey: anyKey, Status: stakingtypes.Bonded,
+			Tokens: math.NewInt(v.stake), DelegatorShares: math.LegacyNewDec(v.stake),
+			Description:   stakingtypes.Description{Moniker: v.name},
+			UnbondingTime: time.Unix(0, 0).UTC(), MinSelfDelegation: math.OneInt(),
+			Commission: stakingtypes.NewCommission(math.LegacyZeroDec(), math.LegacyZeroDec(), math.LegacyZeroDec()),
+		})
+		staking.Delegations = append(staking.Delegations,
+			stakingtypes.NewDelegation(addressOf(v.operator).String(), v.address().String(), math.LegacyNewDec(v.stake)))
+		cons := v.consAddress()
+		slashing.SigningInfos = append(slashing.SigningInfos, slashingtypes.SigningInfo{
+			Address:              cons.String(),
+			ValidatorSigningInfo: slashingtypes.NewValidatorSigningInfo(cons, 0, 0, time.Unix(0, 0).UTC(), false, 0),
+		})
+	}
+	state[stakingtypes.ModuleName] = cdc.MustMarshalJSON(&staking)
 	state[slashingtypes.ModuleName] = cdc.MustMarshalJSON(&slashing)
 
 	var epoch epochtypes.GenesisState
 	cdc.MustUnmarshalJSON(state[epochtypes.ModuleName], &epoch)
-	epoch.Development, epoch.Params.Duration = true, epochTime
+	epoch.Development, epoch.Params = true, epochtypes.DevelopmentParams()
+	epoch.Params.Duration, epoch.Params.BeaconBlocks, epoch.Params.StepBlocks = epochTime, 1, 1
 	state[epochtypes.ModuleName] = cdc.MustMarshalJSON(&epoch)
 
 	var dack dacktypes.GenesisState
@@ -168,40 +172,6 @@ func (c *chain) genesis(accounts []*secp256k1.PrivKey) app.GenesisState {
 	dack.Params.SettlementDenom = settlement
 	state[dacktypes.ModuleName] = cdc.MustMarshalJSON(&dack)
 	return state
-}
-
-func (c *chain) initChain(state app.GenesisState, validators []abci.ValidatorUpdate, height int64) {
-	c.t.Helper()
-	c.initial = height
-	raw, err := json.Marshal(state)
-	require.NoError(c.t, err)
-	params := app.DefaultConsensusParams().ToProto()
-	_, err = c.app.InitChain(&abci.RequestInitChain{
-		ChainId: chainID, Time: c.now, InitialHeight: height, ConsensusParams: &params, AppStateBytes: raw, Validators: validators,
-	})
-	require.NoError(c.t, err)
-}
-
-// block makes a block of transactions, commits it, and checks every invariant.
-func (c *chain) block(txs ...[]byte) []*abci.ExecTxResult {
-	c.t.Helper()
-	c.now = c.now.Add(blockTime)
-	height := max(c.app.LastBlockHeight()+1, c.initial)
-	res, err := c.app.FinalizeBlock(&abci.RequestFinalizeBlock{
-		Height: height, Time: c.now, Txs: txs, ProposerAddress: c.proposer,
-		DecidedLastCommit: abci.CommitInfo{Votes: []abci.VoteInfo{{
-			Validator: abci.Validator{Address: c.proposer, Power: bonded / 1_000_000}, BlockIdFlag: 2,
-		}}},
-	})
-	require.NoError(c.t, err)
-	_, err = c.app.Commit()
-	require.NoError(c.t, err)
-	c.last = res
-	require.NoError(c.t, c.app.CheckInvariants(c.ctx()))
-	if !c.supply.Empty() {
-		require.Equal(c.t, c.supply.String(), c.totalSupply().String(), "supply")
-	}
-	return res.TxResults
 }
 
 // ctx reads the last committed state.

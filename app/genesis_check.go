@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cometbft/cometbft/proto/tendermint/crypto"
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	"github.com/cosmos/gogoproto/proto"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/cosmos/cosmos-sdk/codec"
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
 	dacktypes "github.com/edgechain/edge/x/dack/types"
@@ -38,21 +40,24 @@ func checkConsensusParams(params *cmtproto.ConsensusParams) error {
 
 // moduleStates are the states that have to agree.
 type moduleStates struct {
-	staking stakingtypes.GenesisState
-	node    nodetypes.GenesisState
-	epoch   epochtypes.GenesisState
-	dack    dacktypes.GenesisState
-	rewards rewardstypes.GenesisState
+	staking  stakingtypes.GenesisState
+	slashing slashingtypes.GenesisState
+	node     nodetypes.GenesisState
+	epoch    epochtypes.GenesisState
+	dack     dacktypes.GenesisState
+	rewards  rewardstypes.GenesisState
 }
 
-// check returns errGenesis if what one module says contradicts another one. Each module checks its own state by itself.
-func (s GenesisState) check(cdc codec.JSONCodec) error {
+// check returns errGenesis if what one module says contradicts another one, and ErrUnsafeParams if their parameters do not fit
+// each other and the genesis is not one for development. Each module checks its own state by itself.
+func (s GenesisState) check(cdc codec.JSONCodec, consensus *cmtproto.ConsensusParams) error {
 	var m moduleStates
 	for _, part := range []struct {
 		name  string
 		state proto.Message
 	}{
 		{stakingtypes.ModuleName, &m.staking},
+		{slashingtypes.ModuleName, &m.slashing},
 		{nodetypes.ModuleName, &m.node},
 		{epochtypes.ModuleName, &m.epoch},
 		{dacktypes.ModuleName, &m.dack},
@@ -69,7 +74,28 @@ func (s GenesisState) check(cdc codec.JSONCodec) error {
 	if denom := m.dack.Params.SettlementDenom; denom == m.staking.Params.BondDenom {
 		return fmt.Errorf("%w: the settlement coin is the staking coin %s", errGenesis, denom)
 	}
-	return m.checkEpochs()
+	if err := m.checkParams(consensus); err != nil {
+		return err
+	}
+	if err := m.checkEpochs(); err != nil {
+		return err
+	}
+	return m.checkSeats()
+}
+
+// checkParams returns ErrUnsafeParams if the parameters do not fit each other.
+func (m *moduleStates) checkParams(consensus *cmtproto.ConsensusParams) error {
+	if m.epoch.Development {
+		return nil
+	}
+	p := linkedParams{staking: m.staking.Params, slashing: m.slashing.Params, evidence: consensus.Evidence, epoch: m.epoch.Params}
+	if n := len(m.epoch.Epochs); n > 0 {
+		p.duration = m.epoch.Epochs[n-1].Duration
+	}
+	if err := p.check(); err != nil {
+		return errorsmod.Wrap(err, "genesis, which does not have development set")
+	}
+	return nil
 }
 
 // checkEpochs returns errGenesis if a record belongs to an epoch that x/epoch has not reached. With the epochs reset and
@@ -90,6 +116,15 @@ func (m *moduleStates) checkEpochs() error {
 	}
 	closed := current - min(current, 1)
 
+	// x/node takes reports of the open epoch alone: with another one announced it would refuse them all, and the operators
+	// would lapse.
+	if n := len(m.epoch.Epochs); n > 0 {
+		open := m.epoch.Epochs[n-1]
+		if m.node.Epoch != open.Number || m.node.EpochHeight != open.StartHeight {
+			return fmt.Errorf("%w: x/node is in epoch %d since height %d, x/epoch in epoch %d since height %d",
+				errGenesis, m.node.Epoch, m.node.EpochHeight, open.Number, open.StartHeight)
+		}
+	}
 	add("announcement to x/node", 0, m.node.Epoch, current)
 	for i, c := range m.dack.PriceChanges {
 		add("prices", uint64(i), c.Epoch, next)
@@ -120,4 +155,77 @@ func (m *moduleStates) checkEpochs() error {
 		add("summary", uint64(i), s.Epoch, closed)
 	}
 	return first
+}
+
+// checkSeats returns errGenesis if someone sits in the committee whom x/staking does not know, or with a key that is not his.
+// CometBFT would name an address in the commit of the first block that x/slashing cannot resolve, and the chain would halt.
+// Those who left an election do not count: they can be gone.
+func (m *moduleStates) checkSeats() error {
+	validators := make(map[string]stakingtypes.Validator, len(m.staking.Validators))
+	for _, v := range m.staking.Validators {
+		validators[v.OperatorAddress] = v
+	}
+	if n := len(m.epoch.ValidatorSets); n > 0 {
+		for _, member := range m.epoch.ValidatorSets[n-1].Members {
+			v, ok := validators[member.Operator]
+			if !ok {
+				return fmt.Errorf("%w: %s is in the validator set, and x/staking does not know it", errGenesis, member.Operator)
+			}
+			if own, err := m.isKeyOf(member.PubKey, v); err != nil {
+				return fmt.Errorf("%w: key of %s: %w", errGenesis, member.Operator, err)
+			} else if !own {
+				return fmt.Errorf("%w: %s is in the validator set with a key that is not the one of x/staking", errGenesis, member.Operator)
+			}
+		}
+	}
+	type leaving struct {
+		epoch    uint64
+		operator string
+	}
+	left := make(map[leaving]bool, len(m.epoch.Leavings))
+	for _, l := range m.epoch.Leavings {
+		left[leaving{l.Epoch, l.Operator}] = true
+	}
+	live := uint64(0)
+	if h := m.epoch.HandOver; h != nil {
+		live = h.Epoch - min(h.Epoch, 1)
+	}
+	for _, e := range m.epoch.Elections {
+		if e.Epoch < live {
+			continue
+		}
+		for _, runs := range [][]epochtypes.SeatRun{e.Elected, e.Spares} {
+			for _, run := range runs {
+				if _, ok := validators[run.Operator]; !ok && !left[leaving{e.Epoch, run.Operator}] {
+					return fmt.Errorf("%w: %s was drawn for epoch %d, and x/staking does not know it", errGenesis, run.Operator, e.Epoch)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// isKeyOf reports whether a key is the one that a validator has, or is changing to.
+func (m *moduleStates) isKeyOf(key crypto.PublicKey, v stakingtypes.Validator) (bool, error) {
+	current, err := v.CmtConsPublicKey()
+	if err != nil {
+		return false, err
+	}
+	if key.Equal(current) {
+		return true, nil
+	}
+	for _, r := range m.staking.PendingConsensusKeyRotations {
+		if r.ValidatorAddress != v.OperatorAddress {
+			continue
+		}
+		v.ConsensusPubkey = r.NewPubkey
+		next, err := v.CmtConsPublicKey()
+		if err != nil {
+			return false, err
+		}
+		if key.Equal(next) {
+			return true, nil
+		}
+	}
+	return false, nil
 }

@@ -123,8 +123,20 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 	k.DistrKeeper = distrkeeper.NewKeeper(
 		cdc, service(distrtypes.StoreKey), k.AccountKeeper, k.BankKeeper, k.StakingKeeper, authtypes.FeeCollectorName, authority,
 	)
-	k.SlashingKeeper = slashingkeeper.NewKeeper(cdc, app.encoding.amino, service(slashingtypes.StoreKey), k.StakingKeeper, authority)
-	k.StakingKeeper.SetHooks(stakingtypes.NewMultiStakingHooks(k.DistrKeeper.Hooks(), k.SlashingKeeper.Hooks()))
+	k.NodeKeeper = nodekeeper.NewKeeper(
+		cdc, service(nodetypes.StoreKey), authority, addressCodec, validatorCodec, k.StakingKeeper, k.BankKeeper,
+	)
+	k.EpochKeeper = epochkeeper.NewKeeper(
+		cdc, service(epochtypes.StoreKey), authority, validatorCodec, k.NodeKeeper, k.StakingKeeper,
+	)
+	k.NodeKeeper.SetHeaderHashes(k.EpochKeeper)
+	// A fault is punished by the stake that stood behind the seat, not by what CometBFT calls power.
+	k.SlashingKeeper = slashingkeeper.NewKeeper(
+		cdc, app.encoding.amino, service(slashingtypes.StoreKey), k.EpochKeeper.Slasher(k.StakingKeeper), authority,
+	)
+	k.StakingKeeper.SetHooks(stakingtypes.NewMultiStakingHooks(
+		k.DistrKeeper.Hooks(), k.SlashingKeeper.Hooks(), k.EpochKeeper.Hooks(),
+	))
 	k.EvidenceKeeper = evidencekeeper.NewKeeper(
 		cdc, service(evidencetypes.StoreKey), k.StakingKeeper, k.SlashingKeeper, addressCodec, runtime.ProvideCometInfoService(),
 	)
@@ -151,10 +163,6 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 	router.AddRoute(govtypes.RouterKey, govv1beta1.ProposalHandler)
 	k.GovKeeper.SetLegacyRouter(router)
 
-	k.NodeKeeper = nodekeeper.NewKeeper(
-		cdc, service(nodetypes.StoreKey), authority, addressCodec, validatorCodec, k.StakingKeeper, k.BankKeeper,
-	)
-	k.EpochKeeper = epochkeeper.NewKeeper(cdc, service(epochtypes.StoreKey), authority, k.NodeKeeper)
 	k.DackKeeper = dackkeeper.NewKeeper(
 		cdc, service(dacktypes.StoreKey), authority, addressCodec, k.BankKeeper, k.EpochKeeper, k.NodeKeeper,
 	)
@@ -167,5 +175,6 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 		epochtypes.Stage{Name: epochtypes.StageSum, Closer: k.DackKeeper},
 		epochtypes.Stage{Name: epochtypes.StagePay, Closer: k.RewardsKeeper},
 	)
+	k.EpochKeeper.SetParamsGuard(k.checkEpochParams)
 	return k
 }

@@ -51,7 +51,7 @@ import (
 func newModules(app *App) *module.Manager {
 	cdc, registry := app.encoding.codec, app.encoding.registry
 	return module.NewManager(
-		genutil.NewAppModule(app.AccountKeeper, app.StakingKeeper, app, app.encoding.tx),
+		genutilModule{genutil.NewAppModule(app.AccountKeeper, app.StakingKeeper, app, app.encoding.tx)},
 		auth.NewAppModule(cdc, app.AccountKeeper, authsims.RandomGenesisAccounts),
 		vesting.NewAppModule(app.AccountKeeper, app.BankKeeper),
 		bank.NewAppModule(cdc, app.BankKeeper, app.AccountKeeper),
@@ -59,7 +59,7 @@ func newModules(app *App) *module.Manager {
 		gov.NewAppModule(cdc, app.GovKeeper, app.AccountKeeper, app.BankKeeper),
 		slashing.NewAppModule(cdc, app.SlashingKeeper, app.AccountKeeper, app.BankKeeper, app.StakingKeeper, registry),
 		distr.NewAppModule(cdc, app.DistrKeeper, app.AccountKeeper, app.BankKeeper, app.StakingKeeper),
-		staking.NewAppModule(cdc, app.StakingKeeper, app.AccountKeeper, app.BankKeeper),
+		stakingModule{staking.NewAppModule(cdc, app.StakingKeeper, app.AccountKeeper, app.BankKeeper)},
 		upgrade.NewAppModule(app.UpgradeKeeper, address.NewBech32Codec(AddressPrefix)),
 		evidence.NewAppModule(*app.EvidenceKeeper),
 		authzmodule.NewAppModule(cdc, app.AuthzKeeper, app.AccountKeeper, app.BankKeeper, registry),
@@ -102,12 +102,14 @@ func (bankBasics) DefaultGenesis(cdc codec.JSONCodec) json.RawMessage {
 	return cdc.MustMarshalJSON(gs)
 }
 
-// stakingBasics keeps no historical headers, which only IBC reads.
+// stakingBasics keeps no historical headers, which only IBC reads, and bonds as many validators as may be: they are the
+// candidates for the committee, whose size is a parameter of x/epoch.
 type stakingBasics struct{ staking.AppModuleBasic }
 
 func (stakingBasics) DefaultGenesis(cdc codec.JSONCodec) json.RawMessage {
 	gs := stakingtypes.DefaultGenesisState()
 	gs.Params.HistoricalEntries = 0
+	gs.Params.MaxValidators = maxValidators
 	return cdc.MustMarshalJSON(gs)
 }
 
@@ -137,18 +139,18 @@ func setOrders(m *module.Manager) {
 		distrtypes.ModuleName, slashingtypes.ModuleName, evidencetypes.ModuleName, stakingtypes.ModuleName, authz.ModuleName,
 	)
 	// Bank comes first: it credits the fees of the block to their collector. Epoch comes last: what the others do in a
-	// block belongs to the epoch of the block.
+	// block belongs to the epoch of the block, and the committee needs what x/staking made of its validators and their keys.
 	m.SetOrderEndBlockers(
 		banktypes.ModuleName, govtypes.ModuleName, stakingtypes.ModuleName, feegrant.ModuleName,
 		nodetypes.ModuleName, dacktypes.ModuleName, rewardstypes.ModuleName, epochtypes.ModuleName,
 	)
-	// Genutil comes last: its transactions need every other module.
+	// Genutil's transactions need the other modules of the SDK, and x/epoch draws the first committee from the validators
+	// that they create.
 	order := []string{
 		authtypes.ModuleName, banktypes.ModuleName, distrtypes.ModuleName, stakingtypes.ModuleName, slashingtypes.ModuleName,
 		govtypes.ModuleName, evidencetypes.ModuleName, authz.ModuleName, feegrant.ModuleName, upgradetypes.ModuleName,
-		vestingtypes.ModuleName, consensustypes.ModuleName,
+		vestingtypes.ModuleName, consensustypes.ModuleName, genutiltypes.ModuleName,
 		nodetypes.ModuleName, epochtypes.ModuleName, dacktypes.ModuleName, rewardstypes.ModuleName,
-		genutiltypes.ModuleName,
 	}
 	m.SetOrderInitGenesis(order...)
 	m.SetOrderExportGenesis(order...)

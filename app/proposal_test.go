@@ -18,17 +18,13 @@ const (
 
 func (c *chain) process(txs ...[]byte) abci.ResponseProcessProposal_ProposalStatus {
 	c.t.Helper()
-	res, err := c.app.ProcessProposal(&abci.RequestProcessProposal{
-		Height: c.app.LastBlockHeight() + 1, Time: c.now, Txs: txs, ProposerAddress: c.proposer,
-	})
-	require.NoError(c.t, err)
-	return res.Status
+	return c.processBy(c.proposer(0).Address, txs)
 }
 
 func (c *chain) prepare(maxBytes int64, txs ...[]byte) [][]byte {
 	c.t.Helper()
 	res, err := c.app.PrepareProposal(&abci.RequestPrepareProposal{
-		Height: c.app.LastBlockHeight() + 1, Time: c.now, MaxTxBytes: maxBytes, Txs: txs, ProposerAddress: c.proposer,
+		Height: c.app.LastBlockHeight() + 1, Time: c.now, MaxTxBytes: maxBytes, Txs: txs, ProposerAddress: c.proposer(0).Address,
 	})
 	require.NoError(c.t, err)
 	return res.Txs

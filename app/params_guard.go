@@ -1,0 +1,217 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
+	gogogrpc "github.com/cosmos/gogoproto/grpc"
+	"google.golang.org/grpc"
+
+	errorsmod "cosmossdk.io/errors"
+	"cosmossdk.io/math"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	consensustypes "github.com/cosmos/cosmos-sdk/x/consensus/types"
+	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
+
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
+)
+
+// ErrUnsafeParams reports parameters of several modules with which the committee could escape its punishment, or a dead one
+// could take the chain over.
+var ErrUnsafeParams = errorsmod.Register(Name, 2, "unsafe parameters")
+
+const (
+	// unbondingEpochs is the number of epochs that a seat outlives the freeze from which it comes: its election, its own
+	// epoch and the hand-over to the next one. Stake that left right after the freeze must stay within reach for so long, and
+	// for the evidence age after that.
+	unbondingEpochs = 3
+	// minSignedBlocksWindow leaves a member time to restart.
+	minSignedBlocksWindow = epochtypes.MinStepBlocks
+	// maxValidators bounds the work of a freeze, and what x/staking sorts in a block.
+	maxValidators = 300
+	// evidenceBlocksPerSecond is how many blocks may count for a second of evidence age. x/evidence refuses what is too old
+	// by time and by blocks: with more blocks than that, a double signature could be reported long after its stake is gone.
+	evidenceBlocksPerSecond = 1
+)
+
+// minSignedPerWindow is the least part of the window that a member must sign. With less, a dead newcomer could sit through the
+// step that brings in the next quarter.
+func minSignedPerWindow() math.LegacyDec { return math.LegacyNewDecWithPrec(5, 2) }
+
+// linkedParams are the parameters of several modules that have to fit each other for seats to be safe.
+type linkedParams struct {
+	staking  stakingtypes.Params
+	slashing slashingtypes.Params
+	evidence *cmtproto.EvidenceParams
+	epoch    epochtypes.Params
+	// duration of the open epoch, which may be longer than the next ones; 0 if none is open.
+	duration time.Duration
+}
+
+// check returns ErrUnsafeParams with the values that do not fit.
+func (p linkedParams) check() error {
+	longest := max(p.epoch.Duration, p.duration)
+	if p.evidence == nil {
+		return errorsmod.Wrap(ErrUnsafeParams, "no parameters of evidence")
+	}
+	if age := p.evidence.MaxAgeDuration; age < longest {
+		return errorsmod.Wrapf(ErrUnsafeParams, "consensus evidence.max_age_duration is %s, want at least an epoch, %s", age, longest)
+	}
+	most := int64(p.evidence.MaxAgeDuration/time.Second) * evidenceBlocksPerSecond
+	if blocks := p.evidence.MaxAgeNumBlocks; blocks < 1 || blocks > most {
+		return errorsmod.Wrapf(ErrUnsafeParams,
+			"consensus evidence.max_age_num_blocks is %d, want 1 to %d, a block for each second of max_age_duration", blocks, most)
+	}
+	if least := unbondingEpochs*longest + p.evidence.MaxAgeDuration; p.staking.UnbondingTime < least {
+		return errorsmod.Wrapf(ErrUnsafeParams, "staking unbonding_time is %s, want at least %s: %d epochs of %s and the evidence age of %s",
+			p.staking.UnbondingTime, least, unbondingEpochs, longest, p.evidence.MaxAgeDuration)
+	}
+	if p.staking.HistoricalEntries != 0 {
+		return errorsmod.Wrapf(ErrUnsafeParams,
+			"staking historical_entries is %d, want 0: the headers that it keeps name validators that ran no consensus",
+			p.staking.HistoricalEntries)
+	}
+	if p.staking.MaxValidators > maxValidators {
+		return errorsmod.Wrapf(ErrUnsafeParams, "staking max_validators is %d, want at most %d", p.staking.MaxValidators, maxValidators)
+	}
+	window := p.slashing.SignedBlocksWindow
+	if window < minSignedBlocksWindow {
+		return errorsmod.Wrapf(ErrUnsafeParams, "slashing signed_blocks_window is %d, want at least %d", window, minSignedBlocksWindow)
+	}
+	if least := p.slashing.MinSignedPerWindow; least.IsNil() || least.LT(minSignedPerWindow()) {
+		return errorsmod.Wrapf(ErrUnsafeParams, "slashing min_signed_per_window is %s, want at least %s", least, minSignedPerWindow())
+	}
+	if step := int64(p.epoch.StepBlocks); step < window {
+		return errorsmod.Wrapf(ErrUnsafeParams,
+			"epoch step_blocks is %d, want at least slashing signed_blocks_window, %d: the dead must be jailed before the next step",
+			step, window)
+	}
+	return nil
+}
+
+// linkedParams reads the parameters as they are.
+func (k *keepers) linkedParams(ctx context.Context) (p linkedParams, err error) {
+	if p.staking, err = k.StakingKeeper.GetParams(ctx); err != nil {
+		return p, errorsmod.Wrap(err, "parameters of x/staking")
+	}
+	if p.slashing, err = k.SlashingKeeper.GetParams(ctx); err != nil {
+		return p, errorsmod.Wrap(err, "parameters of x/slashing")
+	}
+	consensus, err := k.ConsensusKeeper.ParamsStore.Get(ctx)
+	if err != nil {
+		return p, errorsmod.Wrap(err, "parameters of consensus")
+	}
+	p.evidence = consensus.Evidence
+	if p.epoch, err = k.EpochKeeper.Params(ctx); err != nil {
+		return p, errorsmod.Wrap(err, "parameters of x/epoch")
+	}
+	number, err := k.EpochKeeper.CurrentNumber(ctx)
+	if err != nil {
+		return p, err
+	}
+	open, err := k.EpochKeeper.Epoch(ctx, number)
+	if err != nil {
+		return p, err
+	}
+	p.duration = open.Duration
+	return p, nil
+}
+
+// checkParams returns ErrUnsafeParams if the parameters as they are do not fit each other. A chain whose genesis has development
+// set may have any.
+func (k *keepers) checkParams(ctx context.Context) error {
+	development, err := k.EpochKeeper.Development(ctx)
+	if err != nil || development {
+		return err
+	}
+	p, err := k.linkedParams(ctx)
+	if err != nil {
+		return err
+	}
+	return p.check()
+}
+
+// checkEpochParams returns ErrUnsafeParams if new parameters of x/epoch do not fit those of the others.
+func (k *keepers) checkEpochParams(ctx context.Context, params epochtypes.Params) error {
+	development, err := k.EpochKeeper.Development(ctx)
+	if err != nil || development {
+		return err
+	}
+	p, err := k.linkedParams(ctx)
+	if err != nil {
+		return err
+	}
+	p.epoch = params
+	return p.check()
+}
+
+// guardedRouter takes the services of messages in, and puts a guard before those of the SDK that change linked parameters. All
+// ways to a message lead through the router: transactions, x/gov and x/authz. x/epoch asks for the guard itself.
+type guardedRouter struct {
+	next gogogrpc.Server
+	// check returns an error if the parameters as they are must not stand.
+	check func(context.Context) error
+}
+
+// RegisterService implements gogogrpc.Server. It panics if a service is not what its name says: a fault of the wiring.
+func (r guardedRouter) RegisterService(sd *grpc.ServiceDesc, handler any) {
+	switch sd.ServiceName {
+	case "cosmos.staking.v1beta1.Msg":
+		handler = guardedStaking{handler.(stakingtypes.MsgServer), r.check}
+	case "cosmos.slashing.v1beta1.Msg":
+		handler = guardedSlashing{handler.(slashingtypes.MsgServer), r.check}
+	case "cosmos.consensus.v1.Msg":
+		handler = guardedConsensus{handler.(consensustypes.MsgServer), r.check}
+	}
+	r.next.RegisterService(sd, handler)
+}
+
+type guardedStaking struct {
+	stakingtypes.MsgServer
+
+	check func(context.Context) error
+}
+
+func (s guardedStaking) UpdateParams(ctx context.Context, msg *stakingtypes.MsgUpdateParams) (*stakingtypes.MsgUpdateParamsResponse, error) {
+	return guarded(ctx, msg, s.MsgServer.UpdateParams, s.check)
+}
+
+type guardedSlashing struct {
+	slashingtypes.MsgServer
+
+	check func(context.Context) error
+}
+
+func (s guardedSlashing) UpdateParams(ctx context.Context, msg *slashingtypes.MsgUpdateParams) (*slashingtypes.MsgUpdateParamsResponse, error) {
+	return guarded(ctx, msg, s.MsgServer.UpdateParams, s.check)
+}
+
+type guardedConsensus struct {
+	consensustypes.MsgServer
+
+	check func(context.Context) error
+}
+
+func (s guardedConsensus) UpdateParams(ctx context.Context, msg *consensustypes.MsgUpdateParams) (*consensustypes.MsgUpdateParamsResponse, error) {
+	return guarded(ctx, msg, s.MsgServer.UpdateParams, s.check)
+}
+
+// guarded runs a handler and keeps what it wrote if the parameters fit each other then. The handler has checked the authority
+// by that time.
+func guarded[Req, Res any](
+	ctx context.Context, msg *Req, handle func(context.Context, *Req) (*Res, error), check func(context.Context) error,
+) (*Res, error) {
+	branch, write := sdk.UnwrapSDKContext(ctx).CacheContext()
+	res, err := handle(branch, msg)
+	if err != nil {
+		return nil, err
+	}
+	if err := check(branch); err != nil {
+		return nil, err
+	}
+	write()
+	return res, nil
+}
