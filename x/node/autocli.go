@@ -35,6 +35,16 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					Example:        "edged query node worker-by-peer-key 3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29",
 					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "peer_key"}},
 				},
+				{
+					RpcMethod: "Node", Use: "node [operator]",
+					Short:          "Query who takes part: participation, health, and whether a report is due",
+					Example:        "edged query node node edgevaloper1...",
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "operator"}},
+				},
+				{
+					RpcMethod: "Nodes", Use: "nodes", Short: "Query all nodes that have opted in at least once",
+					Example: "edged query node nodes --page-limit 50",
+				},
 			},
 		},
 		Tx: &autocliv1.ServiceCommandDescriptor{
@@ -66,6 +76,21 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					Example:        "edged tx node remove-worker 1 --from operator",
 					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "worker_id"}},
 				},
+				{
+					RpcMethod: "OptIn", Use: "opt-in", Short: "Let your node take part in elections from the next epoch on",
+					Long: "Let your node take part in the elections of committees from the next epoch on. It can be elected eligibility_epochs " +
+						"after it first opted in, needs a beacon key (edged tx epoch register-beacon-key), and reports once in each epoch. A " +
+						"node that sent no report in two epochs opts in again.",
+					Example: "edged tx node opt-in --from operator",
+				},
+				{
+					RpcMethod: "OptOut", Use: "opt-out", Short: "End the participation of your node from the next epoch on",
+					Long: "End the participation of your node from the next epoch on. Seats that it holds stay with it until they are handed " +
+						"over, so keep it running until then.",
+					Example: "edged tx node opt-out --from operator",
+				},
+				// client/cli has the command: it asks for the epoch and for the hash of a block.
+				{RpcMethod: "Report", Skip: true},
 				{RpcMethod: "UpdateParams", Skip: true},
 			},
 		},

@@ -1,4 +1,4 @@
-// Package node is the registry of the machines that serve on behalf of nodes.
+// Package node is the registry of the machines that serve on behalf of nodes, and of who takes part in elections.
 package node
 
 import (
@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	gwruntime "github.com/grpc-ecosystem/grpc-gateway/runtime"
+	"github.com/spf13/cobra"
 
 	"cosmossdk.io/core/appmodule"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/types/module"
 	simtypes "github.com/cosmos/cosmos-sdk/types/simulation"
 
+	"github.com/edgechain/edge/x/node/client/cli"
 	"github.com/edgechain/edge/x/node/keeper"
 	"github.com/edgechain/edge/x/node/simulation"
 	"github.com/edgechain/edge/x/node/types"
@@ -76,6 +78,9 @@ func (AppModule) RegisterGRPCGatewayRoutes(clientCtx client.Context, mux *gwrunt
 		panic(err)
 	}
 }
+
+// GetTxCmd returns the parent of the module's transactions, with those that AutoCLI cannot make.
+func (AppModule) GetTxCmd() *cobra.Command { return cli.TxCommand() }
 
 // RegisterServices registers the transaction and query services.
 func (am AppModule) RegisterServices(cfg module.Configurator) {
@@ -136,6 +141,9 @@ func (am AppModule) WeightedOperationsX(weights simsx.WeightSource, reg simsx.Re
 	reg.Add(weights.Get("msg_register_worker", 100), simulation.MsgRegisterWorkerFactory(am.keeper))
 	reg.Add(weights.Get("msg_update_worker", 40), simulation.MsgUpdateWorkerFactory(am.keeper))
 	reg.Add(weights.Get("msg_remove_worker", 30), simulation.MsgRemoveWorkerFactory(am.keeper))
+	reg.Add(weights.Get("msg_opt_in", 60), simulation.MsgOptInFactory(am.keeper))
+	reg.Add(weights.Get("msg_opt_out", 15), simulation.MsgOptOutFactory(am.keeper))
+	reg.Add(weights.Get("msg_report", 100), simulation.MsgReportFactory(am.keeper))
 }
 
 // ProposalMsgsX registers the messages of governance for simulations.

@@ -249,3 +249,37 @@ func TestOpenEpoch(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 3, epoch)
 }
+
+// An epoch begins with the block behind the one that opens it; that of the genesis with the first block of the chain.
+func TestEpochHeight(t *testing.T) {
+	for _, tt := range []struct {
+		genesis, opening, first, second int64
+	}{
+		{0, 7, 1, 8}, // InitChain leaves the height at 0 if the first block is 1
+		{100, 100, 100, 101},
+	} {
+		f := newEmptyFixture(t)
+		f.ctx = f.ctx.WithBlockHeight(tt.genesis)
+		require.NoError(t, f.k.InitGenesis(f.ctx, *types.DefaultGenesis()))
+		require.NoError(t, f.k.OpenEpoch(f.ctx, 1, nil))
+		height, err := f.k.EpochHeight.Get(f.ctx)
+		require.NoError(t, err)
+		require.Equal(t, tt.first, height)
+
+		f.ctx = f.ctx.WithBlockHeight(tt.opening)
+		require.NoError(t, f.k.OpenEpoch(f.ctx, 1, nil), "the same one again changes nothing")
+		again, err := f.k.EpochHeight.Get(f.ctx)
+		require.NoError(t, err)
+		require.Equal(t, tt.first, again)
+
+		require.NoError(t, f.k.OpenEpoch(f.ctx, 2, nil))
+		height, err = f.k.EpochHeight.Get(f.ctx)
+		require.NoError(t, err)
+		require.Equal(t, tt.second, height)
+	}
+}
+
+func TestHeaderHashesAreSetOnce(t *testing.T) {
+	f := newFixture(t)
+	require.Panics(t, func() { f.k.SetHeaderHashes(f.hashes) })
+}

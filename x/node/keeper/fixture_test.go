@@ -98,6 +98,18 @@ type fixture struct {
 	authority string
 	cdc       codec.Codec
 	rand      *rand.Rand
+	hashes    headerHashes
+}
+
+// headerHashes are the hashes of headers that the chain keeps, by height.
+type headerHashes map[int64][]byte
+
+func (h headerHashes) HeaderHash(_ context.Context, height int64) ([]byte, error) {
+	hash, ok := h[height]
+	if !ok {
+		return nil, errors.New("not kept")
+	}
+	return hash, nil
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -118,6 +130,7 @@ func newEmptyFixture(t *testing.T) *fixture {
 		operators: addresscodec.NewBech32Codec("edgevaloper"),
 		cdc:       moduletestutil.MakeTestEncodingConfig(auth.AppModuleBasic{}, bank.AppModuleBasic{}, node.AppModule{}).Codec,
 		rand:      rand.New(rand.NewPCG(1, 2)),
+		hashes:    headerHashes{},
 	}
 	keys := storetypes.NewKVStoreKeys(authtypes.StoreKey, banktypes.StoreKey, types.StoreKey)
 	f.ctx = testutil.DefaultContextWithKeys(keys, nil, nil).WithChainID(chainID).WithBlockHeight(10)
@@ -138,6 +151,7 @@ func newEmptyFixture(t *testing.T) *fixture {
 		panics: map[string]any{},
 	}
 	f.k = keeper.NewKeeper(f.cdc, runtime.NewKVStoreService(keys[types.StoreKey]), f.authority, f.accounts, f.operators, f.staking, f.bank)
+	f.k.SetHeaderHashes(f.hashes)
 	f.msgs, f.queries = keeper.NewMsgServerImpl(f.k), keeper.NewQueryServerImpl(f.k)
 	return f
 }

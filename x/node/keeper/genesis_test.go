@@ -26,7 +26,7 @@ func TestRandomHistory(t *testing.T) {
 		registered := 0
 		for range rapid.IntRange(1, 40).Draw(r, "steps") {
 			operator := operators[rapid.IntRange(0, 1).Draw(r, "operator")]
-			switch rapid.IntRange(0, 3).Draw(r, "action") {
+			switch rapid.IntRange(0, 6).Draw(r, "action") {
 			case 0:
 				if _, err := f.msgs.RegisterWorker(f.ctx, f.registration(operator)); err == nil {
 					registered++
@@ -41,6 +41,13 @@ func TestRandomHistory(t *testing.T) {
 			case 3:
 				epoch++
 				f.open(epoch)
+			case 4:
+				_, _ = f.msgs.OptIn(f.ctx, &types.MsgOptIn{Operator: f.operatorText(operator)})
+			case 5:
+				_, _ = f.msgs.OptOut(f.ctx, &types.MsgOptOut{Operator: f.operatorText(operator)})
+			case 6:
+				f.ctx = f.ctx.WithBlockHeight(f.ctx.BlockHeight() + 2)
+				_, _ = f.msgs.Report(f.ctx, f.report(operator))
 			}
 			f.check()
 			f.endBlock()
@@ -97,6 +104,8 @@ func TestInitGenesisRefuses(t *testing.T) {
 	gone := f.register(operator)
 	f.open(3)
 	f.remove(operator, gone)
+	f.optIn(operator)
+	f.optIn(f.operator())
 	good, err := f.k.ExportGenesis(f.ctx)
 	require.NoError(t, err)
 	for name, tt := range map[string]struct {
@@ -124,8 +133,24 @@ func TestInitGenesisRefuses(t *testing.T) {
 		"bad account":            {func(gs *types.GenesisState) { gs.Workers[0].Account = "edge1" }, types.ErrAddress},
 		"bad operator":           {func(gs *types.GenesisState) { gs.Workers[0].Operator = "edge1" }, types.ErrAddress},
 		"bad params":             {func(gs *types.GenesisState) { gs.Params.MaxWorkersPerNode = 0 }, types.ErrParams},
-		"negative deposit":       {func(gs *types.GenesisState) { gs.Workers[0].Deposit.Amount = gs.Workers[0].Deposit.Amount.Neg() }, types.ErrGenesis},
-		"account holds too much": {func(gs *types.GenesisState) { gs.Workers = gs.Workers[:1] }, types.ErrInvariant},
+		"no height of the epoch": {func(gs *types.GenesisState) { gs.EpochHeight = 0 }, types.ErrGenesis},
+		"negative height":        {func(gs *types.GenesisState) { gs.EpochHeight = -1 }, types.ErrGenesis},
+		"height without epoch":   {func(gs *types.GenesisState) { gs.Epoch, gs.Workers, gs.Nodes = 0, nil, nil }, types.ErrGenesis},
+		"epoch out of range":     {func(gs *types.GenesisState) { gs.Epoch = 1 << 63 }, types.ErrGenesis},
+		"node twice":             {func(gs *types.GenesisState) { gs.Nodes[1] = gs.Nodes[0] }, types.ErrGenesis},
+		"node twice, other case": {func(gs *types.GenesisState) {
+			gs.Nodes[1].Operator = strings.ToUpper(gs.Nodes[0].Operator)
+		}, types.ErrGenesis},
+		"node without operator":      {func(gs *types.GenesisState) { gs.Nodes[0].Operator = "" }, types.ErrAddress},
+		"node is an account":         {func(gs *types.GenesisState) { gs.Nodes[0].Operator = f.account() }, types.ErrAddress},
+		"node from two epochs on":    {func(gs *types.GenesisState) { gs.Nodes[0].FromEpoch = 5 }, types.ErrGenesis},
+		"node's first epoch is late": {func(gs *types.GenesisState) { gs.Nodes[0].FirstEpoch = 5 }, types.ErrGenesis},
+		"report to come":             {func(gs *types.GenesisState) { gs.Nodes[0].LastReportEpoch = 4 }, types.ErrGenesis},
+		"score of 101":               {func(gs *types.GenesisState) { gs.Nodes[0].Score = 101 }, types.ErrGenesis},
+		"down for longer than it is": {func(gs *types.GenesisState) { gs.Nodes[0].DownEpochs = 4 }, types.ErrGenesis},
+		"too long a wait":            {func(gs *types.GenesisState) { gs.Params.EligibilityEpochs = 101 }, types.ErrParams},
+		"negative deposit":           {func(gs *types.GenesisState) { gs.Workers[0].Deposit.Amount = gs.Workers[0].Deposit.Amount.Neg() }, types.ErrGenesis},
+		"account holds too much":     {func(gs *types.GenesisState) { gs.Workers = gs.Workers[:1] }, types.ErrInvariant},
 		"account holds too little": {func(gs *types.GenesisState) {
 			gs.Workers[0].Deposit.Amount = gs.Workers[0].Deposit.Amount.AddRaw(1)
 		}, types.ErrInvariant},
@@ -154,6 +179,20 @@ func TestInitGenesisAfterTheStakingCoinChanged(t *testing.T) {
 	require.Equal(t, f.state(), g.state())
 	_, err = g.msgs.UpdateParams(g.ctx, &types.MsgUpdateParams{Authority: g.authority, Params: gs.Params})
 	require.ErrorIs(t, err, types.ErrParams, "a change still has to name the staking coin")
+}
+
+// The genesis of a new network says who takes part, before any epoch.
+func TestInitGenesisOfNewChainWithNodes(t *testing.T) {
+	f := newEmptyFixture(t)
+	operator := f.operator()
+	gs := types.DefaultGenesis()
+	gs.Nodes = []types.Node{{Operator: f.operatorText(operator), OptedIn: true, Score: types.StartScore}}
+	require.NoError(t, f.k.InitGenesis(f.ctx, *gs))
+	require.NoError(t, f.k.OpenEpoch(f.ctx, 1, nil))
+	require.Equal(t, types.StandingOK, f.standing(operator, 2))
+	_, err := f.msgs.OptIn(f.ctx, &types.MsgOptIn{Operator: f.operatorText(operator)})
+	require.ErrorIs(t, err, types.ErrOptedIn)
+	requireRoundTrip(t, f)
 }
 
 // An address has one text in the state, whatever case the document has it in: operators are compared as texts.

@@ -252,7 +252,7 @@ func TestRemoveWorker(t *testing.T) {
 }
 
 func TestUpdateParams(t *testing.T) {
-	valid := types.Params{MaxWorkersPerNode: 2, WorkerDeposit: sdk.NewInt64Coin(types.StakingDenom, 5), RetirementsPerBlock: 3}
+	valid := types.Params{MaxWorkersPerNode: 2, WorkerDeposit: sdk.NewInt64Coin(types.StakingDenom, 5), RetirementsPerBlock: 3, EligibilityEpochs: 4}
 	with := func(change func(*types.Params)) types.Params {
 		p := valid
 		change(&p)
@@ -273,10 +273,13 @@ func TestUpdateParams(t *testing.T) {
 		"deposit in another coin": {f.authority, with(func(p *types.Params) { p.WorkerDeposit.Denom = "uusd" }), types.ErrParams},
 		"deposit without a coin":  {f.authority, with(func(p *types.Params) { p.WorkerDeposit = sdk.Coin{} }), types.ErrParams},
 		"negative deposit":        {f.authority, with(func(p *types.Params) { p.WorkerDeposit.Amount = p.WorkerDeposit.Amount.Neg() }), types.ErrParams},
+		"too long a wait":         {f.authority, with(func(p *types.Params) { p.EligibilityEpochs = types.EligibilityEpochsLimit + 1 }), types.ErrParams},
+		"no wait":                 {f.authority, with(func(p *types.Params) { p.EligibilityEpochs = 0 }), nil},
 		"valid":                   {f.authority, valid, nil},
 		"no deposit":              {f.authority, with(func(p *types.Params) { p.WorkerDeposit.Amount = p.WorkerDeposit.Amount.SubRaw(5) }), nil},
 		"the upper bounds": {f.authority, with(func(p *types.Params) {
 			p.MaxWorkersPerNode, p.RetirementsPerBlock = types.MaxWorkersPerNodeLimit, types.RetirementsPerBlockLimit
+			p.EligibilityEpochs = types.EligibilityEpochsLimit
 		}), nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -72,6 +72,18 @@ func (k *Keeper) mayReport(ctx context.Context, operator, sender []byte) (bool, 
 	return false, nil
 }
 
+// HeaderHash returns the hash of the header at a height, or types.ErrReportHash if it is not kept.
+func (k *Keeper) HeaderHash(ctx context.Context, height int64) ([]byte, error) {
+	if k.headerHashes == nil {
+		return nil, errorsmod.Wrap(types.ErrReportHash, "this application keeps no hashes")
+	}
+	hash, err := k.headerHashes.HeaderHash(ctx, height)
+	if err != nil {
+		return nil, errorsmod.Wrapf(types.ErrReportHash, "height %d: %v", height, err)
+	}
+	return hash, nil
+}
+
 // checkReportedBlock returns types.ErrReportHeight or types.ErrReportHash unless the hash is that of the header of a block that
 // the current epoch has behind it and that is recent enough for its hash to be kept.
 func (k *Keeper) checkReportedBlock(ctx context.Context, height int64, hash []byte) error {
@@ -82,12 +94,9 @@ func (k *Keeper) checkReportedBlock(ctx context.Context, height int64, hash []by
 	if now := sdk.UnwrapSDKContext(ctx).BlockHeight(); height < first || height >= now {
 		return errorsmod.Wrapf(types.ErrReportHeight, "height %d, want %d to %d", height, first, now-1)
 	}
-	if k.headerHashes == nil {
-		return errorsmod.Wrap(types.ErrReportHash, "this application keeps no hashes")
-	}
-	want, err := k.headerHashes.HeaderHash(ctx, height)
+	want, err := k.HeaderHash(ctx, height)
 	if err != nil {
-		return errorsmod.Wrapf(types.ErrReportHash, "height %d: %v", height, err)
+		return err
 	}
 	// A missing hash never equals an empty one.
 	if len(hash) != types.HeaderHashSize || !bytes.Equal(hash, want) {

@@ -16,6 +16,7 @@ func RandomizedGenState(simState *module.SimulationState) {
 	simState.AppParams.GetOrGenerate("node_params", &gs.Params, simState.Rand, func(r *rand.Rand) {
 		gs.Params.MaxWorkersPerNode = uint32(1 + r.Intn(8))
 		gs.Params.RetirementsPerBlock = uint32(1 + r.Intn(3))
+		gs.Params.EligibilityEpochs = uint32(r.Intn(4))
 		gs.Params.WorkerDeposit = sdk.NewInt64Coin(simState.BondDenom, r.Int63n(1000))
 	})
 	simState.GenState[types.ModuleName] = simState.Cdc.MustMarshalJSON(gs)

@@ -90,6 +90,7 @@ func MsgUpdateParamsFactory() simsx.SimMsgFactoryFn[*types.MsgUpdateParams] {
 				MaxWorkersPerNode:   uint32(r.IntInRange(1, 10)),
 				WorkerDeposit:       sdk.NewInt64Coin(sdk.DefaultBondDenom, int64(r.IntInRange(0, 1000))),
 				RetirementsPerBlock: uint32(r.IntInRange(1, 5)),
+				EligibilityEpochs:   uint32(r.IntInRange(0, 4)),
 			},
 		}
 	}
