@@ -142,6 +142,7 @@ func (AppModule) WeightedOperations(module.SimulationState) []simtypes.WeightedO
 // WeightedOperationsX registers the messages for simulations.
 func (am AppModule) WeightedOperationsX(weights simsx.WeightSource, reg simsx.Registry) {
 	reg.Add(weights.Get("msg_retry_item", 20), simulation.MsgRetryItemFactory(am.keeper))
+	reg.Add(weights.Get("msg_register_beacon_key", 20), simulation.MsgRegisterBeaconKeyFactory(am.keeper))
 }
 
 // ProposalMsgsX registers the messages of governance for simulations.

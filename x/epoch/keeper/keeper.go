@@ -4,6 +4,7 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/cosmos/cosmos-sdk/codec"
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
 	"github.com/edgechain/edge/x/epoch/types"
 )
@@ -133,6 +135,15 @@ func (k *Keeper) Params(ctx context.Context) (types.Params, error) { return k.pa
 
 // Development says whether the genesis lifted the lower bounds of parameters. It never changes.
 func (k *Keeper) Development(ctx context.Context) (bool, error) { return k.development.Get(ctx) }
+
+// IsValidator says whether an operator has a validator, bonded or not.
+func (k *Keeper) IsValidator(ctx context.Context, operator sdk.ValAddress) (bool, error) {
+	_, err := k.stakingKeeper.GetValidator(ctx, operator)
+	if errors.Is(err, stakingtypes.ErrNoValidatorFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
 
 // stageIndex returns the place of a stage in the machine.
 func (k *Keeper) stageIndex(name string) (int, bool) {

@@ -2,13 +2,11 @@ package keeper
 
 import (
 	"context"
-	"errors"
 
 	errorsmod "cosmossdk.io/errors"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
-	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
 	"github.com/edgechain/edge/x/epoch/beacon"
 	"github.com/edgechain/edge/x/epoch/types"
@@ -79,10 +77,10 @@ func (s msgServer) RegisterBeaconKey(goCtx context.Context, msg *types.MsgRegist
 	if err != nil {
 		return nil, errorsmod.Wrapf(sdkerrors.ErrInvalidAddress, "operator: %s", err)
 	}
-	if _, err := s.k.stakingKeeper.GetValidator(ctx, operator); errors.Is(err, stakingtypes.ErrNoValidatorFound) {
-		return nil, errorsmod.Wrap(types.ErrNotValidator, text)
-	} else if err != nil {
+	if known, err := s.k.IsValidator(ctx, operator); err != nil {
 		return nil, err
+	} else if !known {
+		return nil, errorsmod.Wrap(types.ErrNotValidator, text)
 	}
 	ctx.GasMeter().ConsumeGas(proofGas, "beacon key proof")
 	if err := beacon.CheckPubKey(msg.PubKey); err != nil {

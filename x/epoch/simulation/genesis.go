@@ -5,22 +5,31 @@ import (
 	"math/rand"
 	"time"
 
+	"cosmossdk.io/math"
+
 	"github.com/cosmos/cosmos-sdk/types/module"
 
 	"github.com/edgechain/edge/x/epoch/types"
 )
 
-// RandomizedGenState generates a random genesis. Simulated blocks are hours apart, so that an epoch has a few of them.
+// RandomizedGenState generates a random genesis. Simulated blocks are hours apart, so that an epoch has a few of them; the
+// bounds of a production network would give it thousands.
 func RandomizedGenState(simState *module.SimulationState) {
-	var duration time.Duration
-	simState.AppParams.GetOrGenerate("epoch_duration", &duration, simState.Rand, func(r *rand.Rand) {
-		duration = types.MinDuration + time.Duration(r.Int63n(int64(12*time.Hour)))
-	})
-	var budget uint32
-	simState.AppParams.GetOrGenerate("epoch_close_budget", &budget, simState.Rand, func(r *rand.Rand) {
-		budget = types.MinCloseBudget + uint32(r.Int31n(20))
-	})
-	simState.GenState[types.ModuleName] = simState.Cdc.MustMarshalJSON(&types.GenesisState{
-		Params: types.Params{Duration: duration, CloseBudget: budget},
-	})
+	var params types.Params
+	simState.AppParams.GetOrGenerate("epoch_params", &params, simState.Rand, func(r *rand.Rand) { params = randomParams(r) })
+	simState.GenState[types.ModuleName] = simState.Cdc.MustMarshalJSON(&types.GenesisState{Params: params, Development: true})
+}
+
+// randomParams returns parameters of a development network whose epochs end within a simulation.
+func randomParams(r *rand.Rand) types.Params {
+	return types.Params{
+		Duration:          types.MinDuration + time.Duration(r.Int63n(int64(12*time.Hour))),
+		CloseBudget:       types.MinCloseBudget + uint32(r.Int31n(20)),
+		BeaconBlocks:      1 + uint32(r.Int31n(4)),
+		Seats:             1 + uint32(r.Int31n(60)),
+		StepBlocks:        1 + uint32(r.Int31n(3)),
+		MinCommittee:      1 + uint32(r.Int31n(4)),
+		MinCommitteeStake: math.LegacyNewDecWithPrec(67+r.Int63n(34), 2),
+		ReadyBlocks:       types.MinDevelopmentReadyBlocks + uint32(r.Int31n(20)),
+	}
 }

@@ -2,25 +2,51 @@ package simulation
 
 import (
 	"context"
-	"time"
 
 	"github.com/cosmos/cosmos-sdk/testutil/simsx"
+	sdk "github.com/cosmos/cosmos-sdk/types"
 
+	"github.com/edgechain/edge/x/epoch/beacon"
 	"github.com/edgechain/edge/x/epoch/keeper"
 	"github.com/edgechain/edge/x/epoch/types"
 )
 
+// maxTries bounds the search for an account that operates a validator.
+const maxTries = 50
+
 // MsgUpdateParamsFactory creates a governance proposal with random parameters.
 func MsgUpdateParamsFactory() simsx.SimMsgFactoryFn[*types.MsgUpdateParams] {
 	return func(_ context.Context, testData *simsx.ChainDataSource, reporter simsx.SimulationReporter) ([]simsx.SimAccount, *types.MsgUpdateParams) {
-		r := testData.Rand()
 		return nil, &types.MsgUpdateParams{
 			Authority: testData.ModuleAccountAddress(reporter, "gov"),
-			Params: types.Params{
-				Duration:    types.MinDuration + time.Duration(r.IntInRange(0, 12))*time.Hour,
-				CloseBudget: uint32(r.IntInRange(types.MinCloseBudget, 50)),
-			},
+			Params:    randomParams(testData.Rand().Rand),
 		}
+	}
+}
+
+// MsgRegisterBeaconKeyFactory registers a new beacon key for a random validator.
+func MsgRegisterBeaconKeyFactory(k *keeper.Keeper) simsx.SimMsgFactoryFn[*types.MsgRegisterBeaconKey] {
+	return func(ctx context.Context, testData *simsx.ChainDataSource, reporter simsx.SimulationReporter) ([]simsx.SimAccount, *types.MsgRegisterBeaconKey) {
+		key, err := beacon.GenerateKey(testData.Rand())
+		if err != nil {
+			reporter.Skip(err.Error())
+			return nil, nil
+		}
+		for range maxTries {
+			account := testData.AnyAccount(reporter)
+			if reporter.IsSkipped() {
+				return nil, nil
+			}
+			operator := sdk.ValAddress(account.Address)
+			if known, err := k.IsValidator(ctx, operator); err != nil || !known {
+				continue
+			}
+			return []simsx.SimAccount{account}, &types.MsgRegisterBeaconKey{
+				Operator: operator.String(), PubKey: key.PubKey(), Proof: key.Prove(sdk.UnwrapSDKContext(ctx).ChainID(), operator),
+			}
+		}
+		reporter.Skip("no account operates a validator")
+		return nil, nil
 	}
 }
 

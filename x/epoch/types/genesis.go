@@ -15,9 +15,13 @@ func (g GenesisState) Validate() error {
 	if err := g.Params.Validate(g.Development); err != nil {
 		return err
 	}
+	if err := g.validateBeaconKeys(); err != nil {
+		return err
+	}
 	if len(g.Epochs) == 0 {
-		if g.Closing != (ClosingState{}) || len(g.SetAside) != 0 {
-			return errorsmod.Wrap(ErrInvalidGenesis, "closing state without epochs")
+		if g.Closing != (ClosingState{}) || len(g.SetAside) != 0 || len(g.Elections) != 0 || len(g.Frozen) != 0 || len(g.Leavings) != 0 ||
+			g.Beacon != nil || g.HandOver != nil || len(g.ValidatorSets) != 0 || len(g.HeaderHashes) != 0 {
+			return errorsmod.Wrap(ErrInvalidGenesis, "a state without epochs")
 		}
 		return nil
 	}
@@ -33,20 +37,29 @@ func (g GenesisState) Validate() error {
 	if g.Closing.Epoch != 0 && (g.Closing.Epoch != last.Number-1 || len(g.Epochs) < 2) {
 		return errorsmod.Wrapf(ErrInvalidGenesis, "epoch %d is being closed, the open one is %d", g.Closing.Epoch, last.Number)
 	}
-	return g.validateSetAside()
+	if last.Phase == PHASE_FROZEN && g.Closing.Epoch != 0 {
+		return errorsmod.Wrapf(ErrInvalidGenesis, "epoch %d is frozen while epoch %d is being closed", last.Number, g.Closing.Epoch)
+	}
+	if err := g.validateSetAside(); err != nil {
+		return err
+	}
+	return g.validateCommittee()
 }
 
-// validateEpoch checks the i-th epoch against its place: consecutive numbers, the last one open, the one before it closing
-// exactly if the closing machine says so, all others done.
+// validateEpoch checks the i-th epoch against its place: consecutive numbers, the last one open or frozen, the one before it
+// closing exactly if the closing machine says so, all others done.
 func (g GenesisState) validateEpoch(i int) error {
 	e := g.Epochs[i]
 	want := PHASE_DONE
 	switch {
+	case i == len(g.Epochs)-1 && g.Beacon != nil:
+		want = PHASE_FROZEN
 	case i == len(g.Epochs)-1:
 		want = PHASE_OPEN
 	case e.Number == g.Closing.Epoch:
 		want = PHASE_CLOSING
 	}
+	running := want == PHASE_OPEN || want == PHASE_FROZEN
 	switch {
 	case e.Number == 0:
 		return errorsmod.Wrap(ErrInvalidGenesis, "epochs count from 1")
@@ -62,7 +75,15 @@ func (g GenesisState) validateEpoch(i int) error {
 		return errorsmod.Wrap(ErrInvalidGenesis, "no start time")
 	case e.StartHeight < 1:
 		return errorsmod.Wrapf(ErrInvalidGenesis, "start height %d", e.StartHeight)
-	case (e.EndTime == nil) != (want == PHASE_OPEN), (e.EndHeight == 0) != (want == PHASE_OPEN):
+	case len(e.Seed) != SeedSize:
+		return errorsmod.Wrapf(ErrInvalidGenesis, "seed of %d bytes, want %d", len(e.Seed), SeedSize)
+	case want == PHASE_OPEN && (e.FreezeHeight != 0 || e.ClosingHeight != 0):
+		return errorsmod.Wrap(ErrInvalidGenesis, "has a freeze though it is open")
+	case want != PHASE_OPEN && (e.FreezeHeight < e.StartHeight || e.ClosingHeight <= e.FreezeHeight):
+		return errorsmod.Wrapf(ErrInvalidGenesis, "frozen at %d, closing at %d", e.FreezeHeight, e.ClosingHeight)
+	case !running && e.EndHeight < e.ClosingHeight:
+		return errorsmod.Wrapf(ErrInvalidGenesis, "ends at %d before its closing height %d", e.EndHeight, e.ClosingHeight)
+	case (e.EndTime == nil) != running, (e.EndHeight == 0) != running:
 		return errorsmod.Wrap(ErrInvalidGenesis, "has an end exactly if it is closed")
 	case e.EndTime != nil && (e.EndTime.Before(e.StartTime) || e.EndHeight < e.StartHeight):
 		return errorsmod.Wrap(ErrInvalidGenesis, "ends before it starts")
