@@ -149,7 +149,8 @@ func (s queryServer) Committee(ctx context.Context, req *types.QueryCommitteeReq
 		member(seat.Operator, seat.Tokens).Held++
 	}
 	slices.SortFunc(resp.Members, func(a, b types.CommitteeMember) int {
-		return cmp.Or(cmp.Compare(b.Held, a.Held), cmp.Compare(b.Elected, a.Elected), cmp.Compare(a.Operator, b.Operator))
+		return cmp.Or(cmp.Compare(b.Held, a.Held), cmp.Compare(b.Elected, a.Elected), b.Tokens.BigInt().Cmp(a.Tokens.BigInt()),
+			cmp.Compare(a.Operator, b.Operator))
 	})
 	return resp, nil
 }
