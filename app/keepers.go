@@ -129,6 +129,7 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 	k.EpochKeeper = epochkeeper.NewKeeper(
 		cdc, service(epochtypes.StoreKey), authority, validatorCodec, k.NodeKeeper, k.StakingKeeper,
 	)
+	k.EpochKeeper.SetConsensusParams(k.ConsensusKeeper.ParamsStore)
 	k.NodeKeeper.SetHeaderHashes(k.EpochKeeper)
 	// A fault is punished by the stake that stood behind the seat, not by what CometBFT calls power.
 	k.SlashingKeeper = slashingkeeper.NewKeeper(
