@@ -22,7 +22,7 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					Example: example("%s query epoch params"),
 				},
 				{
-					RpcMethod: "Current", Use: "current", Short: "Show the open epoch, the time left in it and the epoch that is being closed",
+					RpcMethod: "Current", Use: "current", Short: "Show the open epoch, the time left in it, the epoch that is being closed and the hand-over of seats",
 					Example: example("%s query epoch current --output json"),
 				},
 				{
@@ -38,11 +38,119 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					RpcMethod: "SetAside", Use: "set-aside", Short: "List the items that failed while an epoch was closed",
 					Example: example("%s query epoch set-aside"),
 				},
+				{
+					RpcMethod: "Beacon", Use: "beacon", Short: "Show the seed of the open epoch and, once it is frozen, the state of the beacon",
+					Example: example("%s query epoch beacon"),
+				},
+				{
+					RpcMethod: "BeaconKey", Use: "beacon-key OPERATOR", Short: "Show the beacon key of a validator",
+					Example:        example("%s query epoch beacon-key edgevaloper1..."),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "operator"}},
+				},
+				{
+					RpcMethod: "BeaconKeys", Use: "beacon-keys", Short: "List all beacon keys",
+					Example: example("%s query epoch beacon-keys --page-limit 500"),
+				},
+				{
+					RpcMethod: "Election", Use: "election [EPOCH]", Short: "Show the freeze and the draw for the committee of an epoch, the newest without a number",
+					Example:        example("%s query epoch election 12"),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "epoch", Optional: true}},
+				},
+				{
+					RpcMethod: "Frozen", Use: "frozen [EPOCH]", Short: "List the validators as the freeze for the committee of an epoch found them, and why some were no candidates",
+					Example:        example("%s query epoch frozen 12 --page-limit 300"),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "epoch", Optional: true}},
+				},
+				{
+					RpcMethod: "Committee", Use: "committee [EPOCH]", Short: "Show who was elected for an epoch, who left and who holds the seats; the open epoch without a number",
+					Example:        example("%[1]s query epoch committee\n%[1]s query epoch committee 12"),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "epoch", Optional: true}},
+				},
+				{
+					RpcMethod: "Seats", Use: "seats OPERATOR", Short: "List the seats that a validator won, by epoch, newest first",
+					Example:        example("%s query epoch seats edgevaloper1..."),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "operator"}},
+				},
+				{
+					RpcMethod: "Eligibility", Use: "eligibility OPERATOR", Short: "Tell whether a validator is a candidate for the next committee, and why not",
+					Example:        example("%s query epoch eligibility edgevaloper1..."),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "operator"}},
+				},
+				{
+					RpcMethod: "Slashable", Use: "slashable OPERATOR [DELEGATOR]",
+					Short:          "Tell until when stake that leaves a validator can still be slashed",
+					Example:        example("%[1]s query epoch slashable edgevaloper1...\n%[1]s query epoch slashable edgevaloper1... edge1..."),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "operator"}, {ProtoField: "delegator", Optional: true}},
+				},
+				{
+					// The height is an argument, because --height is that of the state which is asked.
+					RpcMethod: "ValidatorSet", Use: "validator-set [HEIGHT]", Short: "Show the validators in force at a height; the newest set without one",
+					Example:        example("%[1]s query epoch validator-set\n%[1]s query epoch validator-set 187201"),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "height", Optional: true}},
+				},
+				{
+					RpcMethod: "Beacon", Use: "beacon", Short: "Show the seed of the open epoch and, while it is frozen, the randomness beacon",
+					Example: example("%s query epoch beacon"),
+				},
+				{
+					RpcMethod: "BeaconKey", Use: "beacon-key OPERATOR", Short: "Show the beacon key that a validator has registered",
+					Example:        example("%s query epoch beacon-key edgevaloper1..."),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "operator"}},
+				},
+				{
+					RpcMethod: "BeaconKeys", Use: "beacon-keys", Short: "List the beacon keys of all validators",
+					Example: example("%s query epoch beacon-keys --page-limit 50"),
+				},
+				{
+					RpcMethod: "Election", Use: "election [EPOCH]",
+					Short:          "Show the record of the freeze and of the draw for the committee of an epoch, by default the newest",
+					Example:        example("%[1]s query epoch election\n%[1]s query epoch election 12"),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "epoch", Optional: true}},
+				},
+				{
+					RpcMethod: "Frozen", Use: "frozen [EPOCH]",
+					Short: "List the validators in the record of a freeze, by default the newest, and why they are candidates or not",
+					Example: example("%[1]s query epoch frozen\n" +
+						"%[1]s query epoch frozen 12 --page-limit 300"),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "epoch", Optional: true}},
+				},
+				{
+					RpcMethod: "Committee", Use: "committee [EPOCH]",
+					Short:          "Show who was elected for an epoch, by default the open one, who left, and who holds the seats",
+					Example:        example("%[1]s query epoch committee\n%[1]s query epoch committee 12"),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "epoch", Optional: true}},
+				},
+				{
+					RpcMethod: "Seats", Use: "seats OPERATOR", Short: "List the seats that a validator won over time, newest first",
+					Example:        example("%s query epoch seats edgevaloper1... --page-limit 10"),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "operator"}},
+				},
+				{
+					RpcMethod: "Eligibility", Use: "eligibility OPERATOR",
+					Short:          "Tell whether a validator can be elected into the next committee, and what to do if not",
+					Example:        example("%s query epoch eligibility edgevaloper1..."),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "operator"}},
+				},
+				{
+					RpcMethod: "Slashable", Use: "slashable OPERATOR [DELEGATOR]",
+					Short: "Tell until when faults of a validator can be reported, and what they can take from stake on its way out",
+					Example: example("%[1]s query epoch slashable edgevaloper1...\n" +
+						"%[1]s query epoch slashable edgevaloper1... edge1..."),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "operator"}, {ProtoField: "delegator", Optional: true}},
+				},
+				{
+					RpcMethod: "ValidatorSet", Use: "validator-set [HEIGHT]",
+					Short:          "Show the validators in force at a height, by default those of the newest set, with the stake behind their seats",
+					Example:        example("%[1]s query epoch validator-set\n%[1]s query epoch validator-set 187201"),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "height", Optional: true}},
+				},
 			},
 		},
 		Tx: &autocliv1.ServiceCommandDescriptor{
 			Service: types.Msg_serviceDesc.ServiceName,
 			RpcCommandOptions: []*autocliv1.RpcCommandOptions{
+				// cmd/edged has the command: it reads the key file and makes the proof.
+				{RpcMethod: "RegisterBeaconKey", Skip: true},
 				{
 					RpcMethod: "RetryItem", Use: "retry-item EPOCH STAGE", Short: "Retry an item that is set aside, or with no --key a whole stage",
 					Long:           "Retry an item that is set aside. Anyone may send it; the list is in `query epoch set-aside`. Without --key the stage as a whole is retried, which may need several transactions.",
@@ -51,10 +159,12 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 				},
 				{
 					RpcMethod: "UpdateParams", Use: "update-params-proposal PARAMS", Short: "Submit a proposal that replaces the parameters",
-					Example:        example(`%s tx epoch update-params-proposal '{"duration":"86400s","close_budget":500}' --from alice`),
+					Example:        example(`%s tx epoch update-params-proposal '{"duration":"86400s","close_budget":500,"beacon_blocks":100,"seats":150,"step_blocks":10000,"min_committee":7,"min_committee_stake":"0.9","ready_blocks":100}' --from alice`),
 					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "params"}},
 					GovProposal:    true,
 				},
+				// The program has a command that makes the proof.
+				{RpcMethod: "RegisterBeaconKey", Skip: true},
 			},
 		},
 	}
