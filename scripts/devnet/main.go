@@ -7,9 +7,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -18,14 +21,19 @@ import (
 )
 
 type options struct {
-	once     bool
-	dir      string
-	content  string
-	big      int64
-	epoch    time.Duration
-	block    time.Duration
-	offset   int
-	deadline time.Duration
+	once       bool
+	dir        string
+	content    string
+	big        int64
+	epoch      time.Duration
+	block      time.Duration
+	offset     int
+	deadline   time.Duration
+	validators int
+	stakes     string
+	seats      uint
+	steps      uint
+	beacon     uint
 }
 
 func main() {
@@ -38,6 +46,11 @@ func main() {
 	flag.DurationVar(&o.block, "block", 900*time.Millisecond, "wait after each block")
 	flag.IntVar(&o.offset, "port-offset", 0, "added to every port")
 	flag.DurationVar(&o.deadline, "deadline", 10*time.Minute, "bound on everything up to the table")
+	flag.IntVar(&o.validators, "validators", 1, "number of validators; their stakes differ unless --stakes says otherwise")
+	flag.StringVar(&o.stakes, "stakes", "", "stake in EDGE of all validators, or of each one, with commas")
+	flag.UintVar(&o.seats, "seats", 0, "seats of the committee (default that of a development network)")
+	flag.UintVar(&o.steps, "step-blocks", 0, "blocks between two steps of a hand-over (the same)")
+	flag.UintVar(&o.beacon, "beacon-blocks", 0, "least number of blocks in which proposers reveal (the same)")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -69,11 +82,23 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	fmt.Println("network in", o.dir)
-	n, err := devnet.Start(bounded, devnet.Config{
-		Dir: o.dir, Binaries: bins, EpochDuration: o.epoch, BlockTime: o.block, PortOffset: o.offset, Log: os.Stdout,
-	})
+	cfg, err := config(o)
 	if err != nil {
 		return err
+	}
+	cfg.Binaries = bins
+	n, err := devnet.Start(bounded, cfg)
+	if err != nil {
+		return err
+	}
+	if o.validators > 1 {
+		watching, end := context.WithCancel(ctx)
+		watched := make(chan struct{})
+		go func() {
+			defer close(watched)
+			watch(watching, n)
+		}()
+		defer func() { end(); <-watched }()
 	}
 	defer func() {
 		fmt.Println("stopping: the worker drains, then the chain")
@@ -95,6 +120,33 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	howTo(n, objects[0])
 	return wait(ctx, n)
+}
+
+// config is the network that the flags ask for.
+func config(o options) (devnet.Config, error) {
+	for name, v := range map[string]uint{"--seats": o.seats, "--step-blocks": o.steps, "--beacon-blocks": o.beacon} {
+		if v > math.MaxUint32 {
+			return devnet.Config{}, fmt.Errorf("%s %d is too large", name, v)
+		}
+	}
+	if o.validators < 1 {
+		return devnet.Config{}, fmt.Errorf("--validators %d, want at least 1", o.validators)
+	}
+	cfg := devnet.Config{
+		Dir: o.dir, EpochDuration: o.epoch, BlockTime: o.block, PortOffset: o.offset, Log: os.Stdout,
+		Validators: o.validators, Seats: uint32(o.seats), StepBlocks: uint32(o.steps), BeaconBlocks: uint32(o.beacon),
+		Reports: o.validators > 1,
+	}
+	switch {
+	case o.stakes != "":
+		cfg.Stakes = strings.Split(o.stakes, ",")
+	case o.validators > 1:
+		// Different stakes show what the seats follow.
+		for i := range o.validators {
+			cfg.Stakes = append(cfg.Stakes, strconv.Itoa(100_000*(o.validators-i)))
+		}
+	}
+	return cfg, nil
 }
 
 // content adds the files to the worker's store.
@@ -150,14 +202,15 @@ func howTo(n *devnet.Network, o devnet.Object) {
   RPC     http://127.0.0.1:%d        REST  http://127.0.0.1:%d
   gRPC    127.0.0.1:%d               worker  %s
 
-Three commands to try:
+The reference of the REST API is at http://127.0.0.1:%d/openapi. Commands to try:
 
   curl -s %s/b3/%s | head
   %s
   %s
+  %s
 
 Ctrl-C stops everything.
-`, n.ChainID(), n.Dir(), p.RPC, p.REST, p.GRPC, n.WorkerURL(), n.WorkerURL(), o.Name, n.GetLine(o.Name), n.QueryLine())
+`, n.ChainID(), n.Dir(), p.RPC, p.REST, p.GRPC, n.WorkerURL(), p.REST, n.WorkerURL(), o.Name, n.GetLine(o.Name), n.QueryLine(), n.CommitteeLine())
 }
 
 // wait stays until the signal comes or a program dies.

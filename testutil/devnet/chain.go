@@ -94,15 +94,9 @@ func (n *Network) WaitEpochDone(ctx context.Context, number uint64) (epochtypes.
 	return record, err
 }
 
-// WaitHeight waits for a committed height.
+// WaitHeight waits until the first validator has committed a height.
 func (n *Network) WaitHeight(ctx context.Context, height int64) error {
-	return n.poll(ctx, fmt.Sprintf("height %d", height), func(ctx context.Context) error {
-		h, err := n.Chain.Height(ctx)
-		if err == nil && h < height {
-			err = fmt.Errorf("height %d", h)
-		}
-		return err
-	})
+	return n.Nodes[0].WaitHeight(ctx, height)
 }
 
 // Parties are the addresses between which the settlement coin moves on this network.
@@ -150,15 +144,28 @@ func (c *Chain) Snapshot(ctx context.Context, height int64) (accounting.Snapshot
 	}
 }
 
-// Tx sends a transaction with a key of the validator's keyring and waits until it is in a block. A transaction that fails
-// there is an error with its log.
+// Tx sends a transaction with a key of the first validator's keyring and waits until it is in a block. A transaction that
+// fails there is an error with its log.
 func (n *Network) Tx(ctx context.Context, args ...string) error {
-	args = append(args, "--gas", "auto", "--gas-adjustment", "1.5", "--gas-prices", "0.0025"+StakeDenom, "--yes", "--output", "json")
-	out, err := n.edged(ctx, args...)
+	return n.Nodes[0].Tx(ctx, args...)
+}
+
+// Tx sends a transaction with a key of the validator's keyring through any validator that runs and waits until it is in a
+// block. A transaction that fails there is an error with its log.
+func (v *Node) Tx(ctx context.Context, args ...string) error {
+	via := v
+	if !v.Running() {
+		if via = v.n.running(); via == nil {
+			return errors.New("no validator runs")
+		}
+	}
+	args = append(args, "--gas", "auto", "--gas-adjustment", "1.5", "--gas-prices", "0.0025"+StakeDenom, "--yes", "--output", "json",
+		"--node", "tcp://"+loopback(via.Ports.RPC))
+	out, err := v.Edged(ctx, args...)
 	if err != nil {
 		return err
 	}
-	if err := n.included(ctx, out); err != nil {
+	if err := v.n.included(ctx, out); err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(args, " "), err)
 	}
 	return nil
@@ -190,7 +197,11 @@ func (n *Network) TxData(ctx context.Context, printed string) ([]byte, error) {
 	}
 	var data []byte
 	err = n.poll(ctx, "transaction "+sent.TxHash, func(ctx context.Context) error {
-		res, err := n.Chain.RPC.Tx(ctx, hash, false)
+		via := n.running()
+		if via == nil {
+			return final{errors.New("no validator runs")}
+		}
+		res, err := via.Chain.RPC.Tx(ctx, hash, false)
 		if err != nil {
 			return err // not in a block yet, or the node is busy
 		}

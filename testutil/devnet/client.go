@@ -202,5 +202,10 @@ func (n *Network) GetLine(name string) string {
 
 // QueryLine is a command that asks the chain for the summaries of epochs, for people to paste.
 func (n *Network) QueryLine() string {
-	return fmt.Sprintf("%s query rewards epochs --home %s", n.cfg.Binaries.Edged, n.cfg.chainHome())
+	return fmt.Sprintf("%s query rewards epochs --home %s", n.cfg.Binaries.Edged, n.Nodes[0].Home)
+}
+
+// CommitteeLine is a command that asks the chain who sits in the committee, for people to paste.
+func (n *Network) CommitteeLine() string {
+	return fmt.Sprintf("%s query epoch committee --home %s", n.cfg.Binaries.Edged, n.Nodes[0].Home)
 }

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
+
+	"github.com/cosmos/cosmos-sdk/types/bech32"
 )
 
 // Names of keys in the keyrings.
@@ -17,60 +19,110 @@ const (
 	faucetKey = "faucet"
 )
 
-// initChain makes the home of the validator with the usual commands: keys, genesis accounts, a gentx, and settings.
+// initChain writes the homes of the validators with edged testnet.
 func (n *Network) initChain(ctx context.Context) error {
-	cfg, home := n.cfg, n.cfg.chainHome()
-	if _, err := n.edged(ctx, "init", "devnet", "--chain-id", cfg.ChainID, "--settlement-denom", SettlementDenom,
-		"--development", "--epoch-duration", cfg.EpochDuration.String()); err != nil {
-		return err
+	cfg := n.cfg
+	args := []string{
+		"testnet", "--validators", strconv.Itoa(cfg.Validators), "--output-dir", cfg.chainDir(), "--chain-id", cfg.ChainID,
+		"--settlement-denom", SettlementDenom, "--development", "--epoch-duration", cfg.EpochDuration.String(),
+		"--block-time", cfg.BlockTime.String(), "--port-offset", strconv.Itoa(cfg.PortOffset),
 	}
-	rpc := "tcp://" + loopback(n.Ports.RPC)
-	for _, e := range []struct{ file, section, key, value string }{
-		{"client.toml", "", "chain-id", quoted(cfg.ChainID)},
-		{"client.toml", "", "keyring-backend", quoted("test")},
-		{"client.toml", "", "node", quoted(rpc)},
-		{"config.toml", "rpc", "laddr", quoted(rpc)},
-		{"config.toml", "rpc", "pprof_laddr", quoted(loopback(n.Ports.PProf))},
-		{"config.toml", "p2p", "laddr", quoted("tcp://" + loopback(n.Ports.P2P))},
-		{"config.toml", "consensus", "timeout_commit", quoted(cfg.BlockTime.String())},
-		{"app.toml", "api", "enable", "true"},
-		{"app.toml", "api", "address", quoted("tcp://" + loopback(n.Ports.REST))},
-		{"app.toml", "grpc", "address", quoted(loopback(n.Ports.GRPC))},
+	if len(cfg.Stakes) > 0 {
+		args = append(args, "--stakes", strings.Join(cfg.Stakes, ","))
+	}
+	for _, p := range []struct {
+		flag  string
+		value uint32
+	}{
+		{"--seats", cfg.Seats},
+		{"--step-blocks", cfg.StepBlocks},
+		{"--beacon-blocks", cfg.BeaconBlocks},
 	} {
-		if err := setTOML(filepath.Join(home, "config", e.file), e.section, e.key, e.value); err != nil {
-			return err
+		if p.value != 0 {
+			args = append(args, p.flag, strconv.FormatUint(uint64(p.value), 10))
 		}
 	}
-
-	var err error
-	if n.Operator, err = addKey(ctx, n.edged, operatorKey); err != nil {
+	if _, err := run(ctx, nil, cfg.Binaries.Edged, args...); err != nil {
 		return err
 	}
-	faucet, err := addKey(ctx, n.edged, faucetKey)
+	doc, err := readGenesis(n.Nodes[0].genesisFile())
 	if err != nil {
 		return err
 	}
-	accounts := []struct{ address, coins string }{
-		{n.Operator, fmt.Sprintf("%d%s", operatorFunds, StakeDenom)},
-		{faucet, fmt.Sprintf("%d%s,%d%s", faucetFunds, StakeDenom, faucetFunds, SettlementDenom)},
+	if err := n.readOperators(doc); err != nil {
+		return err
 	}
-	for _, a := range accounts {
-		if _, err := n.edged(ctx, "genesis", "add-genesis-account", a.address, a.coins); err != nil {
+	if len(cfg.Genesis) == 0 && cfg.EditGenesis == nil {
+		return nil
+	}
+	if err := edit(doc, cfg.Genesis); err != nil {
+		return err
+	}
+	if cfg.EditGenesis != nil {
+		if err := cfg.EditGenesis(doc); err != nil {
 			return err
 		}
 	}
-	if _, err := n.edged(ctx, "genesis", "gentx", operatorKey, fmt.Sprintf("%d%s", operatorStake, StakeDenom),
-		"--chain-id", cfg.ChainID, "--keyring-backend", "test"); err != nil {
+	b, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
 		return err
 	}
-	if _, err := n.edged(ctx, "genesis", "collect-gentxs"); err != nil {
-		return err
-	}
-	if err := editGenesis(filepath.Join(home, "config", "genesis.json"), cfg.Genesis); err != nil {
-		return err
+	for _, node := range n.Nodes {
+		if err := os.WriteFile(node.genesisFile(), b, 0o600); err != nil {
+			return err
+		}
 	}
 	_, err = n.edged(ctx, "genesis", "validate")
 	return err
+}
+
+// readOperators reads from the genesis who operates which validator.
+func (n *Network) readOperators(doc map[string]any) error {
+	raw, err := json.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	var genesis struct {
+		AppState struct {
+			Genutil struct {
+				GenTxs []struct {
+					Body struct {
+						Messages []struct {
+							Operator    string `json:"validator_address"`
+							Description struct{ Moniker string }
+						}
+					}
+				} `json:"gen_txs"`
+			}
+		} `json:"app_state"`
+	}
+	if err := json.Unmarshal(raw, &genesis); err != nil {
+		return err
+	}
+	for _, tx := range genesis.AppState.Genutil.GenTxs {
+		for _, m := range tx.Body.Messages {
+			for _, node := range n.Nodes {
+				if node.Moniker != m.Description.Moniker {
+					continue
+				}
+				_, address, err := bech32.DecodeAndConvert(m.Operator)
+				if err != nil {
+					return err
+				}
+				node.Valoper = m.Operator
+				if node.Operator, err = bech32.ConvertAndEncode("edge", address); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, node := range n.Nodes {
+		if node.Valoper == "" {
+			return fmt.Errorf("the genesis has no validator %s", node.Moniker)
+		}
+	}
+	n.Operator, n.Valoper = n.Nodes[0].Operator, n.Nodes[0].Valoper
+	return nil
 }
 
 // addKey makes a key in the test keyring of a program and returns its address.
@@ -82,24 +134,29 @@ func addKey(ctx context.Context, program func(context.Context, ...string) (strin
 	return strings.TrimSpace(out), err
 }
 
-// editGenesis sets fields of the document. A path that does not exist is an error: a renamed field must not go unnoticed.
-func editGenesis(path string, edits map[string]any) error {
+// readGenesis reads a genesis document.
+func readGenesis(path string) (map[string]any, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var doc map[string]any
 	dec := json.NewDecoder(strings.NewReader(string(b)))
 	dec.UseNumber() // heights and amounts must survive as they are
 	if err := dec.Decode(&doc); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	return doc, nil
+}
+
+// edit sets fields of the document. A path that does not exist is an error: a renamed field must not go unnoticed.
+func edit(doc, edits map[string]any) error {
 	for fields, value := range edits {
 		at := doc
 		names := strings.Split(fields, ".")
 		for i, name := range names {
 			if _, ok := at[name]; !ok {
-				return fmt.Errorf("%s has no field %s", path, strings.Join(names[:i+1], "."))
+				return fmt.Errorf("the genesis has no field %s", strings.Join(names[:i+1], "."))
 			}
 			if i == len(names)-1 {
 				at[name] = value
@@ -107,15 +164,12 @@ func editGenesis(path string, edits map[string]any) error {
 			}
 			next, ok := at[name].(map[string]any)
 			if !ok {
-				return fmt.Errorf("%s: %s is no object", path, strings.Join(names[:i+1], "."))
+				return fmt.Errorf("genesis: %s is no object", strings.Join(names[:i+1], "."))
 			}
 			at = next
 		}
 	}
-	if b, err = json.MarshalIndent(doc, "", "  "); err != nil {
-		return err
-	}
-	return os.WriteFile(path, b, 0o600)
+	return nil
 }
 
 // setTOML replaces the value of a key in a section of a settings file and keeps everything else, comments included.

@@ -5,17 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 )
 
 // Network is a running local network.
 type Network struct {
+	// Ports of the first validator and of the worker beside it, and Chain the chain as that validator sees it.
 	Ports Ports
 	Chain *Chain
-	// Operator is the account address of the validator's operator, Valoper its operator address, Settler the worker's hot
+	// Nodes are the validators.
+	Nodes []*Node
+	// Operator is the account address of the first validator's operator, Valoper its operator address, Settler the worker's hot
 	// account.
 	Operator, Valoper, Settler string
 	// WorkerID as registered.
@@ -26,8 +27,10 @@ type Network struct {
 	cfg Config
 
 	mu     sync.Mutex
-	chain  *process
 	worker *process
+
+	// endReports ends the sending of reports and waits for it; nil if none are sent.
+	endReports func() error
 }
 
 // startTimeout bounds the wait for each program to be ready.
@@ -40,32 +43,42 @@ const stopTimeout = 45 * time.Second
 func Start(ctx context.Context, cfg Config) (*Network, error) {
 	cfg = cfg.withDefaults()
 	n := &Network{Ports: NewPorts(cfg.PortOffset), cfg: cfg}
-	if err := n.Ports.Check(ctx); err != nil {
+	if err := errors.Join(n.Ports.Check(ctx), checkValidators(ctx, cfg.PortOffset, cfg.Validators)); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(cfg.chainHome()); err == nil {
+	if _, err := os.Stat(cfg.chainDir()); err == nil {
 		return nil, fmt.Errorf("%s holds a network already: choose another folder or remove it", cfg.Dir)
 	}
-	var err error
-	if n.Chain, err = newChain(n.RPC()); err != nil {
-		return nil, err
+	for i := range cfg.Validators {
+		node, err := newNode(n, i)
+		if err != nil {
+			return nil, err
+		}
+		n.Nodes = append(n.Nodes, node)
 	}
-	for _, step := range []struct {
+	n.Chain = n.Nodes[0].Chain
+	type step struct {
 		what string
 		do   func(context.Context) error
-	}{
-		{"make the genesis", n.initChain},
-		{"start the chain", n.startChain},
-		{"set up the worker", n.setUpWorker},
-		{"start the worker", n.StartWorker},
-		{"open the client's account", func(ctx context.Context) (err error) {
-			n.Client, err = n.NewClient(ctx, "client", cfg.Deposit)
-			return err
-		}},
-	} {
+	}
+	steps := []step{{"make the genesis", n.initChain}, {"start the chain", n.startChain}}
+	if cfg.Reports {
+		steps = append(steps, step{"send reports", n.startReports})
+	}
+	if !cfg.ChainOnly {
+		steps = append(steps,
+			step{"set up the worker", n.setUpWorker},
+			step{"start the worker", n.StartWorker},
+			step{"open the client's account", func(ctx context.Context) (err error) {
+				n.Client, err = n.NewClient(ctx, "client", cfg.Deposit)
+				return err
+			}},
+		)
+	}
+	for _, step := range steps {
 		began := time.Now()
 		if err := step.do(ctx); err != nil {
 			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
@@ -77,39 +90,46 @@ func Start(ctx context.Context, cfg Config) (*Network, error) {
 	return n, nil
 }
 
-// Stop ends the worker, which drains first, and then the chain.
+// Stop ends the reports, the worker, which drains first, and then the validators, all at a time.
 func (n *Network) Stop(ctx context.Context) error {
-	n.mu.Lock()
-	worker, chain := n.worker, n.chain
-	n.worker, n.chain = nil, nil
-	n.mu.Unlock()
 	var errs []error
-	for _, p := range []*process{worker, chain} {
-		if p == nil {
-			continue
-		}
-		errs = append(errs, func() error {
-			ctx, cancel := context.WithTimeout(ctx, stopTimeout)
-			defer cancel()
-			return p.stop(ctx)
-		}())
+	if n.endReports != nil {
+		errs = append(errs, n.endReports())
+	}
+	if p, err := n.takeWorker(); err == nil {
+		ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+		errs = append(errs, p.stop(ctx))
+		cancel()
+	}
+	stopped := make(chan error, len(n.Nodes))
+	for _, node := range n.Nodes {
+		go func() {
+			if !node.Running() {
+				stopped <- nil
+				return
+			}
+			stopped <- node.Stop(ctx)
+		}()
+	}
+	for range n.Nodes {
+		errs = append(errs, <-stopped)
 	}
 	return errors.Join(errs...)
 }
 
 // Failed returns an error if a program that should run has ended.
 func (n *Network) Failed() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, p := range []*process{n.chain, n.worker} {
-		if p == nil {
-			continue
-		}
-		if err := p.ended(); err != nil {
+	for _, node := range n.Nodes {
+		if err := node.failed(); err != nil {
 			return err
 		}
 	}
-	return nil
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.worker == nil {
+		return nil
+	}
+	return n.worker.ended()
 }
 
 // poll is poll that ends as soon as a program has died.
@@ -122,36 +142,35 @@ func (n *Network) poll(ctx context.Context, what string, f func(ctx context.Cont
 	})
 }
 
+// startChain starts all validators and waits until each has seen two blocks.
 func (n *Network) startChain(ctx context.Context) error {
-	p, err := start("edged", filepath.Join(n.cfg.Dir, "edged.log"), nil, n.cfg.Binaries.Edged, "start", "--home", n.cfg.chainHome())
-	if err != nil {
-		return err
+	for _, node := range n.Nodes {
+		if err := node.launch(); err != nil {
+			return err
+		}
 	}
-	n.mu.Lock()
-	n.chain = p
-	n.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := n.WaitHeight(ctx, 2); err != nil {
-		return err
+	for _, node := range n.Nodes {
+		if err := node.WaitHeight(ctx, 2); err != nil {
+			return err
+		}
 	}
-	out, err := n.edged(ctx, "keys", "show", operatorKey, "--bech", "val", "--address", "--keyring-backend", "test")
-	n.Valoper = strings.TrimSpace(out)
-	return err
+	return nil
 }
 
-// edged runs a command of edged with the validator's home.
+// edged runs a command of edged with the first validator's home.
 func (n *Network) edged(ctx context.Context, args ...string) (string, error) {
-	return run(ctx, nil, n.cfg.Binaries.Edged, append(args, "--home", n.cfg.chainHome())...)
+	return n.Nodes[0].Edged(ctx, args...)
 }
 
-// Edged runs a command of edged with the validator's home and returns what it printed.
+// Edged runs a command of edged with the first validator's home and returns what it printed.
 func (n *Network) Edged(ctx context.Context, args ...string) (string, error) {
 	return n.edged(ctx, args...)
 }
 
-// RPC is the address of the chain's RPC.
-func (n *Network) RPC() string { return "http://" + loopback(n.Ports.RPC) }
+// RPC is the address of the first validator's RPC.
+func (n *Network) RPC() string { return n.Nodes[0].RPC() }
 
 // WorkerURL is the address of the worker's gateway.
 func (n *Network) WorkerURL() string { return "http://" + loopback(n.Ports.Worker) }

@@ -23,15 +23,20 @@ func NewPorts(offset int) Ports {
 	}
 }
 
-// named lists the ports with what they are for.
-func (p Ports) named() []struct {
+// PortStep is the distance between the ports of two validators, as edged testnet lays them.
+const PortStep = 10
+
+type namedPort struct {
 	Name string
 	Port int
-} {
-	return []struct {
-		Name string
-		Port int
-	}{
+}
+
+// validatorPorts is the number of ports in named that every validator has; those of the worker follow.
+const validatorPorts = 5
+
+// named lists the ports with what they are for.
+func (p Ports) named() []namedPort {
+	return []namedPort{
 		{"RPC", p.RPC},
 		{"P2P", p.P2P},
 		{"gRPC", p.GRPC},
@@ -45,8 +50,25 @@ func (p Ports) named() []struct {
 // Check returns an error that names every port that another program holds. A network that found out one by one would
 // leave programs behind that talk to a stranger's chain.
 func (p Ports) Check(ctx context.Context) error {
+	return check(ctx, p.named())
+}
+
+// checkValidators is Check for the further validators of a network, 1 to n-1.
+func checkValidators(ctx context.Context, offset, n int) error {
 	var errs []error
-	for _, e := range p.named() {
+	for i := 1; i < n; i++ {
+		ports := NewPorts(offset + i*PortStep).named()
+		for j := range ports {
+			ports[j].Name = fmt.Sprintf("node%d's %s", i, ports[j].Name)
+		}
+		errs = append(errs, check(ctx, ports[:validatorPorts]))
+	}
+	return errors.Join(errs...)
+}
+
+func check(ctx context.Context, ports []namedPort) error {
+	var errs []error
+	for _, e := range ports {
 		if e.Port < 1 || e.Port > 65535 {
 			errs = append(errs, fmt.Errorf("%s port %d does not exist: choose another offset", e.Name, e.Port))
 			continue

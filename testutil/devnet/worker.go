@@ -38,7 +38,7 @@ func (n *Network) setUpWorker(ctx context.Context) error {
 	// The command runs as it is printed, in a shell; only where the keys lie and that nobody is asked is added.
 	path := "PATH=" + filepath.Dir(n.cfg.Binaries.Edged) + string(os.PathListSeparator) + os.Getenv("PATH")
 	out, err = run(ctx, []string{path}, "/bin/sh", "-c", identity.Command+` "$@"`, "register",
-		"--home", n.cfg.chainHome(), "--keyring-backend", "test", "--yes", "--output", "json")
+		"--home", n.Nodes[0].Home, "--keyring-backend", "test", "--yes", "--output", "json")
 	if err != nil {
 		return err
 	}

@@ -2,13 +2,13 @@ package cmd
 
 import (
 	"bufio"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	cmtcfg "github.com/cometbft/cometbft/config"
 	"github.com/cosmos/go-bip39"
@@ -17,18 +17,10 @@ import (
 	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/client/flags"
 	"github.com/cosmos/cosmos-sdk/client/input"
-	"github.com/cosmos/cosmos-sdk/codec"
 	"github.com/cosmos/cosmos-sdk/server"
 	"github.com/cosmos/cosmos-sdk/telemetry"
-	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/module"
-	"github.com/cosmos/cosmos-sdk/version"
 	"github.com/cosmos/cosmos-sdk/x/genutil"
-	genutiltypes "github.com/cosmos/cosmos-sdk/x/genutil/types"
-
-	"github.com/edgechain/edge/app"
-	dacktypes "github.com/edgechain/edge/x/dack/types"
-	epochtypes "github.com/edgechain/edge/x/epoch/types"
 )
 
 const (
@@ -39,16 +31,6 @@ const (
 	flagEpochDuration   = "epoch-duration"
 )
 
-// genesisOptions are the choices that a chain makes once.
-type genesisOptions struct {
-	// settlementDenom is the coin that clients pay in; empty leaves the default.
-	settlementDenom string
-	// development lifts the lower bounds of parameters.
-	development bool
-	// epochDuration is the length of an epoch; 0 leaves the default.
-	epochDuration time.Duration
-}
-
 // initCommand writes keys, configuration and the genesis of a chain.
 func initCommand(basics module.BasicManager) *cobra.Command {
 	var opts genesisOptions
@@ -56,7 +38,7 @@ func initCommand(basics module.BasicManager) *cobra.Command {
 		Use:   "init MONIKER",
 		Short: "Write keys, configuration and a genesis file",
 		Long: "Write a node's keys, its configuration and the genesis file of a new chain. To join an existing chain, replace the genesis " +
-			"file by the one of that chain.",
+			"file by the one of that chain. Keys that are there already stay as they are.",
 		Example: "edged init my-node --chain-id edge-1\n" +
 			"edged init local --chain-id edge-local-1 --settlement-denom uusd --development --epoch-duration 60s",
 		Args: cobra.ExactArgs(1),
@@ -68,9 +50,7 @@ func initCommand(basics module.BasicManager) *cobra.Command {
 	cmd.Flags().BoolP(flagOverwrite, "o", false, "replace an existing genesis file")
 	cmd.Flags().Bool(flagRecover, false, "read the mnemonic of the validator's key from stdin")
 	cmd.Flags().Int64(flags.FlagInitHeight, 1, "height of the first block")
-	cmd.Flags().StringVar(&opts.settlementDenom, flagSettlementDenom, "", "coin that clients pay in, fixed for ever")
-	cmd.Flags().BoolVar(&opts.development, flagDevelopment, false, "lift the lower bounds of parameters: local networks only, fixed for ever")
-	cmd.Flags().DurationVar(&opts.epochDuration, flagEpochDuration, 0, "length of an epoch, such as 24h")
+	opts.addFlags(cmd.Flags())
 	return cmd
 }
 
@@ -118,6 +98,10 @@ func runInit(cmd *cobra.Command, basics module.BasicManager, moniker string, opt
 	if err != nil {
 		return err
 	}
+	key, err := ensureBeaconKey(config.RootDir)
+	if err != nil {
+		return err
+	}
 	if err := genutil.ExportGenesisFile(genesis, config.GenesisFile()); err != nil {
 		return err
 	}
@@ -127,59 +111,15 @@ func runInit(cmd *cobra.Command, basics module.BasicManager, moniker string, opt
 		return err
 	}
 	out, err := json.Marshal(struct {
-		Moniker string `json:"moniker"`
-		ChainID string `json:"chain_id"`
-		NodeID  string `json:"node_id"`
-		Home    string `json:"home"`
-	}{moniker, chainID, nodeID, config.RootDir})
+		Moniker      string `json:"moniker"`
+		ChainID      string `json:"chain_id"`
+		NodeID       string `json:"node_id"`
+		Home         string `json:"home"`
+		BeaconPubKey string `json:"beacon_pub_key"`
+	}{moniker, chainID, nodeID, config.RootDir, hex.EncodeToString(key.PubKey())})
 	if err != nil {
 		return err
 	}
 	cmd.Println(string(out))
 	return nil
-}
-
-// newGenesis returns the genesis document of a new chain, validated.
-func newGenesis(
-	cdc codec.JSONCodec, txConfig client.TxEncodingConfig, basics module.BasicManager, opts genesisOptions,
-) (*genutiltypes.AppGenesis, error) {
-	state := basics.DefaultGenesis(cdc)
-	var epoch epochtypes.GenesisState
-	if err := cdc.UnmarshalJSON(state[epochtypes.ModuleName], &epoch); err != nil {
-		return nil, err
-	}
-	epoch.Development = opts.development
-	if opts.epochDuration != 0 {
-		epoch.Params.Duration = opts.epochDuration
-	}
-	state[epochtypes.ModuleName] = cdc.MustMarshalJSON(&epoch)
-
-	var dack dacktypes.GenesisState
-	if err := cdc.UnmarshalJSON(state[dacktypes.ModuleName], &dack); err != nil {
-		return nil, err
-	}
-	if opts.settlementDenom != "" {
-		if opts.settlementDenom == app.BondDenom {
-			return nil, fmt.Errorf("the settlement coin cannot be the staking coin %s", app.BondDenom)
-		}
-		if err := sdk.ValidateDenom(opts.settlementDenom); err != nil {
-			return nil, err
-		}
-		dack.Params.SettlementDenom = opts.settlementDenom
-	}
-	state[dacktypes.ModuleName] = cdc.MustMarshalJSON(&dack)
-
-	if err := basics.ValidateGenesis(cdc, txConfig, state); err != nil {
-		return nil, err
-	}
-	raw, err := json.MarshalIndent(state, "", "  ")
-	if err != nil {
-		return nil, err
-	}
-	return &genutiltypes.AppGenesis{
-		AppName:    version.AppName,
-		AppVersion: version.Version,
-		AppState:   raw,
-		Consensus:  &genutiltypes.ConsensusGenesis{Params: app.DefaultConsensusParams()},
-	}, nil
 }

@@ -21,7 +21,6 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	authcmd "github.com/cosmos/cosmos-sdk/x/auth/client/cli"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
-	genutilcli "github.com/cosmos/cosmos-sdk/x/genutil/client/cli"
 
 	"github.com/edgechain/edge/app"
 )
@@ -65,7 +64,9 @@ func NewRootCmd() *cobra.Command {
 
 	root.AddCommand(
 		initCommand(blank.Basics()),
-		genutilcli.Commands(blank.TxConfig(), blank.Basics(), home),
+		genesisCommand(blank.TxConfig(), blank.Basics(), home),
+		testnetCommand(blank),
+		beaconKeyCommand(),
 		keys.Commands(),
 		server.StatusCommand(),
 		queryCommand(),
@@ -84,7 +85,23 @@ func NewRootCmd() *cobra.Command {
 	if err := autoCLI.EnhanceRootCommand(root); err != nil {
 		panic(err)
 	}
+	replaceCommand(root, registerBeaconKeyCommand(), "tx", "epoch")
 	return root
+}
+
+// replaceCommand puts a command into a group in the place of the one of that name, if there is one, which was generated from
+// the schema.
+func replaceCommand(root, cmd *cobra.Command, path ...string) {
+	group, _, err := root.Find(path)
+	if err != nil {
+		panic(err)
+	}
+	for _, c := range group.Commands() {
+		if c.Name() == cmd.Name() {
+			group.RemoveCommand(c)
+		}
+	}
+	group.AddCommand(cmd)
 }
 
 // prepare reads the configuration of the node and of the client for a command, and writes it if there is none yet.
@@ -120,14 +137,15 @@ func prepare(cmd *cobra.Command, clientCtx client.Context) error {
 	return server.SetCmdServerContext(cmd, serverCtx)
 }
 
-// needsHome reports whether a command reads or writes the node's folder: all but those that speak of edged itself.
+// needsHome reports whether a command reads or writes the node's folder: all but those that speak of edged itself, and the one
+// that writes folders of its own.
 func needsHome(cmd *cobra.Command) bool {
 	for c := cmd; c.HasParent(); c = c.Parent() {
 		if c.Parent().HasParent() {
 			continue
 		}
 		switch c.Name() {
-		case "version", "completion", "help", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
+		case "testnet", "version", "completion", "help", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
 			return false
 		}
 	}
