@@ -159,7 +159,8 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 				},
 				{
 					RpcMethod: "UpdateParams", Use: "update-params-proposal PARAMS", Short: "Submit a proposal that replaces the parameters",
-					Example:        example(`%s tx epoch update-params-proposal '{"duration":"86400s","close_budget":500,"beacon_blocks":100,"seats":150,"step_blocks":10000,"min_committee":7,"min_committee_stake":"0.9","ready_blocks":100}' --from alice`),
+					Long:           "Submit a proposal that replaces the parameters, all at once. Here min_committee_stake is written as an integer of 10^-18: 0.9 is 900000000000000000. In the file of `tx gov submit-proposal` it is a decimal.",
+					Example:        example(`%s tx epoch update-params-proposal '{"duration":"86400s","close_budget":500,"beacon_blocks":100,"seats":150,"step_blocks":10000,"min_committee":7,"min_committee_stake":"900000000000000000","ready_blocks":100}' --from alice`),
 					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "params"}},
 					GovProposal:    true,
 				},
