@@ -39,56 +39,6 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					Example: example("%s query epoch set-aside"),
 				},
 				{
-					RpcMethod: "Beacon", Use: "beacon", Short: "Show the seed of the open epoch and, once it is frozen, the state of the beacon",
-					Example: example("%s query epoch beacon"),
-				},
-				{
-					RpcMethod: "BeaconKey", Use: "beacon-key OPERATOR", Short: "Show the beacon key of a validator",
-					Example:        example("%s query epoch beacon-key edgevaloper1..."),
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "operator"}},
-				},
-				{
-					RpcMethod: "BeaconKeys", Use: "beacon-keys", Short: "List all beacon keys",
-					Example: example("%s query epoch beacon-keys --page-limit 500"),
-				},
-				{
-					RpcMethod: "Election", Use: "election [EPOCH]", Short: "Show the freeze and the draw for the committee of an epoch, the newest without a number",
-					Example:        example("%s query epoch election 12"),
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "epoch", Optional: true}},
-				},
-				{
-					RpcMethod: "Frozen", Use: "frozen [EPOCH]", Short: "List the validators as the freeze for the committee of an epoch found them, and why some were no candidates",
-					Example:        example("%s query epoch frozen 12 --page-limit 300"),
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "epoch", Optional: true}},
-				},
-				{
-					RpcMethod: "Committee", Use: "committee [EPOCH]", Short: "Show who was elected for an epoch, who left and who holds the seats; the open epoch without a number",
-					Example:        example("%[1]s query epoch committee\n%[1]s query epoch committee 12"),
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "epoch", Optional: true}},
-				},
-				{
-					RpcMethod: "Seats", Use: "seats OPERATOR", Short: "List the seats that a validator won, by epoch, newest first",
-					Example:        example("%s query epoch seats edgevaloper1..."),
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "operator"}},
-				},
-				{
-					RpcMethod: "Eligibility", Use: "eligibility OPERATOR", Short: "Tell whether a validator is a candidate for the next committee, and why not",
-					Example:        example("%s query epoch eligibility edgevaloper1..."),
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "operator"}},
-				},
-				{
-					RpcMethod: "Slashable", Use: "slashable OPERATOR [DELEGATOR]",
-					Short:          "Tell until when stake that leaves a validator can still be slashed",
-					Example:        example("%[1]s query epoch slashable edgevaloper1...\n%[1]s query epoch slashable edgevaloper1... edge1..."),
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "operator"}, {ProtoField: "delegator", Optional: true}},
-				},
-				{
-					// The height is an argument, because --height is that of the state which is asked.
-					RpcMethod: "ValidatorSet", Use: "validator-set [HEIGHT]", Short: "Show the validators in force at a height; the newest set without one",
-					Example:        example("%[1]s query epoch validator-set\n%[1]s query epoch validator-set 187201"),
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "height", Optional: true}},
-				},
-				{
 					RpcMethod: "Beacon", Use: "beacon", Short: "Show the seed of the open epoch and, while it is frozen, the randomness beacon",
 					Example: example("%s query epoch beacon"),
 				},
@@ -139,6 +89,7 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "operator"}, {ProtoField: "delegator", Optional: true}},
 				},
 				{
+					// The height is an argument, because --height is that of the state that is asked.
 					RpcMethod: "ValidatorSet", Use: "validator-set [HEIGHT]",
 					Short:          "Show the validators in force at a height, by default those of the newest set, with the stake behind their seats",
 					Example:        example("%[1]s query epoch validator-set\n%[1]s query epoch validator-set 187201"),
@@ -164,8 +115,6 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "params"}},
 					GovProposal:    true,
 				},
-				// The program has a command that makes the proof.
-				{RpcMethod: "RegisterBeaconKey", Skip: true},
 			},
 		},
 	}
