@@ -18,12 +18,13 @@ import (
 	"github.com/cosmos/cosmos-sdk/x/tx/signing"
 
 	dacktypes "github.com/edgechain/edge/x/dack/types"
+	nodetypes "github.com/edgechain/edge/x/node/types"
 )
 
 // Bech32Prefix of the chain's account addresses. Operator addresses add "valoper".
 const Bech32Prefix = "edge"
 
-// Encoding is what the worker needs to sign settlements and read answers, without the application and its keepers.
+// Encoding is what the worker needs to sign settlements and reports and to read answers, without the application and its keepers.
 type Encoding struct {
 	Registry codectypes.InterfaceRegistry
 	Codec    codec.Codec
@@ -49,7 +50,7 @@ func NewEncoding() (Encoding, error) {
 	}
 	cryptocodec.RegisterInterfaces(registry)
 	authtypes.RegisterInterfaces(registry)
-	registry.RegisterImplementations((*sdk.Msg)(nil), &dacktypes.MsgSettle{})
+	registry.RegisterImplementations((*sdk.Msg)(nil), &dacktypes.MsgSettle{}, &nodetypes.MsgReport{})
 	cdc := codec.NewProtoCodec(registry)
 	signingOptions := signing.Options{
 		FileResolver:          proto.HybridResolver,

@@ -40,6 +40,20 @@ type rpc struct {
 	block    cmttypes.Txs
 	results  []*abci.ExecTxResult
 	response func(path string, data []byte) abci.ResponseQuery
+	// header is that of every height, committed the hash that commits are for, if it is another.
+	header    cmttypes.Header
+	committed []byte
+}
+
+func (r *rpc) Commit(_ context.Context, height *int64) (*coretypes.ResultCommit, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	hash := r.committed
+	if hash == nil {
+		hash = r.header.Hash()
+	}
+	return coretypes.NewResultCommit(&r.header, &cmttypes.Commit{Height: *height, BlockID: cmttypes.BlockID{Hash: hash}}, true), nil
 }
 
 func (r *rpc) Status(context.Context) (*coretypes.ResultStatus, error) {

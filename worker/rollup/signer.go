@@ -3,6 +3,7 @@ package rollup
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/cosmos/cosmos-sdk/client/tx"
 	"github.com/cosmos/cosmos-sdk/crypto/keyring"
@@ -68,26 +69,43 @@ func (s *KeyringSigner) Fee(gasLimit uint64) sdk.Coin {
 
 // Sign builds and signs the transaction.
 func (s *KeyringSigner) Sign(ctx context.Context, msg sdk.Msg, e Envelope) ([]byte, error) {
-	factory := tx.Factory{}.
+	return s.sign(ctx, msg, s.factory(e.ChainID, e.AccountNumber, e.GasLimit).
+		WithSequence(e.Sequence).
+		WithTimeoutHeight(uint64(e.TimeoutHeight)))
+}
+
+// SignUnordered builds and signs a transaction that takes no part in the account's sequence, so that it never stands in the
+// way of one that does. It is valid until a block time, at most 10 minutes ahead, which must be another one for each of them.
+func (s *KeyringSigner) SignUnordered(
+	ctx context.Context, msg sdk.Msg, chainID string, accountNumber, gasLimit uint64, validUntil time.Time,
+) ([]byte, error) {
+	return s.sign(ctx, msg, s.factory(chainID, accountNumber, gasLimit).
+		WithUnordered(true).
+		WithTimeoutTimestamp(validUntil))
+}
+
+func (s *KeyringSigner) factory(chainID string, accountNumber, gasLimit uint64) tx.Factory {
+	return tx.Factory{}.
 		WithTxConfig(s.enc.TxConfig).
 		WithKeybase(s.keys).
-		WithChainID(e.ChainID).
-		WithAccountNumber(e.AccountNumber).
-		WithSequence(e.Sequence).
-		WithGas(e.GasLimit).
-		WithFees(s.Fee(e.GasLimit).String()).
-		WithTimeoutHeight(uint64(e.TimeoutHeight)).
+		WithChainID(chainID).
+		WithAccountNumber(accountNumber).
+		WithGas(gasLimit).
+		WithFees(s.Fee(gasLimit).String()).
 		WithSignMode(signing.SignMode_SIGN_MODE_DIRECT)
+}
+
+func (s *KeyringSigner) sign(ctx context.Context, msg sdk.Msg, factory tx.Factory) ([]byte, error) {
 	builder, err := factory.BuildUnsignedTx(msg)
 	if err != nil {
-		return nil, fmt.Errorf("build settlement: %w", err)
+		return nil, fmt.Errorf("build transaction: %w", err)
 	}
 	if err := tx.Sign(ctx, factory, s.name, builder, true); err != nil {
-		return nil, fmt.Errorf("sign settlement: %w", err)
+		return nil, fmt.Errorf("sign transaction: %w", err)
 	}
 	encoded, err := s.enc.TxConfig.TxEncoder()(builder.GetTx())
 	if err != nil {
-		return nil, fmt.Errorf("encode settlement: %w", err)
+		return nil, fmt.Errorf("encode transaction: %w", err)
 	}
 	return encoded, nil
 }
