@@ -547,6 +547,11 @@ func (c *chain) resume(from moment) *chain {
 		d.comet.current, d.comet.next = current, next
 	}
 	d.comet.sets[from.height], d.comet.sets[from.height+1] = d.comet.current, d.comet.next
+	for height, hash := range c.comet.hashes {
+		if height < from.height {
+			d.comet.hashes[height], d.comet.times[height] = hash, c.comet.times[height]
+		}
+	}
 	return d
 }
 

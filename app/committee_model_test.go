@@ -174,6 +174,8 @@ type model struct {
 	seeds  map[uint64][]byte
 	seats  map[uint64][]string
 	spares map[uint64][]string
+	// wrong are heights of blocks whose reveal does not count.
+	wrong map[int64]bool
 }
 
 func newModel(c *chain) *model {
@@ -191,7 +193,7 @@ func (m *model) seed(epoch uint64) []byte {
 	e := m.c.election(epoch)
 	mix := sha(m.seed(epoch-1), m.c.comet.hashes[e.FreezeHeight-1])
 	for _, b := range m.c.comet.blocks {
-		if b.Height <= e.FreezeHeight || b.Height > e.ClosingHeight || len(b.Txs) == 0 {
+		if b.Height <= e.FreezeHeight || b.Height > e.ClosingHeight || len(b.Txs) == 0 || m.wrong[b.Height] {
 			continue
 		}
 		if reveal, ok := bytes.CutPrefix(b.Txs[0], domain16("edge/reveal-tx")); ok {
