@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	abci "github.com/cometbft/cometbft/abci/types"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -14,37 +15,57 @@ import (
 
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 
+	"github.com/edgechain/edge/x/epoch/beacon"
 	"github.com/edgechain/edge/x/epoch/types"
 )
 
 func TestFirstEpochOpensAtGenesis(t *testing.T) {
 	f := newFixture(t, 1).start(10)
+	seed := beacon.FirstSeed(chainID)
 	require.Equal(t, types.Epoch{
-		Number: 1, Phase: types.PHASE_OPEN, StartTime: genesisTime, StartHeight: 1, Duration: time.Minute,
+		Number: 1, Phase: types.PHASE_OPEN, StartTime: genesisTime, StartHeight: 1, Duration: time.Minute, Seed: seed,
 	}, f.epoch(1))
 	require.Equal(t, []uint64{1}, f.node.opened)
+	require.Equal(t, [][]byte{seed}, f.node.seeds)
 
 	later := newFixture(t, 1)
 	later.ctx = later.ctx.WithBlockHeight(100)
 	later.start(10)
 	require.EqualValues(t, 100, later.epoch(1).StartHeight)
+	require.EqualValues(t, 100, later.newestSet().Height)
+	require.EqualValues(t, 99, later.newestSet().Members[0].FreezeHeight)
 }
 
-func TestEpochEndsWithTheFirstBlockAfterItsDuration(t *testing.T) {
+// The duration is over at block 2, which freezes; with one validator and beacon_blocks of 1 the epoch ends with block 3.
+func TestEpochEndsAfterItsDurationAndTheBeacon(t *testing.T) {
 	f := newFixture(t, 3, 2).start(10)
 	require.Empty(t, f.block(59*time.Second))
-	require.EqualValues(t, 1, f.epoch(1).Number)
+	require.Equal(t, types.PHASE_OPEN, f.epoch(1).Phase)
 
 	events := f.block(time.Second)
-	require.Equal(t, 1, count(events, "EventEpochClosed"))
-	require.Equal(t, 1, count(events, "EventEpochOpened"))
-	end := genesisTime.Add(time.Minute)
+	require.Equal(t, 1, count(events, "EventFrozen"))
+	require.Zero(t, count(events, "EventEpochClosed"))
+	seed := f.epoch(1).Seed
+	require.Equal(t, types.Epoch{
+		Number: 1, Phase: types.PHASE_FROZEN, StartTime: genesisTime, StartHeight: 1, Duration: time.Minute,
+		Seed: seed, FreezeHeight: 2, ClosingHeight: 3,
+	}, f.epoch(1))
+
+	events = f.block(time.Second)
+	for _, name := range []string{"EventEpochClosed", "EventEpochOpened", "EventNoReveal", "EventElected", "EventSeatsHandedOver"} {
+		require.Equal(t, 1, count(events, name), name)
+	}
+	end := genesisTime.Add(61 * time.Second)
 	require.Equal(t, types.Epoch{
 		Number: 1, Phase: types.PHASE_CLOSING, Stage: "sum", StartTime: genesisTime, StartHeight: 1, Duration: time.Minute,
-		EndTime: &end, EndHeight: 2,
+		EndTime: &end, EndHeight: 3, Seed: seed, FreezeHeight: 2, ClosingHeight: 3,
 	}, f.epoch(1))
-	require.Equal(t, types.Epoch{Number: 2, Phase: types.PHASE_OPEN, StartTime: end, StartHeight: 3, Duration: time.Minute}, f.epoch(2))
+	next := beacon.Start(seed, headerHash(1))
+	require.Equal(t, types.Epoch{
+		Number: 2, Phase: types.PHASE_OPEN, StartTime: end, StartHeight: 4, Duration: time.Minute, Seed: next,
+	}, f.epoch(2))
 	require.Equal(t, []uint64{1, 2}, f.node.opened)
+	require.Equal(t, next, f.node.seeds[1])
 	require.Zero(t, f.stages[0].calls, "the closing begins in the next block")
 
 	events = f.block(time.Second)
@@ -52,59 +73,86 @@ func TestEpochEndsWithTheFirstBlockAfterItsDuration(t *testing.T) {
 	require.Equal(t, 1, count(events, "EventEpochDone"))
 	e := f.epoch(1)
 	require.Equal(t, types.PHASE_DONE, e.Phase)
-	require.EqualValues(t, 3, e.DoneHeight)
+	require.EqualValues(t, 4, e.DoneHeight)
 	require.Empty(t, e.Stage)
 	require.Equal(t, []uint64{1, 1, 1}, f.stages[0].marked(f.ctx, t, 1))
 	require.Equal(t, []uint64{1, 1}, f.stages[1].marked(f.ctx, t, 1))
+	f.block(time.Second)
+	f.block(time.Second)
 	require.Empty(t, f.block(time.Second), "an idle block does nothing")
 }
 
 func TestChainHaltedForDaysClosesOneEpoch(t *testing.T) {
 	f := newFixture(t, 1).start(10)
 	f.block(72 * time.Hour)
-	n, err := f.k.CurrentNumber(f.ctx)
-	require.NoError(t, err)
-	require.EqualValues(t, 2, n)
-	f.finish()
+	require.Equal(t, types.PHASE_FROZEN, f.epoch(1).Phase)
 	f.block(time.Second)
-	n, err = f.k.CurrentNumber(f.ctx)
-	require.NoError(t, err)
-	require.EqualValues(t, 2, n, "the new epoch has its whole duration from the first block after the halt on")
-	require.Equal(t, genesisTime.Add(72*time.Hour), f.epoch(2).StartTime)
+	require.EqualValues(t, 2, f.number())
+	for range 10 {
+		f.block(time.Second)
+	}
+	require.EqualValues(t, 2, f.number(), "the new epoch has its whole duration from the first block after the halt on")
+	require.Equal(t, types.PHASE_OPEN, f.epoch(2).Phase)
+	require.Equal(t, genesisTime.Add(72*time.Hour+time.Second), f.epoch(2).StartTime)
+
+	// The same in the middle of the beacon: the closing height is a height, not a time.
+	f.block(time.Minute)
+	require.Equal(t, types.PHASE_FROZEN, f.epoch(2).Phase)
+	f.block(72 * time.Hour)
+	require.EqualValues(t, 3, f.number())
 }
 
 func TestEpochStaysOpenWhileTheLastOneIsBeingClosed(t *testing.T) {
 	f := newFixture(t, 5).start(1)
-	f.block(time.Minute)
+	f.turn()
 	for i := range 5 {
 		require.EqualValues(t, 1, f.export().Closing.Epoch, "block %d", i)
 		f.block(time.Hour)
-		n, err := f.k.CurrentNumber(f.ctx)
-		require.NoError(t, err)
-		require.EqualValues(t, 2, n)
+		require.Equal(t, types.PHASE_OPEN, f.epoch(2).Phase)
 	}
 	require.Equal(t, types.PHASE_DONE, f.epoch(1).Phase)
 	f.block(time.Second)
-	n, err := f.k.CurrentNumber(f.ctx)
+	require.Equal(t, types.PHASE_FROZEN, f.epoch(2).Phase)
+	f.block(time.Second)
+	require.EqualValues(t, 3, f.number())
+}
+
+// Nothing is frozen before all seats are handed over, however long the epoch has been over.
+func TestEpochStaysOpenWhileSeatsAreHandedOver(t *testing.T) {
+	f := newFixture(t)
+	params := devParams(10)
+	params.StepBlocks = 3
+	f.genesis(types.GenesisState{Params: params, Development: true})
+	f.turn()
+	opened := f.ctx.BlockHeight()
+	for f.ctx.BlockHeight() < opened+9 {
+		f.block(time.Hour)
+		require.Equal(t, types.PHASE_OPEN, f.epoch(2).Phase, "height %d", f.ctx.BlockHeight()-opened)
+	}
+	h, err := f.k.HandOver(f.ctx)
 	require.NoError(t, err)
-	require.EqualValues(t, 3, n)
+	require.Equal(t, types.HandOver{Epoch: 2, Steps: 4, StepBlocks: 3}, h)
+	f.block(time.Second)
+	require.Equal(t, types.PHASE_FROZEN, f.epoch(2).Phase)
 }
 
 func TestDurationIsFixedWhenAnEpochOpens(t *testing.T) {
 	f := newFixture(t, 1).start(10)
-	_, err := f.msgs.UpdateParams(f.ctx, &types.MsgUpdateParams{Authority: authority, Params: types.Params{Duration: time.Hour, CloseBudget: 7}})
+	params := devParams(7)
+	params.Duration = time.Hour
+	_, err := f.msgs.UpdateParams(f.ctx, &types.MsgUpdateParams{Authority: authority, Params: params})
 	require.NoError(t, err)
 	require.Equal(t, time.Minute, f.epoch(1).Duration)
-	f.block(time.Minute)
+	f.turn()
 	require.Equal(t, time.Hour, f.epoch(2).Duration)
 }
 
 func TestNoStages(t *testing.T) {
 	f := newFixture(t).start(10)
-	f.block(time.Minute)
+	f.turn()
 	require.Equal(t, types.PHASE_DONE, f.epoch(1).Phase)
 	f.export()
-	f.block(time.Minute)
+	f.turn()
 	require.Equal(t, types.PHASE_DONE, f.epoch(2).Phase)
 }
 
@@ -122,7 +170,7 @@ func TestBudgetDoesNotChangeTheResult(t *testing.T) {
 					s.bad[i] = errBoom
 				}
 			}
-			f.block(time.Minute)
+			f.turn()
 			blocks := f.finish()
 			total := items[0] + items[1]
 			require.LessOrEqual(rt, uint64(blocks), total/uint64(budget)+3)
@@ -160,7 +208,7 @@ func TestFailingStageIsSetAsideAndTheMachineGoesOn(t *testing.T) {
 				}
 				return nil
 			}
-			f.block(time.Minute)
+			f.turn()
 			f.block(time.Second)
 			require.Equal(t, []uint64{1, 1, 0, 0}, f.stages[0].marked(f.ctx, t, 1))
 			events := f.block(time.Second)
@@ -181,7 +229,7 @@ func TestFailingStageIsSetAsideAndTheMachineGoesOn(t *testing.T) {
 
 			// Nothing is retried by itself, and the next epoch is closed as if nothing had happened.
 			f.stages[0].at = nil
-			f.block(time.Minute)
+			f.turn()
 			f.finish()
 			require.Equal(t, types.PHASE_DONE, f.epoch(2).Phase)
 			require.Equal(t, []uint64{1, 1, 1, 1}, f.stages[0].marked(f.ctx, t, 2))
@@ -194,7 +242,7 @@ func TestFailingStageIsSetAsideAndTheMachineGoesOn(t *testing.T) {
 func TestStageWithoutProgressIsSetAside(t *testing.T) {
 	f := newFixture(t, 1, 1).start(5)
 	f.stages[0].stuck = true
-	f.block(time.Minute)
+	f.turn()
 	f.block(time.Second)
 	require.Equal(t, 1, f.stages[0].calls)
 	require.Equal(t, types.PHASE_DONE, f.epoch(1).Phase)
@@ -207,7 +255,7 @@ func TestStageWithoutProgressIsSetAside(t *testing.T) {
 func TestCauseIsCut(t *testing.T) {
 	f := newFixture(t, 1).start(5)
 	f.stages[0].bad = map[uint64]error{0: fmt.Errorf("%s", strings.Repeat("x", 100_000))}
-	f.block(time.Minute)
+	f.turn()
 	f.finish()
 	require.Len(t, f.setAside()[0].Cause, types.MaxCause)
 }
@@ -217,8 +265,8 @@ func TestFaultOfTheMachineIsNoState(t *testing.T) {
 	f := newFixture(t, 4, 2).start(2)
 	disk := errors.New("input/output error")
 	f.stages[0].at = func(_, _ uint64) error { panic(disk) }
-	f.block(time.Minute)
-	require.PanicsWithValue(t, disk, func() { _ = f.k.EndBlock(f.ctx) })
+	f.turn()
+	require.PanicsWithValue(t, disk, func() { _, _ = f.k.EndBlock(f.ctx) })
 }
 
 // A failing announcement to x/node does not stop the clock; it is retried by hand, or forgotten when the next epoch opens.
@@ -230,7 +278,7 @@ func TestFailingAnnouncement(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, 1).start(5)
 			spoil(f.node)
-			events := f.block(time.Minute)
+			events := f.turn()
 			require.Equal(t, 1, count(events, "EventItemSetAside"))
 			require.Equal(t, types.PHASE_OPEN, f.epoch(2).Phase)
 			require.EqualValues(t, 1, f.epoch(2).SetAside)
@@ -238,13 +286,13 @@ func TestFailingAnnouncement(t *testing.T) {
 			f.finish()
 			f.export()
 
-			*f.node = node{opened: f.node.opened}
+			*f.node = node{opened: f.node.opened, seeds: f.node.seeds}
 			if name == "error" {
 				_, err := f.msgs.RetryItem(f.ctx, &types.MsgRetryItem{Sender: somebody, Epoch: 2, Stage: types.StageOpen})
 				require.NoError(t, err)
 				require.Equal(t, []uint64{1, 2}, f.node.opened)
 			} else {
-				f.block(time.Minute)
+				f.turn()
 				require.Equal(t, []uint64{1, 3}, f.node.opened)
 			}
 			require.Empty(t, f.setAside())
@@ -257,7 +305,10 @@ func TestFailingAnnouncement(t *testing.T) {
 // Even a store that has lost the clock's own records does not halt the chain.
 func TestEndBlockNeverFails(t *testing.T) {
 	f := newFixture(t, 1)
-	require.NoError(t, f.k.EndBlock(f.ctx), "no genesis")
+	updates, err := f.k.EndBlock(f.ctx)
+	require.NoError(t, err, "no genesis")
+	require.Empty(t, updates)
+	require.NoError(t, f.k.PreBlock(f.ctx, &abci.RequestFinalizeBlock{Height: 1}))
 	f.start(5)
 	f.ctx = f.ctx.WithBlockTime(genesisTime.Add(-time.Hour))
 	require.Empty(t, f.block(0), "a block before the start of the epoch")

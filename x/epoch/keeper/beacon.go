@@ -47,7 +47,7 @@ func (k *Keeper) RevealDuty(ctx context.Context, height int64, proposer []byte) 
 	if err != nil || text == "" {
 		return Duty{}, false, err
 	}
-	operator, _, err := k.operator(text)
+	operator, err := k.operators.StringToBytes(text)
 	if err != nil {
 		return Duty{}, false, err
 	}

@@ -27,10 +27,16 @@ func (k *Keeper) Election(ctx context.Context, epoch uint64) (types.Election, er
 
 // rows returns the rows of an election's record, in the order of their operators' bytes.
 func (k *Keeper) rows(ctx context.Context, epoch uint64) ([]types.FrozenValidator, error) {
-	var rows []types.FrozenValidator
+	rows, err := k.keyedRows(ctx, epoch)
+	return values(rows), err
+}
+
+// keyedRows is rows with the bytes of the operators' addresses.
+func (k *Keeper) keyedRows(ctx context.Context, epoch uint64) ([]row, error) {
+	var rows []row
 	err := k.frozen.Walk(ctx, collections.NewPrefixedPairRange[uint64, []byte](epoch),
-		func(_ operatorKey, v types.FrozenValidator) (bool, error) {
-			rows = append(rows, v)
+		func(key operatorKey, v types.FrozenValidator) (bool, error) {
+			rows = append(rows, row{key.K2(), v})
 			return false, nil
 		})
 	return rows, err
@@ -39,7 +45,7 @@ func (k *Keeper) rows(ctx context.Context, epoch uint64) ([]types.FrozenValidato
 // elect draws an election with its seed, from its record alone. If there is nobody to draw over, the seats of the epoch before
 // are kept; those who left them stay out.
 func (k *Keeper) elect(ctx sdk.Context, e types.Election, seed []byte) error {
-	rows, err := k.rows(ctx, e.Epoch)
+	rows, err := k.keyedRows(ctx, e.Epoch)
 	if err != nil {
 		return err
 	}
@@ -65,40 +71,47 @@ func (k *Keeper) elect(ctx sdk.Context, e types.Election, seed []byte) error {
 }
 
 // drawSeats draws the seats and the spares. Without candidates both are empty.
-func drawSeats(e types.Election, rows []types.FrozenValidator) (elected, spares []types.SeatRun, err error) {
-	drawn := e.DrawCandidates(rows)
+func drawSeats(e types.Election, rows []row) (elected, spares []types.SeatRun, err error) {
+	drawn := e.DrawCandidates(values(rows))
 	if len(drawn) == 0 {
 		return nil, nil, nil
+	}
+	// For look-ups alone: decoding thousands of addresses costs more than the draw.
+	operators := make(map[string][]byte, len(rows))
+	for _, r := range rows {
+		operators[r.value.Operator] = r.operator
 	}
 	candidates := make([]draw.Candidate, len(drawn))
 	byOperator := make(map[string]types.FrozenValidator, len(drawn))
 	for i, v := range drawn {
-		operator, err := sdk.ValAddressFromBech32(v.Operator)
-		if err != nil {
-			return nil, nil, err
-		}
+		operator := operators[v.Operator]
 		candidates[i] = draw.Candidate{Operator: operator, Stake: v.Tokens.BigInt()}
 		byOperator[string(operator)] = v
 	}
-	runs := func(f func([]byte, []draw.Candidate, uint32) ([]draw.Run, error)) ([]types.SeatRun, error) {
-		won, err := f(e.Seed, candidates, e.Seats)
-		if err != nil {
-			return nil, err
-		}
-		out := make([]types.SeatRun, len(won))
-		for i, r := range won {
-			v := byOperator[string(r.Operator)]
-			out[i] = types.SeatRun{Operator: v.Operator, Seats: r.Seats, Tokens: v.Tokens, FreezeHeight: e.FreezeHeight}
-		}
-		return out, nil
-	}
-	if elected, err = runs(draw.Seats); err != nil {
+	if elected, err = runs(e, byOperator, draw.Seats, candidates); err != nil {
 		return nil, nil, err
 	}
-	if spares, err = runs(draw.Spares); err != nil {
+	if spares, err = runs(e, byOperator, draw.Spares, candidates); err != nil {
 		return nil, nil, err
 	}
 	return elected, spares, nil
+}
+
+// runs draws once and adds what the record knows of the winners.
+func runs(
+	e types.Election, byOperator map[string]types.FrozenValidator,
+	f func([]byte, []draw.Candidate, uint32) ([]draw.Run, error), candidates []draw.Candidate,
+) ([]types.SeatRun, error) {
+	won, err := f(e.Seed, candidates, e.Seats)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]types.SeatRun, len(won))
+	for i, r := range won {
+		v := byOperator[string(r.Operator)]
+		out[i] = types.SeatRun{Operator: v.Operator, Seats: r.Seats, Tokens: v.Tokens, FreezeHeight: e.FreezeHeight}
+	}
+	return out, nil
 }
 
 // keepSeats returns what was drawn for the epoch before, and notes for this one who left it.
@@ -112,7 +125,7 @@ func (k *Keeper) keepSeats(ctx sdk.Context, epoch uint64) (elected, spares []typ
 		return nil, nil, err
 	}
 	for _, l := range left {
-		operator, _, err := k.operator(l.Operator)
+		operator, err := k.operators.StringToBytes(l.Operator)
 		if err != nil {
 			return nil, nil, err
 		}

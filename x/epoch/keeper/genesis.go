@@ -29,7 +29,7 @@ func (k *Keeper) InitGenesis(ctx sdk.Context, g types.GenesisState) ([]abci.Vali
 		return nil, err
 	}
 	for _, key := range g.BeaconKeys {
-		operator, _, err := k.operator(key.Operator)
+		operator, err := k.operators.StringToBytes(key.Operator)
 		if err != nil {
 			return nil, err
 		}
@@ -135,7 +135,7 @@ func (k *Keeper) importElections(ctx sdk.Context, g types.GenesisState) error {
 		}
 	}
 	for _, r := range g.Frozen {
-		operator, _, err := k.operator(r.Validator.Operator)
+		operator, err := k.operators.StringToBytes(r.Validator.Operator)
 		if err != nil {
 			return err
 		}
@@ -144,7 +144,7 @@ func (k *Keeper) importElections(ctx sdk.Context, g types.GenesisState) error {
 		}
 	}
 	for _, l := range g.Leavings {
-		operator, _, err := k.operator(l.Operator)
+		operator, err := k.operators.StringToBytes(l.Operator)
 		if err != nil {
 			return err
 		}

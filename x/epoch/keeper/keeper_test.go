@@ -2,17 +2,21 @@ package keeper_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"testing"
 	"time"
 
+	abci "github.com/cometbft/cometbft/abci/types"
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	"github.com/stretchr/testify/require"
 
 	"cosmossdk.io/collections"
 	"cosmossdk.io/log/v2"
+	"cosmossdk.io/math"
 
+	addresscodec "github.com/cosmos/cosmos-sdk/codec/address"
 	"github.com/cosmos/cosmos-sdk/runtime"
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 	"github.com/cosmos/cosmos-sdk/testutil/integration"
@@ -23,7 +27,10 @@ import (
 	"github.com/edgechain/edge/x/epoch"
 	"github.com/edgechain/edge/x/epoch/keeper"
 	"github.com/edgechain/edge/x/epoch/types"
+	nodetypes "github.com/edgechain/edge/x/node/types"
 )
+
+const chainID = "edge-test"
 
 var (
 	genesisTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -32,22 +39,31 @@ var (
 	errBoom     = errors.New("boom")
 )
 
-// node records what x/epoch announces to x/node.
+// node records what x/epoch announces to x/node, and tells who can be elected.
 type node struct {
 	opened []uint64
+	seeds  [][]byte
 	err    error
 	panics any
+	// standing by operator, StandingOK if there is none.
+	standing map[string]nodetypes.Standing
+	// unreadable makes every question for a standing fail.
+	unreadable error
 }
 
-func (n *node) OpenEpoch(_ context.Context, epoch uint64) error {
+func (n *node) OpenEpoch(_ context.Context, epoch uint64, seed []byte) error {
 	if n.panics != nil {
 		panic(n.panics)
 	}
 	if n.err != nil {
 		return n.err
 	}
-	n.opened = append(n.opened, epoch)
+	n.opened, n.seeds = append(n.opened, epoch), append(n.seeds, seed)
 	return nil
+}
+
+func (n *node) Standing(_ context.Context, operator sdk.ValAddress, _ uint64) (nodetypes.Standing, error) {
+	return n.standing[operator.String()], n.unreadable
 }
 
 // stage is a closer with a real store: it marks `items` items of an epoch, one a unit of budget, setting `bad` ones aside.
@@ -140,29 +156,41 @@ func (s *stage) marked(ctx context.Context, t *testing.T, epoch uint64) []uint64
 }
 
 type fixture struct {
-	t      *testing.T
-	ctx    sdk.Context
-	k      *keeper.Keeper
-	node   *node
-	msgs   types.MsgServer
-	query  types.QueryServer
-	module epoch.AppModule
-	cdc    moduletestutil.TestEncodingConfig
-	stages []*stage
+	t       *testing.T
+	ctx     sdk.Context
+	k       *keeper.Keeper
+	node    *node
+	staking *staking
+	msgs    types.MsgServer
+	query   types.QueryServer
+	module  epoch.AppModule
+	cdc     moduletestutil.TestEncodingConfig
+	stages  []*stage
+	// comet is what CometBFT knows after all updates so far: power by key.
+	comet map[string]int64
 }
 
-// devParams are a minute and the given budget.
+// devParams are epochs of a minute, a committee of four seats that is handed over in consecutive blocks, and the given budget.
 func devParams(budget uint32) types.Params {
-	return types.Params{Duration: time.Minute, CloseBudget: budget}
+	return types.Params{
+		Duration: time.Minute, CloseBudget: budget, BeaconBlocks: 1, Seats: 4, StepBlocks: 1, MinCommittee: 1,
+		MinCommitteeStake: math.LegacyNewDecWithPrec(9, 1), ReadyBlocks: 5,
+	}
 }
 
-// newFixture has stages "sum" and "pay" of so many items each, and no genesis yet.
+// newFixture has stages "sum" and "pay" of so many items each, one validator, and no genesis yet.
 func newFixture(t *testing.T, items ...uint64) *fixture {
 	t.Helper()
 	storeKey := storetypes.NewKVStoreKey(types.StoreKey)
 	keys := map[string]*storetypes.KVStoreKey{types.StoreKey: storeKey}
-	f := &fixture{t: t, node: &node{}, cdc: moduletestutil.MakeTestEncodingConfig(epoch.AppModuleBasic{})}
-	f.k = keeper.NewKeeper(f.cdc.Codec, runtime.NewKVStoreService(storeKey), authority, f.node)
+	f := &fixture{
+		t: t, node: &node{standing: map[string]nodetypes.Standing{}}, staking: &staking{unbonding: 3 * time.Minute},
+		cdc: moduletestutil.MakeTestEncodingConfig(epoch.AppModuleBasic{}),
+	}
+	f.staking.add(1_000)
+	operators := addresscodec.NewBech32Codec(sdk.GetConfig().GetBech32ValidatorAddrPrefix())
+	f.k = keeper.NewKeeper(f.cdc.Codec, runtime.NewKVStoreService(storeKey), authority, operators, f.node, f.staking)
+	f.staking.hooks = f.k.Hooks()
 	var stages []types.Stage
 	for i, n := range items {
 		s, key := newStage([]string{types.StageSum, types.StagePay}[i], n)
@@ -173,7 +201,7 @@ func newFixture(t *testing.T, items ...uint64) *fixture {
 	}
 	f.k.SetStages(stages...)
 	f.ctx = sdk.NewContext(integration.CreateMultiStore(keys, log.NewNopLogger()),
-		cmtproto.Header{ChainID: "edge-test", Time: genesisTime}, false, log.NewNopLogger())
+		cmtproto.Header{ChainID: chainID, Time: genesisTime}, false, log.NewNopLogger())
 	f.msgs, f.query, f.module = keeper.NewMsgServerImpl(f.k), keeper.NewQueryServerImpl(f.k), epoch.NewAppModule(f.cdc.Codec, f.k)
 	return f
 }
@@ -181,17 +209,98 @@ func newFixture(t *testing.T, items ...uint64) *fixture {
 // start runs a development genesis with epochs of a minute.
 func (f *fixture) start(budget uint32) *fixture {
 	f.t.Helper()
-	require.NoError(f.t, f.k.InitGenesis(f.ctx, types.GenesisState{Params: devParams(budget), Development: true}))
+	return f.genesis(types.GenesisState{Params: devParams(budget), Development: true})
+}
+
+// genesis runs a genesis and gives CometBFT its validators.
+func (f *fixture) genesis(g types.GenesisState) *fixture {
+	f.t.Helper()
+	updates, err := f.k.InitGenesis(f.ctx, g)
+	require.NoError(f.t, err)
+	f.comet = map[string]int64{}
+	f.apply(updates)
 	return f
 }
 
-// block ends one block that comes so much later than the last one, and returns its events.
+// apply does with updates what CometBFT does, and refuses what it would halt over.
+func (f *fixture) apply(updates []abci.ValidatorUpdate) {
+	f.t.Helper()
+	seen := map[string]bool{}
+	for _, u := range updates {
+		key := u.PubKey.String()
+		require.False(f.t, seen[key], "two updates of one key")
+		seen[key] = true
+		if u.Power == 0 {
+			require.Contains(f.t, f.comet, key, "removes a validator that is not there")
+			delete(f.comet, key)
+			continue
+		}
+		require.Positive(f.t, u.Power)
+		f.comet[key] = u.Power
+	}
+	require.NotEmpty(f.t, f.comet, "the set is empty")
+	sent := map[string]int64{}
+	for _, m := range f.newestSet().Members {
+		sent[m.PubKey.String()] = m.Power
+	}
+	require.Equal(f.t, sent, f.comet, "CometBFT has another set than the one that is stored")
+}
+
+// block runs a block that comes so much later than the last one and has no known proposer, and returns its events.
 func (f *fixture) block(later time.Duration) sdk.Events {
+	f.t.Helper()
+	return f.run(later, nil, nil)
+}
+
+// run runs a block with a proposer, by its consensus address, and transactions; x/staking's part of EndBlock comes before ours.
+func (f *fixture) run(later time.Duration, proposer []byte, txs [][]byte) sdk.Events {
 	f.t.Helper()
 	f.ctx = f.ctx.WithBlockHeight(f.ctx.BlockHeight() + 1).WithBlockTime(f.ctx.BlockTime().Add(later)).
 		WithEventManager(sdk.NewEventManager())
-	require.NoError(f.t, f.module.EndBlock(f.ctx))
+	require.NoError(f.t, f.k.PreBlock(f.ctx, &abci.RequestFinalizeBlock{
+		Height: f.ctx.BlockHeight(), Hash: headerHash(f.ctx.BlockHeight()), ProposerAddress: proposer, Txs: txs,
+	}))
+	require.NoError(f.t, f.staking.endBlock(f.ctx))
+	updates, err := f.module.EndBlock(f.ctx)
+	require.NoError(f.t, err)
+	f.apply(updates)
 	return f.ctx.EventManager().Events()
+}
+
+// turn lets a minute pass and runs blocks of a second until the next epoch opens, and returns the events of that last block.
+func (f *fixture) turn() sdk.Events {
+	f.t.Helper()
+	before, later := f.number(), time.Minute
+	for range 1000 {
+		events := f.block(later)
+		if f.number() != before {
+			return events
+		}
+		later = time.Second
+	}
+	f.t.Fatal("the epoch does not end")
+	return nil
+}
+
+func (f *fixture) number() uint64 {
+	f.t.Helper()
+	n, err := f.k.CurrentNumber(f.ctx)
+	require.NoError(f.t, err)
+	return n
+}
+
+// newestSet returns the set that was sent last.
+func (f *fixture) newestSet() types.ValidatorSet {
+	f.t.Helper()
+	resp, err := f.query.ValidatorSet(f.ctx, &types.QueryValidatorSetRequest{})
+	require.NoError(f.t, err)
+	return resp.Set
+}
+
+// headerHash is the hash of the header of a block.
+func headerHash(height int64) []byte {
+	hash := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("header"), uint64(height)))
+	return hash[:]
 }
 
 // finish runs blocks of a second until the closing machine is idle, and returns how many.

@@ -15,7 +15,13 @@ import (
 )
 
 func TestMsgUpdateParams(t *testing.T) {
-	good := types.Params{Duration: 2 * time.Hour, CloseBudget: 9}
+	good := types.DefaultParams()
+	good.Duration, good.CloseBudget = 2*time.Hour, 9
+	with := func(change func(*types.Params)) types.Params {
+		p := good
+		change(&p)
+		return p
+	}
 	for _, tc := range []struct {
 		name        string
 		development bool
@@ -26,15 +32,24 @@ func TestMsgUpdateParams(t *testing.T) {
 		{"governance", false, authority, good, nil},
 		{"somebody else", false, somebody, good, sdkerrors.ErrUnauthorized},
 		{"nobody", false, "", good, sdkerrors.ErrInvalidAddress},
-		{"too short for production", false, authority, types.Params{Duration: time.Minute, CloseBudget: 9}, types.ErrInvalidParams},
-		{"short in development", true, authority, types.Params{Duration: time.Second, CloseBudget: 9}, nil},
-		{"too short", true, authority, types.Params{Duration: time.Millisecond, CloseBudget: 9}, types.ErrInvalidParams},
-		{"no budget", false, authority, types.Params{Duration: time.Hour}, types.ErrInvalidParams},
-		{"too long", false, authority, types.Params{Duration: types.MaxDuration + 1, CloseBudget: 9}, types.ErrInvalidParams},
+		{"too short for production", false, authority, with(func(p *types.Params) { p.Duration = time.Minute }), types.ErrInvalidParams},
+		{"short in development", true, authority, with(func(p *types.Params) { p.Duration = time.Second }), nil},
+		{"too short", true, authority, with(func(p *types.Params) { p.Duration = time.Millisecond }), types.ErrInvalidParams},
+		{"no budget", false, authority, with(func(p *types.Params) { p.CloseBudget = 0 }), types.ErrInvalidParams},
+		{"too long", false, authority, with(func(p *types.Params) { p.Duration = types.MaxDuration + 1 }), types.ErrInvalidParams},
+		{"few seats", false, authority, with(func(p *types.Params) { p.Seats = types.MinSeats - 1 }), types.ErrInvalidParams},
+		{"few seats in development", true, authority, with(func(p *types.Params) { p.Seats = 1 }), nil},
+		{"what another module refuses", false, authority, with(func(p *types.Params) { p.CloseBudget = 13 }), errBoom},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := newFixture(t, 1)
-			require.NoError(t, f.k.InitGenesis(f.ctx, types.GenesisState{Params: types.DefaultParams(), Development: tc.development}))
+			f.k.SetParamsGuard(func(_ context.Context, p types.Params) error {
+				if p.CloseBudget == 13 {
+					return errBoom
+				}
+				return nil
+			})
+			f.genesis(types.GenesisState{Params: types.DefaultParams(), Development: tc.development})
 			before := f.export()
 			_, err := f.msgs.UpdateParams(f.ctx, &types.MsgUpdateParams{Authority: tc.authority, Params: tc.params})
 			after := f.export()
@@ -54,7 +69,7 @@ func TestMsgUpdateParams(t *testing.T) {
 func TestMsgRetryItemRefuses(t *testing.T) {
 	f := newFixture(t, 2).start(10)
 	f.stages[0].bad = map[uint64]error{1: errBoom}
-	f.block(time.Minute)
+	f.turn()
 	f.finish()
 	before := f.export()
 	for name, tc := range map[string]struct {
@@ -83,7 +98,7 @@ func TestMsgRetryItemRefuses(t *testing.T) {
 func TestRetryOneItem(t *testing.T) {
 	f := newFixture(t, 3).start(10)
 	f.stages[0].bad = map[uint64]error{0: errBoom, 2: errBoom}
-	f.block(time.Minute)
+	f.turn()
 	f.finish()
 	require.EqualValues(t, 2, f.epoch(1).SetAside)
 	require.Equal(t, []uint64{0, 1, 0}, f.stages[0].marked(f.ctx, t, 1))
@@ -108,7 +123,7 @@ func TestRetryWholeStages(t *testing.T) {
 	f := newFixture(t, items, 2).start(1000)
 	fail := func(_, _ uint64) error { return errBoom }
 	f.stages[0].at, f.stages[1].at = fail, fail
-	f.block(time.Minute)
+	f.turn()
 	f.finish()
 	require.Equal(t, types.PHASE_DONE, f.epoch(1).Phase)
 	require.EqualValues(t, 2, f.epoch(1).SetAside)
@@ -150,7 +165,7 @@ func TestRetryWholeStages(t *testing.T) {
 func TestRetryOfAStuckStageIsRefused(t *testing.T) {
 	f := newFixture(t, 1).start(10)
 	f.stages[0].stuck = true
-	f.block(time.Minute)
+	f.turn()
 	f.finish()
 	_, err := f.msgs.RetryItem(f.ctx, &types.MsgRetryItem{Sender: somebody, Epoch: 1, Stage: "sum"})
 	require.ErrorIs(t, err, types.ErrNoProgress)
@@ -158,7 +173,7 @@ func TestRetryOfAStuckStageIsRefused(t *testing.T) {
 
 func TestSetAside(t *testing.T) {
 	f := newFixture(t, 2).start(1)
-	f.block(time.Minute)
+	f.turn()
 	ctx := context.Context(f.ctx)
 	require.ErrorIs(t, f.k.SetAside(ctx, 1, "pay", itemKey(1), errBoom), types.ErrUnknownStage)
 	require.ErrorIs(t, f.k.SetAside(ctx, 1, types.StageOpen, itemKey(1), errBoom), types.ErrUnknownStage)
@@ -170,7 +185,7 @@ func TestSetAside(t *testing.T) {
 
 	require.NoError(t, f.k.SetAside(ctx, 1, "sum", itemKey(1), errBoom))
 	require.NoError(t, f.k.SetAside(ctx, 1, "sum", itemKey(1), errors.New("again")))
-	require.Equal(t, []types.SetAsideItem{{Epoch: 1, Stage: "sum", Key: itemKey(1), Cause: "again", Height: 1, Tries: 2}}, f.setAside())
+	require.Equal(t, []types.SetAsideItem{{Epoch: 1, Stage: "sum", Key: itemKey(1), Cause: "again", Height: f.ctx.BlockHeight(), Tries: 2}}, f.setAside())
 	require.EqualValues(t, 1, f.epoch(1).SetAside)
 
 	require.NoError(t, f.k.Resolve(ctx, 1, "sum", itemKey(1)))
@@ -182,4 +197,7 @@ func TestSetAside(t *testing.T) {
 func TestSetStagesPanicsOnWiringFaults(t *testing.T) {
 	f := newFixture(t, 1)
 	require.Panics(t, func() { f.k.SetStages() }, "twice")
+	guard := func(context.Context, types.Params) error { return nil }
+	f.k.SetParamsGuard(guard)
+	require.Panics(t, func() { f.k.SetParamsGuard(guard) }, "twice")
 }

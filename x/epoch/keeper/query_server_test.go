@@ -20,15 +20,22 @@ func TestQueryCurrent(t *testing.T) {
 		require.NoError(t, err)
 		return resp
 	}
+	handOver := types.HandOver{Epoch: 1, Steps: 4, StepBlocks: 1}
 	f.block(20 * time.Second)
-	require.Equal(t, &types.QueryCurrentResponse{Epoch: f.epoch(1), TimeLeft: 40 * time.Second, OldestLive: 1}, current())
+	require.Equal(t, &types.QueryCurrentResponse{Epoch: f.epoch(1), TimeLeft: 40 * time.Second, OldestLive: 1, HandOver: handOver}, current())
 	f.block(40 * time.Second)
-	require.Equal(t, &types.QueryCurrentResponse{Epoch: f.epoch(2), TimeLeft: time.Minute, OldestLive: 1, Closing: 1}, current())
-	f.block(2 * time.Minute)
-	require.Equal(t, &types.QueryCurrentResponse{Epoch: f.epoch(2), OldestLive: 1, Closing: 1}, current(), "over, but the last one is still being closed")
-	f.finish()
+	require.Equal(t, &types.QueryCurrentResponse{Epoch: f.epoch(1), OldestLive: 1, HandOver: handOver}, current(), "frozen")
+	require.Equal(t, types.PHASE_FROZEN, current().Epoch.Phase)
 	f.block(time.Second)
-	require.Equal(t, &types.QueryCurrentResponse{Epoch: f.epoch(3), TimeLeft: time.Minute, OldestLive: 2, Closing: 2}, current())
+	handOver = types.HandOver{Epoch: 2, Steps: 1, NextHeight: 4, StepBlocks: 1}
+	require.Equal(t, &types.QueryCurrentResponse{Epoch: f.epoch(2), TimeLeft: time.Minute, OldestLive: 1, Closing: 1, HandOver: handOver}, current())
+	f.block(2 * time.Minute)
+	handOver.Steps, handOver.NextHeight = 2, 5
+	require.Equal(t, &types.QueryCurrentResponse{Epoch: f.epoch(2), OldestLive: 1, Closing: 1, HandOver: handOver}, current(), "over, but the last one is still being closed")
+	f.turn()
+	require.Equal(t, types.HandOver{Epoch: 3, Steps: 1, NextHeight: f.ctx.BlockHeight() + 1, StepBlocks: 1}, current().HandOver)
+	require.EqualValues(t, 2, current().OldestLive)
+	require.EqualValues(t, 2, current().Closing)
 }
 
 func TestQueryParamsAndEpoch(t *testing.T) {
@@ -60,7 +67,7 @@ func TestEmptyQueries(t *testing.T) {
 func TestQueryEpochs(t *testing.T) {
 	f := newFixture(t, 1).start(10)
 	for range 9 {
-		f.block(time.Minute)
+		f.turn()
 		f.finish()
 	}
 	numbers := func(req *types.QueryEpochsRequest) (out []uint64, page *query.PageResponse) {
@@ -127,7 +134,7 @@ func TestQuerySetAsidePages(t *testing.T) {
 	for _, s := range f.stages {
 		s.bad = map[uint64]error{0: errBoom, 2: errBoom}
 	}
-	f.block(time.Minute)
+	f.turn()
 	f.finish()
 	all := f.setAside()
 	require.Len(t, all, 4)

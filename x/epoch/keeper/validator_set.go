@@ -171,7 +171,7 @@ func newStakingView(k *Keeper) stakingView {
 
 // validator returns the bytes of an operator and its validator, if it has one.
 func (s stakingView) validator(ctx context.Context, text string) (operator []byte, v stakingtypes.Validator, found bool, err error) {
-	if operator, _, err = s.k.operator(text); err != nil {
+	if operator, err = s.k.operators.StringToBytes(text); err != nil {
 		return nil, v, false, err
 	}
 	if v, found = s.validators[text]; found {
