@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgechain/edge/worker/ackpool"
 	"github.com/edgechain/edge/worker/chain"
+	"github.com/edgechain/edge/worker/report"
 	"github.com/edgechain/edge/worker/rollup"
 	"github.com/edgechain/edge/worker/store"
 )
@@ -181,7 +182,9 @@ type statusDoc struct {
 		FeeBalance string `json:"fee_balance"`
 		Problem    string `json:"problem,omitempty"`
 	} `json:"settling"`
-	Sessions int `json:"sessions"`
+	// Report is missing if the worker does not report.
+	Report   *report.Status `json:"report,omitempty"`
+	Sessions int            `json:"sessions"`
 	Store    struct {
 		Objects  uint64 `json:"objects"`
 		Used     uint64 `json:"used_bytes"`
@@ -210,6 +213,10 @@ func (w *worker) status(ctx context.Context) statusDoc {
 	doc.Settling.Status = w.rollup.Status()
 	if problem := w.rollup.Problem(); problem != nil {
 		doc.Settling.Problem = problem.Error()
+	}
+	if w.reporter != nil {
+		status := w.reporter.Status()
+		doc.Report = &status
 	}
 	stats := w.store.Stats()
 	doc.Store.Objects, doc.Store.Used, doc.Store.MaxBytes = stats.Objects, stats.Used, stats.Max

@@ -15,6 +15,7 @@ import (
 	"github.com/edgechain/edge/worker/chain"
 	"github.com/edgechain/edge/worker/config"
 	"github.com/edgechain/edge/worker/gateway"
+	"github.com/edgechain/edge/worker/report"
 	"github.com/edgechain/edge/worker/rollup"
 	"github.com/edgechain/edge/worker/session"
 	"github.com/edgechain/edge/worker/store"
@@ -26,6 +27,7 @@ type settings struct {
 	gateway  gateway.Config
 	session  session.Config
 	rollup   rollup.Config
+	report   report.Config
 	gasPrice sdk.DecCoin
 }
 
@@ -63,6 +65,10 @@ func newSettings(c *config.Config) (settings, error) {
 		LastBackoff: r.LastBackoff.Std(), PartialBackoff: r.PartialBackoff.Std(), LastPartialBackoff: r.LastPartialBackoff.Std(),
 		CallTimeout: r.CallTimeout.Std(),
 	}
+	s.report = report.Config{
+		Validity: c.Report.Validity.Std(), FirstBackoff: c.Report.FirstBackoff.Std(), LastBackoff: c.Report.LastBackoff.Std(),
+		CallTimeout: c.Report.CallTimeout.Std(),
+	}
 	return s, nil
 }
 
@@ -80,6 +86,7 @@ func validate(c *config.Config) error {
 		within("gateway", s.gateway.Validate()),
 		within("credit", s.session.Validate()),
 		within("rollup", s.rollup.Validate()),
+		within("report", s.report.Validate()),
 		within("store", store.Config{Dir: "x", MaxBytes: c.Store.MaxBytes, MaxObjectBytes: c.Store.MaxObjectBytes, VerifiedFor: c.Store.VerifiedFor.Std()}.Validate()),
 		within("log", level.UnmarshalText([]byte(c.Log.Level))),
 	}

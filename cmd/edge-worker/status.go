@@ -9,6 +9,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/edgechain/edge/worker/report"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -68,7 +70,25 @@ func writeStatus(out io.Writer, doc *statusDoc) error {
 	if doc.Settling.Problem != "" {
 		row("problem", "%s", doc.Settling.Problem)
 	}
+	writeReport(row, doc.Report)
 	row("sessions", "%d", doc.Sessions)
 	row("content", "%d objects, %d of %d bytes", doc.Store.Objects, doc.Store.Used, doc.Store.MaxBytes)
 	return t.Flush()
+}
+
+// writeReport says how the node's report of this epoch is. One that is missing makes nobody unready: the worker serves all the
+// same. But the node falls out of the next elections.
+func writeReport(row func(name, format string, values ...any), s *report.Status) {
+	if s == nil {
+		row("report", "left to others (report.enabled is false)")
+		return
+	}
+	row("report", "epoch %d: %s", s.Epoch, s.State)
+	if s.Late {
+		row("", "late: the epoch is about to end; after %d further epochs without a report the node counts as opted out", s.EpochsLeft)
+		row("", "the operator can send it: edged tx node report")
+	}
+	if s.Problem != "" {
+		row("", "%s", s.Problem)
+	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/edgechain/edge/worker/chain"
 	"github.com/edgechain/edge/worker/config"
 	"github.com/edgechain/edge/worker/gateway"
+	"github.com/edgechain/edge/worker/report"
 	"github.com/edgechain/edge/worker/rollup"
 	"github.com/edgechain/edge/worker/session"
 	"github.com/edgechain/edge/worker/store"
@@ -35,6 +36,8 @@ type worker struct {
 	follower *chain.Follower
 	manager  *session.Manager
 	rollup   *rollup.Rollup
+	// reporter is nil unless the configuration wants reports.
+	reporter *report.Reporter
 	gateway  *gateway.Server
 }
 
@@ -104,6 +107,13 @@ func newWorker(h home, c *config.Config, in io.Reader, log *slog.Logger) (_ *wor
 	}); err != nil {
 		return nil, err
 	}
+	if c.Report.Enabled {
+		if w.reporter, err = report.New(s.report, report.Deps{
+			Chain: w.follower, Node: node, Signer: signer, Jitter: rand.Float64, Log: part("report"), Metrics: registry,
+		}); err != nil {
+			return nil, err
+		}
+	}
 	w.gateway, err = gateway.New(s.gateway, gateway.Deps{
 		Store: w.store, Sessions: gateway.ManagedSessions(w.manager), Info: w.info, Checks: w.checks(), Admin: w.adminHandler(), Metrics: registry, Log: part("gateway"),
 	})
@@ -162,6 +172,11 @@ func (w *worker) start(ctx context.Context) error {
 	if err := w.rollup.Start(ctx); err != nil {
 		return err
 	}
+	if w.reporter != nil {
+		if err := w.reporter.Start(ctx); err != nil {
+			return err
+		}
+	}
 	if err := w.store.Start(ctx); err != nil {
 		return err
 	}
@@ -176,6 +191,9 @@ func (w *worker) stop(timeout time.Duration) error {
 	serving, done := context.WithTimeout(ctx, timeout/3)
 	err := w.gateway.Stop(serving)
 	done()
+	if w.reporter != nil {
+		err = errors.Join(err, w.reporter.Stop(ctx))
+	}
 	err = errors.Join(err, w.store.Stop(ctx), w.manager.Stop(ctx), w.rollup.Stop(ctx), w.follower.Stop(ctx))
 	return errors.Join(err, w.close())
 }

@@ -19,6 +19,7 @@ type Config struct {
 	Gateway Gateway `toml:"gateway" doc:"What the worker serves over HTTP, and its bounds."`
 	Credit  Credit  `toml:"credit" doc:"How much an account can owe before it has to pay, in units of the settlement coin."`
 	Rollup  Rollup  `toml:"rollup" doc:"How acknowledgements become settlements."`
+	Report  Report  `toml:"report" doc:"The report that the node follows the chain, which it owes once in each epoch while it takes part in elections."`
 	Store   Store   `toml:"store" doc:"Content on disk."`
 	Pool    Pool    `toml:"pool" doc:"The durable pool of acknowledgements."`
 	Keys    Keys    `toml:"keys" doc:"The hot account that sends settlements and pays their fees."`
@@ -103,6 +104,15 @@ type Rollup struct {
 	CallTimeout        Duration `toml:"call_timeout" doc:"Bound of every call of the node."`
 }
 
+// Report section.
+type Report struct {
+	Enabled      bool     `toml:"enabled" doc:"Report for the node when nobody else has, with fees of the hot account that settlements do not need. Nothing is sent while the node has not opted in."`
+	Validity     Duration `toml:"validity" doc:"For how long a report may take to get into a block before it is sent anew, at most an eighth of an epoch."`
+	FirstBackoff Duration `toml:"first_backoff" doc:"The wait after a failure, which doubles ..."`
+	LastBackoff  Duration `toml:"last_backoff" doc:"... up to this."`
+	CallTimeout  Duration `toml:"call_timeout" doc:"Bound of every call of the node."`
+}
+
 // Store section.
 type Store struct {
 	MaxBytes            uint64   `toml:"max_bytes" doc:"Budget on disk in bytes. What does not fit is refused."`
@@ -157,6 +167,10 @@ func Default() Config {
 			Drain: Duration(10 * time.Minute), Alarm: Duration(time.Hour), TimeoutBlocks: 20, Rebroadcast: Duration(10 * time.Second),
 			FirstBackoff: Duration(time.Second), LastBackoff: Duration(time.Minute), PartialBackoff: Duration(10 * time.Second),
 			LastPartialBackoff: Duration(30 * time.Minute), CallTimeout: Duration(10 * time.Second),
+		},
+		Report: Report{
+			Enabled: true, Validity: Duration(time.Minute), FirstBackoff: Duration(time.Second), LastBackoff: Duration(10 * time.Minute),
+			CallTimeout: Duration(10 * time.Second),
 		},
 		Store: Store{MaxBytes: 64 << 30, MaxObjectBytes: 16 << 30, VerifiedFor: Duration(time.Hour), ScrubBytesPerSecond: 16 << 20},
 		Pool:  Pool{MaxLanes: 100_000, MaxExposures: 100_000, MaxInFlight: 64},

@@ -40,7 +40,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		failures:   counter("edge_report_failures_total", "Tries to report that failed."),
 		panics:     counter("edge_report_panics_total", "Panics that were recovered from."),
 		due:        gauge("edge_report_due", "1 while the node takes part and has not reported in the epoch."),
-		late:       gauge("edge_report_late", "1 while that is so in the last quarter of the epoch."),
+		late:       gauge("edge_report_late", "1 while edge_report_due is 1 in the last quarter of the epoch."),
 		left:       gauge("edge_report_left_epochs", "Further epochs without a report after which the node counts as opted out."),
 	}
 	reg.MustRegister(m.epochs, m.broadcasts, m.failures, m.panics, m.due, m.late, m.left)
