@@ -17,6 +17,8 @@ import (
 	"github.com/cosmos/cosmos-sdk/server/config"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	authtx "github.com/cosmos/cosmos-sdk/x/auth/tx"
+
+	"github.com/edgechain/edge/app/openapi"
 )
 
 // AutoCLI returns what the command line is generated from.
@@ -37,13 +39,14 @@ func (app *App) AutoCLI() autocli.AppOptions {
 	}
 }
 
-// RegisterAPIRoutes adds the REST routes of all modules.
+// RegisterAPIRoutes adds the REST routes of all modules, and their reference.
 func (app *App) RegisterAPIRoutes(apiServer *api.Server, _ config.APIConfig) {
 	clientCtx, router := apiServer.ClientCtx, apiServer.GRPCGatewayRouter
 	authtx.RegisterGRPCGatewayRoutes(clientCtx, router)
 	cmtservice.RegisterGRPCGatewayRoutes(clientCtx, router)
 	nodeservice.RegisterGRPCGatewayRoutes(clientCtx, router)
 	app.basics.RegisterGRPCGatewayRoutes(clientCtx, router)
+	openapi.Register(apiServer.Router)
 }
 
 // RegisterTxService adds the gRPC service of transactions.
