@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/edgechain/edge/x/epoch/draw"
 )
@@ -32,14 +33,14 @@ func printStake(w io.Writer, trials int) error {
 	if err != nil {
 		return err
 	}
-	head := "stake"
+	head := []string{"stake"}
 	for _, seats := range committees {
 		for _, identities := range splits {
-			head += fmt.Sprintf("\t%d in %d", seats, identities)
+			head = append(head, fmt.Sprintf("%d in %d", seats, identities))
 		}
 	}
 	return write(w, fmt.Sprintf("stake: chance of at least a third of the seats; columns are seats in identities; %d elections", trials),
-		slices.Insert(rows, 0, head))
+		slices.Insert(rows, 0, strings.Join(head, "\t")))
 }
 
 // method elects by some way and returns the seats by candidate.

@@ -401,7 +401,7 @@ func (failing) Read([]byte) (int, error) { return 0, errNoRandomness }
 // TestPrinting shows the private key nowhere, also not where a key is part of something else that is printed.
 func TestPrinting(t *testing.T) {
 	key := keyOf(t, 0)
-	secret, bytesOf := hex.EncodeToString(key.Bytes()), fmt.Sprint(key.Bytes())
+	secret, bytesOf := hex.EncodeToString(key.Bytes()), fmt.Sprintf("%v", key.Bytes())
 	inside := struct{ k beacon.Key }{key}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 		values := []any{key, &key, []beacon.Key{key}}

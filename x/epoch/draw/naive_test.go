@@ -75,13 +75,13 @@ func naiveOffset(domain string, seed []byte, total *big.Int) *big.Int {
 		domain += "\x00"
 	}
 	for k := 0; ; k++ {
-		counter := ""
-		for rest, i := k, 0; i < 8; i++ {
-			counter += string([]byte{byte(rest % 256)})
+		var counter [8]byte
+		for rest, i := k, 0; i < len(counter); i++ {
+			counter[i] = byte(rest % 256)
 			rest /= 256
 		}
 		block := ""
-		for _, b := range sha256.Sum256([]byte(domain + string(seed) + counter)) {
+		for _, b := range sha256.Sum256([]byte(domain + string(seed) + string(counter[:]))) {
 			block += fmt.Sprintf("%08b", b)
 		}
 		r, ok := new(big.Int).SetString(block[256-digits:], 2)
