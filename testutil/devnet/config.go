@@ -52,6 +52,9 @@ type Config struct {
 	Genesis map[string]any
 	// EditGenesis edits the document after that, for what a path cannot say.
 	EditGenesis func(doc map[string]any) error
+	// Prepare is called when the homes of the validators are written and none of them has started: the time to change settings
+	// or programs.
+	Prepare func(n *Network) error
 	// Log receives a line for each step; nothing is written if it is nil.
 	Log io.Writer
 }

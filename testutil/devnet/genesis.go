@@ -52,6 +52,15 @@ func (n *Network) initChain(ctx context.Context) error {
 	if err := n.readOperators(doc); err != nil {
 		return err
 	}
+	if err := n.editGenesis(ctx, doc); err != nil || cfg.Prepare == nil {
+		return err
+	}
+	return cfg.Prepare(n)
+}
+
+// editGenesis changes the genesis of all validators as the configuration says.
+func (n *Network) editGenesis(ctx context.Context, doc map[string]any) error {
+	cfg := n.cfg
 	if len(cfg.Genesis) == 0 && cfg.EditGenesis == nil {
 		return nil
 	}
