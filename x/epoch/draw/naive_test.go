@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"sort"
+	"strings"
 
 	"github.com/edgechain/edge/x/epoch/draw"
 )
@@ -80,13 +81,13 @@ func naiveOffset(domain string, seed []byte, total *big.Int) *big.Int {
 			counter[i] = byte(rest % 256)
 			rest /= 256
 		}
-		block := ""
+		var block strings.Builder
 		for _, b := range sha256.Sum256([]byte(domain + string(seed) + string(counter[:]))) {
-			block += fmt.Sprintf("%08b", b)
+			fmt.Fprintf(&block, "%08b", b)
 		}
-		r, ok := new(big.Int).SetString(block[256-digits:], 2)
+		r, ok := new(big.Int).SetString(block.String()[256-digits:], 2)
 		if !ok {
-			panic("no binary digits: " + block)
+			panic("no binary digits: " + block.String())
 		}
 		if r.Cmp(total) < 0 {
 			return r
