@@ -94,7 +94,9 @@ func (k *Keeper) takeReveal(ctx sdk.Context, req *abci.RequestFinalizeBlock) err
 	}
 	var reveal []byte
 	if len(req.Txs) != 0 {
-		reveal, _ = beacon.DecodeTx(req.Txs[0])
+		if r, injected := beacon.DecodeTx(req.Txs[0]); injected {
+			reveal = r
+		}
 	}
 	if err := beacon.CheckReveal(duty.PubKey, reveal, ctx.ChainID(), duty.Seed, req.Height); err != nil {
 		left, err := k.leave(ctx, duty.Epoch, duty.Operator, types.LEAVE_REASON_MISSED_REVEAL)

@@ -47,8 +47,8 @@ type node struct {
 	panics any
 	// standing by operator, StandingOK if there is none.
 	standing map[string]nodetypes.Standing
-	// unreadable makes every question for a standing fail.
-	unreadable error
+	// unreadable makes every question for a standing fail, fault makes it panic.
+	unreadable, fault error
 }
 
 func (n *node) OpenEpoch(_ context.Context, epoch uint64, seed []byte) error {
@@ -63,6 +63,9 @@ func (n *node) OpenEpoch(_ context.Context, epoch uint64, seed []byte) error {
 }
 
 func (n *node) Standing(_ context.Context, operator sdk.ValAddress, _ uint64) (nodetypes.Standing, error) {
+	if n.fault != nil {
+		panic(n.fault)
+	}
 	return n.standing[operator.String()], n.unreadable
 }
 
