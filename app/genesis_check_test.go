@@ -10,6 +10,9 @@ import (
 	"github.com/cosmos/gogoproto/proto"
 	"github.com/stretchr/testify/require"
 
+	cryptocodec "github.com/cosmos/cosmos-sdk/crypto/codec"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
 	"github.com/edgechain/edge/app"
 	dacktypes "github.com/edgechain/edge/x/dack/types"
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
@@ -92,6 +95,29 @@ func TestGenesisOfModulesMustAgree(t *testing.T) {
 				}
 			})
 		}, "lanes of key"},
+		"x/node in the epoch before": {func(s app.GenesisState) {
+			edit(t, c, s, nodetypes.ModuleName, func(gs *nodetypes.GenesisState) { gs.Epoch = current - 1 })
+		}, "x/node is in epoch"},
+		"x/node in the epoch since another height": {func(s app.GenesisState) {
+			edit(t, c, s, nodetypes.ModuleName, func(gs *nodetypes.GenesisState) { gs.EpochHeight++ })
+		}, "x/node is in epoch"},
+		"a member whom x/staking does not know": {func(s app.GenesisState) {
+			edit(t, c, s, epochtypes.ModuleName, func(gs *epochtypes.GenesisState) {
+				gs.ValidatorSets[len(gs.ValidatorSets)-1].Members[0].Operator = sdk.ValAddress(addressOf(alice)).String()
+			})
+		}, "is in the validator set, and x/staking does not know it"},
+		"a member with the key of somebody else": {func(s app.GenesisState) {
+			edit(t, c, s, epochtypes.ModuleName, func(gs *epochtypes.GenesisState) {
+				key, err := cryptocodec.ToCmtProtoPublicKey(newValidator("somebody else", 0).consensus[0].PubKey())
+				require.NoError(t, err)
+				gs.ValidatorSets[len(gs.ValidatorSets)-1].Members[0].PubKey = key
+			})
+		}, "with a key that is not the one of x/staking"},
+		"somebody drawn whom x/staking does not know": {func(s app.GenesisState) {
+			edit(t, c, s, epochtypes.ModuleName, func(gs *epochtypes.GenesisState) {
+				gs.Elections[len(gs.Elections)-1].Spares[0].Operator = sdk.ValAddress(addressOf(alice)).String()
+			})
+		}, "and x/staking does not know it"},
 		"workers of the future": {func(s app.GenesisState) {
 			edit(t, c, s, nodetypes.ModuleName, func(gs *nodetypes.GenesisState) { gs.Epoch = current + 1 })
 		}, foreign},

@@ -1,0 +1,234 @@
+package app_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
+	"github.com/stretchr/testify/require"
+
+	"cosmossdk.io/math"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	"github.com/cosmos/cosmos-sdk/x/authz"
+	consensustypes "github.com/cosmos/cosmos-sdk/x/consensus/types"
+	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
+	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
+	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
+
+	"github.com/edgechain/edge/app"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
+)
+
+const day = 24 * time.Hour
+
+// linked are the parameters that have to fit each other.
+type linked struct {
+	staking  *stakingtypes.Params
+	slashing *slashingtypes.Params
+	evidence *cmtproto.EvidenceParams
+	epoch    *epochtypes.Params
+}
+
+// unsafeParams are changes of the default parameters, and what is said of those that must not stand.
+var unsafeParams = []struct {
+	name   string
+	change func(linked)
+	err    string
+}{
+	{"the defaults", func(linked) {}, ""},
+	{"unbonding of three epochs and the evidence age", func(p linked) { p.staking.UnbondingTime = 17 * day }, ""},
+	{"a second less", func(p linked) { p.staking.UnbondingTime = 17*day - time.Second }, "staking unbonding_time is 407h59m59s, want at least 408h0m0s"},
+	{"longer epochs", func(p linked) { p.epoch.Duration = 56 * time.Hour }, ""},
+	{"epochs that are too long", func(p linked) { p.epoch.Duration = 56*time.Hour + time.Second }, "staking unbonding_time"},
+	{"evidence that can be too old", func(p linked) { p.evidence.MaxAgeDuration = 18*day + time.Second }, "staking unbonding_time"},
+	{"evidence of an epoch", func(p linked) { p.evidence.MaxAgeDuration, p.evidence.MaxAgeNumBlocks = day, 86_400 }, ""},
+	{"evidence that dies within the epoch", func(p linked) { p.evidence.MaxAgeDuration, p.evidence.MaxAgeNumBlocks = day-time.Second, 1 },
+		"evidence.max_age_duration is 23h59m59s, want at least an epoch"},
+	{"evidence that lives on in a slow chain", func(p linked) { p.evidence.MaxAgeNumBlocks = 14*86_400 + 1 }, "evidence.max_age_num_blocks is 1209601"},
+	{"a window of a step", func(p linked) { p.slashing.SignedBlocksWindow, p.epoch.StepBlocks = 1_000, 1_000 }, ""},
+	{"a window that is too short", func(p linked) { p.slashing.SignedBlocksWindow = 999 }, "slashing signed_blocks_window is 999, want at least 1000"},
+	{"a window longer than a step", func(p linked) { p.slashing.SignedBlocksWindow = 10_001 },
+		"epoch step_blocks is 10000, want at least slashing signed_blocks_window, 10001"},
+	{"steps shorter than the window", func(p linked) { p.epoch.StepBlocks = 9_999 }, "epoch step_blocks is 9999"},
+	{"presence that nobody can miss", func(p linked) { p.slashing.MinSignedPerWindow = math.LegacyNewDecWithPrec(4, 2) }, "slashing min_signed_per_window"},
+	{"presence that is easily kept", func(p linked) { p.slashing.MinSignedPerWindow = math.LegacyNewDecWithPrec(5, 2) }, ""},
+	{"historical headers", func(p linked) { p.staking.HistoricalEntries = 1 }, "staking historical_entries is 1, want 0"},
+	{"300 validators", func(p linked) { p.staking.MaxValidators = 300 }, ""},
+	{"more validators", func(p linked) { p.staking.MaxValidators = 301 }, "staking max_validators is 301, want at most 300"},
+}
+
+// production takes the development flag out of a genesis state.
+func production(t *testing.T, c *chain, state app.GenesisState) {
+	t.Helper()
+	edit(t, c, state, epochtypes.ModuleName, func(gs *epochtypes.GenesisState) {
+		gs.Development, gs.Params = false, epochtypes.DefaultParams()
+	})
+}
+
+// A genesis whose parameters let the committee escape its punishment does not start a chain, unless it says that it is one for
+// development.
+func TestGenesisNeedsSafeParams(t *testing.T) {
+	c := newChain(t)
+	for _, tt := range unsafeParams {
+		t.Run(tt.name, func(t *testing.T) {
+			state := c.genesis(nil)
+			production(t, c, state)
+			params := app.DefaultConsensusParams().ToProto()
+			edit(t, c, state, stakingtypes.ModuleName, func(staking *stakingtypes.GenesisState) {
+				edit(t, c, state, slashingtypes.ModuleName, func(slashing *slashingtypes.GenesisState) {
+					edit(t, c, state, epochtypes.ModuleName, func(epoch *epochtypes.GenesisState) {
+						tt.change(linked{&staking.Params, &slashing.Params, params.Evidence, &epoch.Params})
+					})
+				})
+			})
+			err := start(state, &params, c, nil)
+			if tt.err == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, app.ErrUnsafeParams)
+			require.ErrorContains(t, err, tt.err)
+		})
+	}
+	state := c.genesis(nil)
+	production(t, c, state)
+	params := app.DefaultConsensusParams().ToProto()
+	params.Evidence = nil
+	require.ErrorIs(t, start(state, &params, c, nil), app.ErrUnsafeParams)
+	edit(t, c, state, epochtypes.ModuleName, func(gs *epochtypes.GenesisState) { gs.Development = true })
+	require.NoError(t, start(state, &params, c, nil))
+}
+
+// newProductionChain starts a chain without the development flag, whose votes take three seconds.
+func newProductionChain(t *testing.T, development bool) *chain {
+	t.Helper()
+	return newChainFrom(t, nil, func(c *chain, state app.GenesisState) {
+		if !development {
+			production(t, c, state)
+		}
+		edit(t, c, state, govtypes.ModuleName, func(gs *govv1.GenesisState) {
+			period, expedited := 3*time.Second, 2*time.Second
+			gs.Params.VotingPeriod, gs.Params.ExpeditedVotingPeriod = &period, &expedited
+		})
+	})
+}
+
+// updates returns the messages that change the parameters as a case wants, those that change nothing left out, from an authority.
+func (c *chain) updates(authority string, change func(linked)) (msgs []sdk.Msg) {
+	c.t.Helper()
+	ctx := c.ctx()
+	staking, err := c.app.StakingKeeper.GetParams(ctx)
+	require.NoError(c.t, err)
+	slashing, err := c.app.SlashingKeeper.GetParams(ctx)
+	require.NoError(c.t, err)
+	epoch, err := c.app.EpochKeeper.Params(ctx)
+	require.NoError(c.t, err)
+	consensus, err := c.app.ConsensusKeeper.ParamsStore.Get(ctx)
+	require.NoError(c.t, err)
+	stakingWas, slashingWas, epochWas, evidenceWas := staking, slashing, epoch, *consensus.Evidence
+	change(linked{&staking, &slashing, consensus.Evidence, &epoch})
+	if slashing.String() != slashingWas.String() {
+		msgs = append(msgs, &slashingtypes.MsgUpdateParams{Authority: authority, Params: slashing})
+	}
+	if epoch.String() != epochWas.String() {
+		msgs = append(msgs, &epochtypes.MsgUpdateParams{Authority: authority, Params: epoch})
+	}
+	if staking.String() != stakingWas.String() {
+		msgs = append(msgs, &stakingtypes.MsgUpdateParams{Authority: authority, Params: staking})
+	}
+	if *consensus.Evidence != evidenceWas {
+		msgs = append(msgs, &consensustypes.MsgUpdateParams{
+			Authority: authority, Block: consensus.Block, Evidence: consensus.Evidence, Validator: consensus.Validator,
+		})
+	}
+	return msgs
+}
+
+// What a genesis must not have, governance cannot bring about either, neither in a proposal nor by x/authz within one. Nothing
+// of a refused proposal stays.
+func TestGovernanceKeepsParamsSafe(t *testing.T) {
+	authority := authtypes.NewModuleAddress(govtypes.ModuleName)
+	refusing := newProductionChain(t, false)
+	for _, tt := range unsafeParams {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.err == "" {
+				c := newProductionChain(t, false)
+				if msgs := c.updates(authority.String(), tt.change); len(msgs) != 0 {
+					proposal := c.govern(msgs...)
+					require.Equal(t, govv1.StatusPassed, proposal.Status, proposal.FailedReason)
+					require.Empty(t, c.updates(authority.String(), tt.change), "they are in force")
+				}
+				return
+			}
+			c := refusing
+			c.t = t
+			before := c.params()
+			msgs := c.updates(authority.String(), tt.change)
+			require.Len(t, msgs, 1)
+			exec := authz.NewMsgExec(authority, msgs)
+			for _, msg := range []sdk.Msg{msgs[0], &exec} {
+				proposal := c.govern(msg)
+				require.Equal(t, govv1.StatusFailed, proposal.Status)
+				require.Contains(t, proposal.FailedReason, tt.err)
+				require.Equal(t, before, c.params())
+			}
+		})
+	}
+
+	// Who has no authority is told so, whatever the parameters.
+	c := refusing
+	c.t = t
+	for _, msg := range c.updates(addressOf(c.validator).String(), func(p linked) {
+		p.staking.MaxValidators, p.slashing.SignedBlocksWindow, p.evidence.MaxAgeNumBlocks, p.epoch.StepBlocks = 301, 999, 0, 999
+	}) {
+		res := c.block(c.tx(c.validator, 300_000, 0, msg))
+		require.NotZero(t, res[0].Code)
+		require.NotEqual(t, app.ErrUnsafeParams.Codespace(), res[0].Codespace, sdk.MsgTypeURL(msg))
+		require.NotEqual(t, sdkerrors.ErrPanic.ABCICode(), res[0].Code)
+	}
+}
+
+// On a chain for development nothing is held to the bounds.
+func TestDevelopmentParamsAreFree(t *testing.T) {
+	authority := authtypes.NewModuleAddress(govtypes.ModuleName).String()
+	c := newProductionChain(t, true)
+	change := func(p linked) {
+		p.staking.UnbondingTime, p.staking.HistoricalEntries, p.staking.MaxValidators = time.Minute, 5, 400
+		p.slashing.SignedBlocksWindow, p.evidence.MaxAgeNumBlocks, p.epoch.StepBlocks = 7, 9_999_999, 3
+	}
+	msgs := c.updates(authority, change)
+	require.Len(t, msgs, 4)
+	proposal := c.govern(msgs...)
+	require.Equal(t, govv1.StatusPassed, proposal.Status, proposal.FailedReason)
+	require.Empty(t, c.updates(authority, change))
+}
+
+// An epoch that was made shorter is still long until it ends: the unbonding time cannot follow at once.
+func TestOpenEpochHoldsTheUnbondingTime(t *testing.T) {
+	authority := authtypes.NewModuleAddress(govtypes.ModuleName).String()
+	c := newProductionChain(t, false)
+	shorter := c.updates(authority, func(p linked) { p.epoch.Duration = time.Hour })
+	require.Equal(t, govv1.StatusPassed, c.govern(shorter...).Status)
+	require.Equal(t, day, c.epoch().Duration)
+	less := c.updates(authority, func(p linked) { p.staking.UnbondingTime = 16 * day })
+	proposal := c.govern(less...)
+	require.Equal(t, govv1.StatusFailed, proposal.Status)
+	require.Contains(t, proposal.FailedReason, "3 epochs of 24h0m0s")
+}
+
+// params returns the linked parameters as text.
+func (c *chain) params() string {
+	c.t.Helper()
+	var all []string
+	c.updates("", func(p linked) {
+		raw, err := json.Marshal([]any{p.staking, p.slashing, p.evidence, p.epoch})
+		require.NoError(c.t, err)
+		all = append(all, string(raw))
+	})
+	return all[0]
+}
