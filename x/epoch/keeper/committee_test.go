@@ -252,7 +252,7 @@ func TestReveals(t *testing.T) {
 	events = f.run(time.Second, outsider.address(), [][]byte{f.revealTx(v[3])})
 	require.Empty(t, events)
 	events = f.run(time.Second, nil, nil)
-	require.Equal(t, types.PHASE_CLOSING, f.phase(1), "block %d closes", f.ctx.BlockHeight())
+	require.Equal(t, types.PHASE_DONE, f.phase(1), "there are no stages")
 	require.Zero(t, count(events, "EventNoReveal"))
 	require.Equal(t, mix, f.epoch(2).Seed)
 	e := f.election(2)
