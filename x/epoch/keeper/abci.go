@@ -23,10 +23,19 @@ func (k *Keeper) PreBlock(ctx sdk.Context, req *abci.RequestFinalizeBlock) error
 	if err != nil {
 		k.logger(ctx).Error("header hash was not kept", "height", req.Height, "error", err)
 	}
-	if err := protect(ctx, func(ctx sdk.Context) error { return k.takeReveal(ctx, req) }); err != nil {
+	if err := k.preReveal(ctx, req); err != nil {
 		k.logger(ctx).Error("reveal was not taken", "height", req.Height, "error", err)
 	}
 	return nil
+}
+
+// preReveal is the beacon's part of a block. While nothing is frozen it reads one key.
+func (k *Keeper) preReveal(ctx sdk.Context, req *abci.RequestFinalizeBlock) error {
+	frozen, err := k.beacon.Has(ctx)
+	if err != nil || !frozen {
+		return err
+	}
+	return protect(ctx, func(ctx sdk.Context) error { return k.takeReveal(ctx, req) })
 }
 
 // EndBlock turns the clock, works on the closed epoch and sends the validator set:
@@ -43,7 +52,7 @@ func (k *Keeper) PreBlock(ctx sdk.Context, req *abci.RequestFinalizeBlock) error
 // is logged, so that the chain goes on and can be mended. What is returned is exactly what was stored as sent.
 func (k *Keeper) EndBlock(goCtx context.Context) ([]abci.ValidatorUpdate, error) {
 	ctx := sdk.UnwrapSDKContext(goCtx)
-	if err := protect(ctx, k.step); err != nil {
+	if err := k.endClock(ctx); err != nil {
 		k.logger(ctx).Error("epoch clock stands still", "height", ctx.BlockHeight(), "error", err)
 	}
 	if err := k.endHandOver(ctx); err != nil {
@@ -56,14 +65,14 @@ func (k *Keeper) EndBlock(goCtx context.Context) ([]abci.ValidatorUpdate, error)
 	return updates, nil
 }
 
-// step is the clock's part of a block.
-func (k *Keeper) step(ctx sdk.Context) error {
+// endClock is the clock's part of a block.
+func (k *Keeper) endClock(ctx sdk.Context) error {
 	closing, err := k.Closing(ctx)
 	if err != nil {
 		return err
 	}
 	if closing.Epoch != 0 {
-		return k.advance(ctx, closing)
+		return protect(ctx, func(ctx sdk.Context) error { return k.advance(ctx, closing) })
 	}
 	e, err := k.Current(ctx)
 	if err != nil {
@@ -73,7 +82,7 @@ func (k *Keeper) step(ctx sdk.Context) error {
 		if ctx.BlockHeight() < e.ClosingHeight {
 			return nil
 		}
-		return k.turn(ctx, e)
+		return protect(ctx, func(ctx sdk.Context) error { return k.turn(ctx, e) })
 	}
 	if !types.IsOver(e.StartTime, e.Duration, ctx.BlockTime()) {
 		return nil
@@ -82,7 +91,7 @@ func (k *Keeper) step(ctx sdk.Context) error {
 	if err != nil || h.Steps < committee.Steps {
 		return err
 	}
-	return k.freeze(ctx, e)
+	return protect(ctx, func(ctx sdk.Context) error { return k.freeze(ctx, e) })
 }
 
 // endHandOver is the hand-over's part of a block.

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"cosmossdk.io/collections"
-	errorsmod "cosmossdk.io/errors"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
@@ -129,7 +129,7 @@ func (k *Keeper) ineligibility(ctx context.Context, v stakingtypes.Validator, op
 	case standing == nodetypes.StandingOK:
 		return types.INELIGIBILITY_NONE, nil
 	}
-	return types.INELIGIBILITY_UNSPECIFIED, errorsmod.Wrapf(types.ErrPanic, "standing %d of %X", standing, operator)
+	return types.INELIGIBILITY_UNSPECIFIED, fmt.Errorf("x/node gives %X the unknown standing %d", operator, standing)
 }
 
 func (k *Keeper) writeRecord(ctx context.Context, e types.Election, rows []row) error {

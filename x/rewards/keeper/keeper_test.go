@@ -15,6 +15,8 @@ import (
 	"cosmossdk.io/math"
 
 	addresscodec "github.com/cosmos/cosmos-sdk/codec/address"
+	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
+	"github.com/cosmos/cosmos-sdk/crypto/keys/ed25519"
 	"github.com/cosmos/cosmos-sdk/runtime"
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 	"github.com/cosmos/cosmos-sdk/testutil/integration"
@@ -28,11 +30,14 @@ import (
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 	distrkeeper "github.com/cosmos/cosmos-sdk/x/distribution/keeper"
 	distrtypes "github.com/cosmos/cosmos-sdk/x/distribution/types"
+	stakingkeeper "github.com/cosmos/cosmos-sdk/x/staking/keeper"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
 	dacktypes "github.com/edgechain/edge/x/dack/types"
 	"github.com/edgechain/edge/x/epoch"
 	epochkeeper "github.com/edgechain/edge/x/epoch/keeper"
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
+	nodetypes "github.com/edgechain/edge/x/node/types"
 	"github.com/edgechain/edge/x/rewards"
 	"github.com/edgechain/edge/x/rewards/keeper"
 	"github.com/edgechain/edge/x/rewards/types"
@@ -157,7 +162,46 @@ func (d *dack) ReleaseTotals(ctx context.Context, epoch uint64) error {
 // nodes is x/node as far as x/epoch sees it.
 type nodes struct{}
 
-func (nodes) OpenEpoch(context.Context, uint64) error { return nil }
+func (nodes) OpenEpoch(context.Context, uint64, []byte) error { return nil }
+
+func (nodes) Standing(context.Context, sdk.ValAddress, uint64) (nodetypes.Standing, error) {
+	return nodetypes.StandingOK, nil
+}
+
+// validators is x/staking as far as x/epoch sees it: one validator, which always sits in the committee.
+type validators struct{ one stakingtypes.Validator }
+
+func newValidators(t *testing.T) validators {
+	t.Helper()
+	key, err := codectypes.NewAnyWithValue(ed25519.GenPrivKeyFromSecret([]byte("validator")).PubKey())
+	require.NoError(t, err)
+	return validators{stakingtypes.Validator{
+		OperatorAddress: sdk.ValAddress("validator___________").String(), ConsensusPubkey: key, Status: stakingtypes.Bonded,
+		Tokens: math.NewInt(1_000), DelegatorShares: math.LegacyNewDec(1_000),
+	}}
+}
+
+func (v validators) GetValidator(context.Context, sdk.ValAddress) (stakingtypes.Validator, error) {
+	return v.one, nil
+}
+
+func (v validators) GetBondedValidatorsByPower(context.Context) ([]stakingtypes.Validator, error) {
+	return []stakingtypes.Validator{v.one}, nil
+}
+
+func (validators) PendingConsKeyRotations(context.Context) (stakingkeeper.PendingRotations, error) {
+	return nil, nil
+}
+
+func (validators) UnbondingTime(context.Context) (time.Duration, error) { return time.Hour, nil }
+
+func (validators) GetUnbondingDelegation(context.Context, sdk.AccAddress, sdk.ValAddress) (stakingtypes.UnbondingDelegation, error) {
+	return stakingtypes.UnbondingDelegation{}, stakingtypes.ErrNoUnbondingDelegation
+}
+
+func (validators) GetRedelegations(context.Context, sdk.AccAddress, uint16) ([]stakingtypes.Redelegation, error) {
+	return nil, nil
+}
 
 // operator of a worker: every two workers share one.
 func operator(worker uint64) sdk.AccAddress {
@@ -233,7 +277,8 @@ func newFixture(t *testing.T) *fixture {
 	}
 	_, err := sb.Build()
 	require.NoError(t, err)
-	f.epochs = epochkeeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[epochtypes.StoreKey]), authority, nodes{})
+	f.epochs = epochkeeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[epochtypes.StoreKey]), authority,
+		addresscodec.NewBech32Codec(sdk.GetConfig().GetBech32ValidatorAddrPrefix()), nodes{}, newValidators(t))
 	f.k = keeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[types.StoreKey]), authority, ac, vc, f.bank, f.distr, f.dack, f.epochs)
 	f.epochs.SetStages(epochtypes.Stage{Name: epochtypes.StagePay, Closer: f.k})
 	f.msgs, f.query, f.epoch = keeper.NewMsgServerImpl(f.k), keeper.NewQueryServerImpl(f.k), epochkeeper.NewMsgServerImpl(f.epochs)
@@ -249,9 +294,10 @@ func newFixture(t *testing.T) *fixture {
 // start runs the genesis with epochs of a minute, the budget and the parameters.
 func (f *fixture) start(budget uint32, params types.Params) *fixture {
 	f.t.Helper()
-	require.NoError(f.t, f.epochs.InitGenesis(f.ctx, epochtypes.GenesisState{
-		Params: epochtypes.Params{Duration: time.Minute, CloseBudget: budget}, Development: true,
-	}))
+	clock := epochtypes.DevelopmentParams()
+	clock.Duration, clock.CloseBudget, clock.BeaconBlocks, clock.StepBlocks = time.Minute, budget, 1, 1
+	_, err := f.epochs.InitGenesis(f.ctx, epochtypes.GenesisState{Params: clock, Development: true})
+	require.NoError(f.t, err)
 	require.NoError(f.t, f.k.InitGenesis(f.ctx, types.GenesisState{Params: params}))
 	return f
 }
@@ -271,13 +317,41 @@ func (f *fixture) earn(epoch uint64, records ...record) {
 	f.supply = f.supply.Add(sum)
 }
 
-// block ends one block and checks the books after it.
+// block ends one block and checks the books after it. Blocks that only elect and seat the next committee, between which nothing
+// happens here, are run along: an epoch ends with the block in which its duration is over, unless the last one is still closing.
 func (f *fixture) block(later time.Duration) {
+	f.t.Helper()
+	for f.waits() {
+		f.one(0)
+	}
+	f.one(later)
+	for {
+		if e, err := f.epochs.Current(f.ctx); err != nil || e.Phase != epochtypes.PHASE_FROZEN {
+			return
+		}
+		f.one(0)
+	}
+}
+
+// waits says whether seats are still to be handed over though the last epoch is closed.
+func (f *fixture) waits() bool {
+	f.t.Helper()
+	h, err := f.epochs.HandOver(f.ctx)
+	if err != nil {
+		return false // before genesis
+	}
+	closing, err := f.epochs.Closing(f.ctx)
+	require.NoError(f.t, err)
+	return h.Steps < 4 && closing.Epoch == 0
+}
+
+func (f *fixture) one(later time.Duration) {
 	f.t.Helper()
 	f.ctx = f.ctx.WithBlockHeight(f.ctx.BlockHeight() + 1).WithBlockTime(f.ctx.BlockTime().Add(later)).
 		WithEventManager(sdk.NewEventManager())
 	require.NoError(f.t, f.module.EndBlock(f.ctx))
-	require.NoError(f.t, f.epochs.EndBlock(f.ctx))
+	_, err := f.epochs.EndBlock(f.ctx)
+	require.NoError(f.t, err)
 	f.check()
 }
 
