@@ -122,8 +122,8 @@ func (v *validator) has(address []byte) bool {
 
 // comet is what CometBFT knows of a chain.
 type comet struct {
-	// initial is the height of the first block.
-	initial int64
+	// initial is the height of the first block, height that of the next one.
+	initial, height int64
 	// last signed the last block, current makes the next one, next the one after it.
 	last, current, next *cmttypes.ValidatorSet
 	// sets, times and hashes of the headers by height; sets[h] is known from the block h-2 on.
@@ -227,7 +227,7 @@ func (c *chain) initChain(state app.GenesisState, validators []abci.ValidatorUpd
 	require.NoError(c.t, err)
 	params := app.DefaultConsensusParams().ToProto()
 	c.comet = &comet{
-		initial: height,
+		initial: height, height: height,
 		genesis: &abci.RequestInitChain{
 			ChainId: chainID, Time: c.now, InitialHeight: height, ConsensusParams: &params, AppStateBytes: raw, Validators: validators,
 		},
@@ -243,7 +243,7 @@ func (c *chain) initChain(state app.GenesisState, validators []abci.ValidatorUpd
 }
 
 // height of the next block.
-func (c *chain) height() int64 { return max(c.app.LastBlockHeight()+1, c.comet.initial) }
+func (c *chain) height() int64 { return c.comet.height }
 
 // validatorAt returns the validator with a consensus address.
 func (c *chain) validatorAt(address []byte) *validator {
@@ -412,15 +412,16 @@ func (m *comet) update(t *testing.T, height int64, updates []abci.ValidatorUpdat
 		require.NoError(t, after.UpdateWithChangeSet(list), "height %d: CometBFT would stop", height)
 	}
 	after.IncrementProposerPriority(1)
-	m.last, m.current, m.next = m.current, m.next, after
+	m.last, m.current, m.next, m.height = m.current, m.next, after, height+1
 	m.sets[height+2] = after
 }
 
 // reports returns the reports that are due, of operators who send none of the transactions.
 func (c *chain) reports(txs [][]byte) (reports [][]byte) {
 	c.t.Helper()
-	if c.app.LastBlockHeight() < c.comet.initial {
-		return nil
+	height := c.height() - 1
+	if height < c.comet.initial {
+		return nil // nothing is committed yet
 	}
 	busy := make(map[string]bool)
 	for _, raw := range txs {
@@ -437,7 +438,6 @@ func (c *chain) reports(txs [][]byte) (reports [][]byte) {
 		}
 	}
 	queries := nodekeeper.NewQueryServerImpl(c.app.NodeKeeper)
-	height := c.app.LastBlockHeight()
 	for _, v := range c.validators {
 		if v.mute || busy[string(addressOf(v.operator))] {
 			continue

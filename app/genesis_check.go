@@ -16,6 +16,7 @@ import (
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
 	dacktypes "github.com/edgechain/edge/x/dack/types"
+	"github.com/edgechain/edge/x/epoch/committee"
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
 	nodetypes "github.com/edgechain/edge/x/node/types"
 	rewardstypes "github.com/edgechain/edge/x/rewards/types"
@@ -186,9 +187,14 @@ func (m *moduleStates) checkSeats() error {
 	for _, l := range m.epoch.Leavings {
 		left[leaving{l.Epoch, l.Operator}] = true
 	}
+	// The election before the newest one hands out seats until the last step of the hand-over; after that nobody notes who
+	// leaves it.
 	live := uint64(0)
 	if h := m.epoch.HandOver; h != nil {
-		live = h.Epoch - min(h.Epoch, 1)
+		live = h.Epoch
+		if h.Steps < committee.Steps {
+			live -= min(live, 1)
+		}
 	}
 	for _, e := range m.epoch.Elections {
 		if e.Epoch < live {

@@ -9,6 +9,7 @@ import (
 	cmttypes "github.com/cometbft/cometbft/types"
 	dbm "github.com/cosmos/cosmos-db"
 	"github.com/cosmos/gogoproto/proto"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cosmos/cosmos-sdk/client/flags"
@@ -247,9 +248,13 @@ func TestBeaconKeyFile(t *testing.T) {
 	require.NoError(t, os.Rename(file, aside))
 	require.NotPanics(t, func() { c.app = newApp(c.db, c.opts) })
 	c.toPhase(epochtypes.PHASE_FROZEN)
+	sent, missed := counter(t, "edge_beacon_reveals_total", ""), counter(t, "edge_beacon_missed_reveals_total", "no_key")
 	require.Empty(t, c.prepare(1<<20))
+	require.Equal(t, missed+1, counter(t, "edge_beacon_missed_reveals_total", "no_key"))
 	require.NoError(t, os.Rename(aside, file))
 	require.Equal(t, [][]byte{c.owed()}, c.prepare(1<<20))
+	require.Equal(t, sent+1, counter(t, "edge_beacon_reveals_total", ""))
+	require.Equal(t, missed+1, counter(t, "edge_beacon_missed_reveals_total", "no_key"))
 
 	raw, err := os.ReadFile(file)
 	require.NoError(t, err)
@@ -262,6 +267,24 @@ func TestBeaconKeyFile(t *testing.T) {
 	require.ErrorIs(t, panicked(start), beaconkey.ErrMode)
 	require.NoError(t, os.Chmod(file, 0o600))
 	require.NotPanics(t, start)
+}
+
+// counter reads a metric as the node serves it; a label's value chooses among those of a name.
+func counter(t *testing.T, name, label string) (value float64) {
+	t.Helper()
+	families, err := prometheus.DefaultGatherer.Gather()
+	require.NoError(t, err)
+	for _, family := range families {
+		if family.GetName() != name {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			if label == "" || m.GetLabel()[0].GetValue() == label {
+				value += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return value
 }
 
 func panicked(f func()) (err error) {
