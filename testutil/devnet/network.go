@@ -142,15 +142,19 @@ func (n *Network) poll(ctx context.Context, what string, f func(ctx context.Cont
 	})
 }
 
-// startChain starts all validators and waits until each has seen two blocks.
+// startChain starts all validators and waits until each has seen two blocks. One starts when the one before listens to its
+// peers: a peer that is not there yet is dialled again only seconds later.
 func (n *Network) startChain(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	for _, node := range n.Nodes {
 		if err := node.launch(); err != nil {
 			return err
 		}
+		if err := node.waitListening(ctx); err != nil {
+			return err
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
 	for _, node := range n.Nodes {
 		if err := node.WaitHeight(ctx, 2); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"sync"
 )
@@ -90,6 +91,18 @@ func (v *Node) launch() error {
 	p, err := start(v.Moniker, v.LogPath(), v.env, v.bin, "start", "--home", v.Home)
 	v.process = p
 	return err
+}
+
+// waitListening waits until the validator takes connections of peers.
+func (v *Node) waitListening(ctx context.Context) error {
+	return v.n.poll(ctx, v.Moniker+" to listen to its peers", func(ctx context.Context) error {
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, "tcp", loopback(v.Ports.P2P))
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
 }
 
 // Stop asks the validator to end and waits until it has.

@@ -99,11 +99,14 @@ func (r *reporter) report(ctx context.Context, v *Node) error {
 	if err != nil || !res.ReportDue || r.sent[v.Index] == res.Epoch {
 		return nil //nolint:nilerr // it is not up yet, or never opted in
 	}
-	height, err := v.Chain.Height(ctx)
-	if err != nil || height <= res.EpochHeight {
-		return nil //nolint:nilerr // the first block of the epoch is still to come
+	status, err := v.Chain.RPC.Status(ctx)
+	if err != nil || status.SyncInfo.CatchingUp {
+		return nil //nolint:nilerr // it is not up yet
 	}
-	height-- // the newest block may not be executed yet
+	height := status.SyncInfo.LatestBlockHeight - 1 // the newest block may not be executed yet
+	if height < res.EpochHeight {
+		return nil // the first block of the epoch is still to come
+	}
 	commit, err := v.Chain.RPC.Commit(ctx, &height)
 	if err != nil {
 		return err

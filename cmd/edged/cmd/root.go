@@ -109,7 +109,7 @@ func prepare(cmd *cobra.Command, clientCtx client.Context) error {
 	if !needsHome(cmd) {
 		return nil
 	}
-	clientCtx, err := client.ReadPersistentCommandFlags(clientCtx.WithCmdContext(cmd.Context()), cmd.Flags())
+	clientCtx, err := client.ReadPersistentCommandFlags(clientCtx.WithCmdContext(cmd.Context()).WithOutput(cmd.OutOrStdout()), cmd.Flags())
 	if err != nil {
 		return err
 	}
