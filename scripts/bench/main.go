@@ -58,6 +58,7 @@ func mainErr(ctx context.Context) error {
 		{"settle", "FinalizeBlock and Commit on pebbledb; baseline one transaction for each request", benchSettle},
 		{"bytes_per_request", "bytes on chain for each settled request; baseline one transaction for each request", benchBytes},
 		{"committee", "election of a committee and check of a reveal; baseline a block of a second, an ed25519 signature", benchCommittee},
+		{"endblock", "the end of a block with many bonded validators; baseline the same chain without x/epoch, an ordinary block", benchEndBlock},
 		{"fetch", "edge get, verified and paid; baseline curl of the same worker without payment", benchFetch},
 	}
 	names := make([]string, len(benchmarks))
