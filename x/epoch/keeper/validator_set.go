@@ -38,7 +38,7 @@ func (k *Keeper) setDue(ctx context.Context) (bool, error) {
 }
 
 // send computes who holds the seats now, stores the set if it differs from the one that CometBFT was given last, and returns
-// the difference. If nobody is left, CometBFT keeps the set that it has: without validators it would halt for good.
+// the difference. If nobody is left, CometBFT keeps the members that it has: without validators it would halt for good.
 func (k *Keeper) send(ctx sdk.Context) ([]abci.ValidatorUpdate, error) {
 	if err := k.changed.Remove(ctx); err != nil {
 		return nil, err
@@ -55,14 +55,18 @@ func (k *Keeper) send(ctx sdk.Context) ([]abci.ValidatorUpdate, error) {
 	next := types.ValidatorSet{
 		Height: ctx.BlockHeight() + updateDelay, SentHeight: ctx.BlockHeight(), SentTime: ctx.BlockTime(), Members: committee.Members(seats),
 	}
-	if len(next.Members) == 0 {
-		return nil, ctx.EventManager().EmitTypedEvent(&types.EventValidatorSetKept{})
-	}
-	if err := view.setKeys(ctx, next.Members); err != nil {
-		return nil, err
-	}
 	last, err := k.newestSet(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if len(next.Members) == 0 {
+		// Their keys rotate all the same: a commit that names a key which x/staking has swapped would halt the chain.
+		next.Members = slices.Clone(last.Members)
+		if err := ctx.EventManager().EmitTypedEvent(&types.EventValidatorSetKept{}); err != nil {
+			return nil, err
+		}
+	}
+	if err := view.setKeys(ctx, next.Members); err != nil {
 		return nil, err
 	}
 	if slices.EqualFunc(last.Members, next.Members, sameMember) {
@@ -189,7 +193,7 @@ func (s stakingView) validator(ctx context.Context, text string) (operator []byt
 }
 
 // setKeys fills in the keys of members as CometBFT has to know them: with a rotation from the block on in which x/staking
-// announces it.
+// announces it. A member that has a key and is no validator any more keeps it.
 func (s stakingView) setKeys(ctx context.Context, members []types.Member) error {
 	pending, err := s.k.stakingKeeper.PendingConsKeyRotations(ctx)
 	if err != nil {
@@ -199,6 +203,9 @@ func (s stakingView) setKeys(ctx context.Context, members []types.Member) error 
 		operator, v, found, err := s.validator(ctx, m.Operator)
 		if err != nil {
 			return err
+		}
+		if !found && m.PubKey.Sum != nil {
+			continue // kept because nobody is left, and forgotten by x/staking
 		}
 		if !found {
 			return errorsmod.Wrapf(types.ErrNotValidator, "member %s", m.Operator)
