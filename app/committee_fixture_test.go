@@ -13,6 +13,7 @@ import (
 	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
+	cryptoenc "github.com/cometbft/cometbft/crypto/encoding"
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	cmttypes "github.com/cometbft/cometbft/types"
 	dbm "github.com/cosmos/cosmos-db"
@@ -27,6 +28,7 @@ import (
 
 	"github.com/edgechain/edge/app"
 	"github.com/edgechain/edge/x/epoch/beacon"
+	epochkeeper "github.com/edgechain/edge/x/epoch/keeper"
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
 	nodekeeper "github.com/edgechain/edge/x/node/keeper"
 	nodetypes "github.com/edgechain/edge/x/node/types"
@@ -46,7 +48,8 @@ import (
 //   - each operator whose report is due sends it in the first block in which it has no other transaction.
 //
 // The test fails at once if an update is one at which CometBFT would stop (a key twice, a removal of an unknown key, an empty
-// set, a wrong power or kind of key), or if a commit names an address that x/staking does not know.
+// set, a wrong power or kind of key), if a commit names an address that x/staking does not know, or if x/epoch knows the set in
+// force or the one sent last otherwise than CometBFT.
 //
 // What one does with it:
 //
@@ -391,10 +394,27 @@ func (c *chain) finalize(req *abci.RequestFinalizeBlock) {
 	m.times[req.Height], m.hashes[req.Height] = req.Time, req.Hash
 	m.evidence = nil
 	m.update(c.t, req.Height, res.ValidatorUpdates)
+	c.requireStored(req.Height+1, m.current)
+	c.requireStored(0, m.next)
 
 	require.NoError(c.t, c.app.CheckInvariants(c.ctx()))
 	if !c.supply.Empty() {
 		require.Equal(c.t, c.supply.String(), c.totalSupply().String(), "supply")
+	}
+}
+
+// requireStored requires that x/epoch knows a set as CometBFT does; height 0 asks for the one that was sent last.
+func (c *chain) requireStored(height int64, want *cmttypes.ValidatorSet) {
+	c.t.Helper()
+	res, err := epochkeeper.NewQueryServerImpl(c.app.EpochKeeper).ValidatorSet(c.ctx(), &epochtypes.QueryValidatorSetRequest{Height: height})
+	require.NoError(c.t, err)
+	require.Len(c.t, res.Set.Members, want.Size(), "height %d", height)
+	for _, member := range res.Set.Members {
+		key, err := cryptoenc.PubKeyFromProto(member.PubKey)
+		require.NoError(c.t, err)
+		_, v := want.GetByAddress(key.Address())
+		require.NotNil(c.t, v, "height %d: %s is not in CometBFT's set", height, member.Operator)
+		require.Equal(c.t, v.VotingPower, member.Power, "height %d: %s", height, member.Operator)
 	}
 }
 

@@ -2,16 +2,19 @@ package app_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
 
+	dbm "github.com/cosmos/cosmos-db"
 	"github.com/stretchr/testify/require"
 
 	"cosmossdk.io/math"
 
 	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	genutiltypes "github.com/cosmos/cosmos-sdk/x/genutil/types"
 	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
@@ -54,6 +57,46 @@ func TestCommitteeFollowsTheDraw(t *testing.T) {
 		require.Equal(t, m.seed(epoch), e.Seed)
 		require.Empty(t, c.committee(epoch).Leavings)
 	}
+}
+
+// The first committee is drawn from the validators that the transactions of a genesis create, and x/genutil and x/staking have
+// no say in it.
+func TestGenesisTransactionsAreCandidates(t *testing.T) {
+	app.Configure()
+	c := &chain{t: t, db: dbm.NewMemDB(), now: genesisTime}
+	c.app = newApp(c.db, nil)
+	var accounts []*secp256k1.PrivKey
+	var gentxs []json.RawMessage
+	var founders []*validator
+	for i, stake := range sevenStakes() {
+		v := newValidator(fmt.Sprintf("founder-%d", i), stake)
+		founders, accounts = append(founders, v), append(accounts, v.operator)
+		tx := c.sign(v.operator, 0, 0, 300_000, nil, v.creation(t))
+		raw, err := c.app.TxConfig().TxJSONEncoder()(tx)
+		require.NoError(t, err)
+		gentxs = append(gentxs, raw)
+	}
+	state := c.genesis(accounts)
+	edit(t, c, state, genutiltypes.ModuleName, func(gs *genutiltypes.GenesisState) { gs.GenTxs = gentxs })
+	c.validators = founders
+	c.initChain(state, nil, 1)
+	c.comet.proposals = true
+	require.EqualValues(t, epochtypes.DevelopmentParams().Seats, c.comet.current.TotalVotingPower(), "power is the number of seats")
+	c.block()
+	require.Equal(t, newModel(c).powers(), c.powers(1))
+	require.Len(t, c.powers(1), 7)
+	c.blocks(30)
+}
+
+// creation returns the message that creates the validator with its stake.
+func (v *validator) creation(t *testing.T) sdk.Msg {
+	t.Helper()
+	msg, err := stakingtypes.NewMsgCreateValidator(
+		v.address().String(), v.consensus[0].PubKey(), stakingCoin(v.stake), stakingtypes.Description{Moniker: v.name},
+		stakingtypes.NewCommissionRates(math.LegacyZeroDec(), math.LegacyZeroDec(), math.LegacyZeroDec()), math.OneInt(),
+	)
+	require.NoError(t, err)
+	return msg
 }
 
 // drawnFor returns who won each seat of an election.
@@ -115,14 +158,9 @@ func TestNothingAfterTheFreezeChangesTheDraw(t *testing.T) {
 			c.block()
 		},
 		"a new validator": func(c *chain) {
-			v := newValidator("late", 0)
+			v := newValidator("late", 5_000_000_000)
 			c.send(c.validator, 500_000, nil, transfer(addressOf(c.validator), addressOf(v.operator), 9_000_000_000))
-			create, err := stakingtypes.NewMsgCreateValidator(
-				v.address().String(), v.consensus[0].PubKey(), stakingCoin(5_000_000_000), stakingtypes.Description{Moniker: "late"},
-				stakingtypes.NewCommissionRates(math.LegacyZeroDec(), math.LegacyZeroDec(), math.LegacyZeroDec()), math.OneInt(),
-			)
-			require.NoError(c.t, err)
-			c.send(v.operator, 500_000, nil, create)
+			c.send(v.operator, 500_000, nil, v.creation(c.t))
 			c.registerKey(v, v)
 			c.send(v.operator, 500_000, nil, &nodetypes.MsgOptIn{Operator: v.address().String()})
 			c.validators = append(c.validators, v)

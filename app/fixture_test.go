@@ -177,7 +177,8 @@ func (c *chain) genesis(accounts []*secp256k1.PrivKey) app.GenesisState {
 // ctx reads the last committed state.
 func (c *chain) ctx() sdk.Context {
 	//nolint:staticcheck // the context of the next block would not see what the last one committed
-	return c.app.NewUncachedContext(false, c.app.NewContext(true).BlockHeader()).WithBlockTime(c.now).WithChainID(chainID)
+	return c.app.NewUncachedContext(false, c.app.NewContext(true).BlockHeader()).
+		WithBlockHeight(c.height() - 1).WithBlockTime(c.now).WithChainID(chainID)
 }
 
 func (c *chain) totalSupply() sdk.Coins {
@@ -199,26 +200,32 @@ func (c *chain) tx(key cryptotypes.PrivKey, gas uint64, offset uint64, msgs ...s
 	c.t.Helper()
 	acc := c.app.AccountKeeper.GetAccount(c.ctx(), addressOf(key))
 	require.NotNil(c.t, acc)
+	fee := sdk.NewCoins(sdk.NewInt64Coin(app.BondDenom, int64(gas/400)+1))
+	out, err := c.app.TxConfig().TxEncoder()(c.sign(key, acc.GetAccountNumber(), acc.GetSequence()+offset, gas, fee, msgs...))
+	require.NoError(c.t, err)
+	return out
+}
+
+// sign returns a transaction of one signer.
+func (c *chain) sign(key cryptotypes.PrivKey, account, sequence, gas uint64, fee sdk.Coins, msgs ...sdk.Msg) sdk.Tx {
+	c.t.Helper()
 	cfg := c.app.TxConfig()
 	b := cfg.NewTxBuilder()
 	require.NoError(c.t, b.SetMsgs(msgs...))
 	b.SetGasLimit(gas)
-	b.SetFeeAmount(sdk.NewCoins(sdk.NewInt64Coin(app.BondDenom, int64(gas/400)+1)))
+	b.SetFeeAmount(fee)
 	mode := signing.SignMode_SIGN_MODE_DIRECT
-	sequence := acc.GetSequence() + offset
 	sig := signing.SignatureV2{PubKey: key.PubKey(), Data: &signing.SingleSignatureData{SignMode: mode}, Sequence: sequence}
 	require.NoError(c.t, b.SetSignatures(sig))
 	signed, err := authsigning.GetSignBytesAdapter(context.Background(), cfg.SignModeHandler(), mode, authsigning.SignerData{
-		Address: addressOf(key).String(), ChainID: chainID, AccountNumber: acc.GetAccountNumber(), Sequence: sequence, PubKey: key.PubKey(),
+		Address: addressOf(key).String(), ChainID: chainID, AccountNumber: account, Sequence: sequence, PubKey: key.PubKey(),
 	}, b.GetTx())
 	require.NoError(c.t, err)
 	raw, err := key.Sign(signed)
 	require.NoError(c.t, err)
 	sig.Data = &signing.SingleSignatureData{SignMode: mode, Signature: raw}
 	require.NoError(c.t, b.SetSignatures(sig))
-	out, err := cfg.TxEncoder()(b.GetTx())
-	require.NoError(c.t, err)
-	return out
+	return b.GetTx()
 }
 
 // send delivers messages of one signer in a block of their own and decodes the response of the first one.
