@@ -56,7 +56,7 @@ bench: build ## Run the benchmarks; tables on stdout, build/bench/NAME.json (ARG
 	EDGE_BIN=$(CURDIR)/$(BIN) go run ./scripts/bench $(ARGS)
 
 .PHONY: devnet
-devnet: build ## Start a local network, prove the whole path, stay up (ARGS="--once" to end after the table)
+devnet: build ## Start a local network, prove the whole path, stay up (ARGS="--once"; ARGS="--validators 7")
 	@go build -o $(BIN)/devnet ./scripts/devnet
 	@EDGE_BIN=$(CURDIR)/$(BIN) exec $(BIN)/devnet $(ARGS)
 
