@@ -145,6 +145,8 @@ func TestInitGenesisRefuses(t *testing.T) {
 		"node is an account":         {func(gs *types.GenesisState) { gs.Nodes[0].Operator = f.account() }, types.ErrAddress},
 		"node from two epochs on":    {func(gs *types.GenesisState) { gs.Nodes[0].FromEpoch = 5 }, types.ErrGenesis},
 		"node's first epoch is late": {func(gs *types.GenesisState) { gs.Nodes[0].FirstEpoch = 5 }, types.ErrGenesis},
+		"node since before it began": {func(gs *types.GenesisState) { gs.Nodes[0].SinceEpoch = 3 }, types.ErrGenesis},
+		"node since a later epoch":   {func(gs *types.GenesisState) { gs.Nodes[0].SinceEpoch = 5 }, types.ErrGenesis},
 		"report to come":             {func(gs *types.GenesisState) { gs.Nodes[0].LastReportEpoch = 4 }, types.ErrGenesis},
 		"score of 101":               {func(gs *types.GenesisState) { gs.Nodes[0].Score = 101 }, types.ErrGenesis},
 		"down for longer than it is": {func(gs *types.GenesisState) { gs.Nodes[0].DownEpochs = 4 }, types.ErrGenesis},

@@ -12,8 +12,8 @@ import (
 	"github.com/edgechain/edge/x/node/types"
 )
 
-// OptIn lets the sender's node take part from the next epoch on. A node that has lapsed opts in again in the same way. It
-// returns types.ErrAddress, types.ErrNotValidator or types.ErrOptedIn.
+// OptIn lets the sender's node take part from the next epoch on. A node that has lapsed opts in again in the same way, and one
+// that has opted out in this epoch takes that back. It returns types.ErrAddress, types.ErrNotValidator or types.ErrOptedIn.
 func (s msgServer) OptIn(ctx context.Context, msg *types.MsgOptIn) (*types.MsgOptInResponse, error) {
 	operator, text, err := s.operator(msg.Operator)
 	if err != nil {
@@ -38,8 +38,8 @@ func (s msgServer) OptIn(ctx context.Context, msg *types.MsgOptIn) (*types.MsgOp
 		n = types.NewNode(text, epoch)
 	case err != nil:
 		return nil, err
-	case n.TakesPartIn(epoch + 1):
-		return nil, errorsmod.Wrapf(types.ErrOptedIn, "from epoch %d on", n.FromEpoch)
+	case !n.MayOptIn(epoch):
+		return nil, errorsmod.Wrapf(types.ErrOptedIn, "since epoch %d, lapses in epoch %d without a report", n.SinceEpoch, n.LapseEpoch(epoch+1))
 	default:
 		n = n.OptIn(epoch)
 	}

@@ -79,38 +79,59 @@ func TestOptIn(t *testing.T) {
 		eligible uint64
 	}{
 		{
-			name: "for the first time", want: types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 6, Score: 50}, eligible: 8,
+			name: "for the first time", want: types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 6, SinceEpoch: 6, Score: 50}, eligible: 8,
 		},
 		{
 			name:   "in upper case",
 			change: func(_ *fixture, m *types.MsgOptIn) { m.Operator = strings.ToUpper(m.Operator) },
-			want:   types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 6, Score: 50}, eligible: 8,
+			want:   types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 6, SinceEpoch: 6, Score: 50}, eligible: 8,
 		},
 		{
 			name: "again after having opted out",
 			before: func(f *fixture, o sdk.ValAddress) {
-				f.setNode(o, types.Node{FromEpoch: 4, FirstEpoch: 2, LastReportEpoch: 3, Score: 71})
+				f.setNode(o, types.Node{FromEpoch: 4, FirstEpoch: 2, SinceEpoch: 2, LastReportEpoch: 3, Score: 71})
 			},
-			want: types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 2, LastReportEpoch: 3, Score: 71}, eligible: 6,
+			want: types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 2, SinceEpoch: 6, LastReportEpoch: 3, Score: 71}, eligible: 6,
 		},
 		{
 			name: "again in the epoch of the opting out",
 			before: func(f *fixture, o sdk.ValAddress) {
-				f.setNode(o, types.Node{FromEpoch: 6, FirstEpoch: 2, OptedInBefore: true, LastReportEpoch: 5})
+				f.setNode(o, types.Node{FromEpoch: 6, FirstEpoch: 2, SinceEpoch: 3, OptedInBefore: true, LastReportEpoch: 5})
 			},
-			want: types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 2, OptedInBefore: true, LastReportEpoch: 5}, eligible: 6,
+			want: types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 2, SinceEpoch: 3, OptedInBefore: true, LastReportEpoch: 5}, eligible: 6,
+		},
+		{
+			name: "again in the epoch of the opting out, about to lapse",
+			before: func(f *fixture, o sdk.ValAddress) {
+				f.setNode(o, types.Node{FromEpoch: 6, FirstEpoch: 4, SinceEpoch: 4, OptedInBefore: true})
+			},
+			want: types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 4, SinceEpoch: 4, OptedInBefore: true}, eligible: 6,
+		},
+		{
+			name: "again in the epoch of the opting out, lapsed",
+			before: func(f *fixture, o sdk.ValAddress) {
+				f.setNode(o, types.Node{FromEpoch: 6, FirstEpoch: 3, SinceEpoch: 3, OptedInBefore: true})
+			},
+			want: types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 3, SinceEpoch: 6, OptedInBefore: true}, eligible: 6,
 		},
 		{
 			name: "again after having lapsed",
 			before: func(f *fixture, o sdk.ValAddress) {
-				f.setNode(o, types.Node{OptedIn: true, FromEpoch: 2, FirstEpoch: 2, LastReportEpoch: 3})
+				f.setNode(o, types.Node{OptedIn: true, FromEpoch: 2, FirstEpoch: 2, SinceEpoch: 2, LastReportEpoch: 2})
 			},
-			want: types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 2, OptedInBefore: true, LastReportEpoch: 3}, eligible: 6,
+			want: types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 2, SinceEpoch: 6, OptedInBefore: true, LastReportEpoch: 2}, eligible: 6,
+		},
+		{
+			name: "about to lapse",
+			before: func(f *fixture, o sdk.ValAddress) {
+				f.setNode(o, types.Node{OptedIn: true, FromEpoch: 2, FirstEpoch: 2, SinceEpoch: 2, LastReportEpoch: 3})
+			},
+			err: types.ErrOptedIn,
 		},
 		{
 			name: "a node that takes part",
 			before: func(f *fixture, o sdk.ValAddress) {
-				f.setNode(o, types.Node{OptedIn: true, FromEpoch: 2, FirstEpoch: 2, LastReportEpoch: 4})
+				f.setNode(o, types.Node{OptedIn: true, FromEpoch: 2, FirstEpoch: 2, SinceEpoch: 2, LastReportEpoch: 4})
 			},
 			err: types.ErrOptedIn,
 		},
@@ -171,11 +192,11 @@ func TestOptOut(t *testing.T) {
 		change func(f *fixture, m *types.MsgOptOut)
 		err    error
 	}{
-		"takes part":                    {node: &types.Node{OptedIn: true, FromEpoch: 2, FirstEpoch: 2, LastReportEpoch: 4}},
-		"takes part from the next on":   {node: &types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 6}},
-		"has lapsed":                    {node: &types.Node{OptedIn: true, FromEpoch: 2, FirstEpoch: 2, LastReportEpoch: 2}},
-		"has opted out":                 {node: &types.Node{FromEpoch: 5, FirstEpoch: 2}, err: types.ErrNotOptedIn},
-		"has opted out in this epoch":   {node: &types.Node{FromEpoch: 6, FirstEpoch: 2, OptedInBefore: true}, err: types.ErrNotOptedIn},
+		"takes part":                    {node: &types.Node{OptedIn: true, FromEpoch: 2, FirstEpoch: 2, SinceEpoch: 2, LastReportEpoch: 4}},
+		"takes part from the next on":   {node: &types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 6, SinceEpoch: 6}},
+		"has lapsed":                    {node: &types.Node{OptedIn: true, FromEpoch: 2, FirstEpoch: 2, SinceEpoch: 2, LastReportEpoch: 2}},
+		"has opted out":                 {node: &types.Node{FromEpoch: 5, FirstEpoch: 2, SinceEpoch: 2}, err: types.ErrNotOptedIn},
+		"has opted out in this epoch":   {node: &types.Node{FromEpoch: 6, FirstEpoch: 2, SinceEpoch: 2, OptedInBefore: true}, err: types.ErrNotOptedIn},
 		"never opted in":                {err: types.ErrNotOptedIn},
 		"another operator, not in":      {node: &types.Node{OptedIn: true}, change: func(f *fixture, m *types.MsgOptOut) { m.Operator = f.operatorText(f.operator()) }, err: types.ErrNotOptedIn},
 		"an account":                    {node: &types.Node{OptedIn: true}, change: func(f *fixture, m *types.MsgOptOut) { m.Operator = f.account() }, err: types.ErrAddress},
@@ -222,11 +243,11 @@ func TestReport(t *testing.T) {
 		"valid":                   {},
 		"of the oldest block":     {change: func(f *fixture, m *types.MsgReport) { f.at(m, f.ctx.BlockHeight()-2) }},
 		"in upper case":           {change: func(_ *fixture, m *types.MsgReport) { m.Operator = strings.ToUpper(m.Operator) }},
-		"first epoch, new node":   {node: types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 6}},
-		"from the next epoch on":  {node: types.Node{OptedIn: true, FromEpoch: 7, FirstEpoch: 7}},
-		"lapsed and in again":     {node: types.Node{OptedIn: true, FromEpoch: 7, FirstEpoch: 1, OptedInBefore: true, LastReportEpoch: 2}},
-		"out from the next on":    {node: types.Node{FromEpoch: 7, FirstEpoch: 1, OptedInBefore: true, LastReportEpoch: 5}},
-		"the last moment":         {node: types.Node{OptedIn: true, FromEpoch: 1, FirstEpoch: 1, LastReportEpoch: 4}},
+		"first epoch, new node":   {node: types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 6, SinceEpoch: 6}},
+		"from the next epoch on":  {node: types.Node{OptedIn: true, FromEpoch: 7, FirstEpoch: 7, SinceEpoch: 7}},
+		"lapsed and in again":     {node: types.Node{OptedIn: true, FromEpoch: 7, FirstEpoch: 1, SinceEpoch: 7, OptedInBefore: true, LastReportEpoch: 2}},
+		"out from the next on":    {node: types.Node{FromEpoch: 7, FirstEpoch: 1, SinceEpoch: 1, OptedInBefore: true, LastReportEpoch: 5}},
+		"the last moment":         {node: types.Node{OptedIn: true, FromEpoch: 1, FirstEpoch: 1, SinceEpoch: 1, LastReportEpoch: 4}},
 		"an active worker":        {change: func(f *fixture, m *types.MsgReport) { m.Sender = f.workerOf(m.Operator) }},
 		"a retiring worker":       {change: func(f *fixture, m *types.MsgReport) { m.Sender = f.retiringOf(m.Operator) }, err: types.ErrReporter},
 		"another node's worker":   {change: func(f *fixture, m *types.MsgReport) { m.Sender = f.workerOf(f.operatorText(f.operator())) }, err: types.ErrReporter},
@@ -240,10 +261,10 @@ func TestReport(t *testing.T) {
 		"the epoch behind":        {change: func(_ *fixture, m *types.MsgReport) { m.Epoch++ }, err: types.ErrReportEpoch},
 		"no epoch":                {change: func(_ *fixture, m *types.MsgReport) { m.Epoch = 0 }, err: types.ErrReportEpoch},
 		"unknown node":            {change: func(f *fixture, m *types.MsgReport) { *m = *f.report(f.operator()) }, err: types.ErrNotOptedIn},
-		"opted out":               {node: types.Node{FromEpoch: 6, FirstEpoch: 1, LastReportEpoch: 5}, err: types.ErrNotOptedIn},
-		"lapsed":                  {node: types.Node{OptedIn: true, FromEpoch: 1, FirstEpoch: 1, LastReportEpoch: 3}, err: types.ErrLapsed},
-		"lapsed, no report ever":  {node: types.Node{OptedIn: true, FromEpoch: 4, FirstEpoch: 4}, err: types.ErrLapsed},
-		"reported":                {node: types.Node{OptedIn: true, FromEpoch: 1, FirstEpoch: 1, LastReportEpoch: 6}, err: types.ErrAlreadyReported},
+		"opted out":               {node: types.Node{FromEpoch: 6, FirstEpoch: 1, SinceEpoch: 1, LastReportEpoch: 5}, err: types.ErrNotOptedIn},
+		"lapsed":                  {node: types.Node{OptedIn: true, FromEpoch: 1, FirstEpoch: 1, SinceEpoch: 1, LastReportEpoch: 3}, err: types.ErrLapsed},
+		"lapsed, no report ever":  {node: types.Node{OptedIn: true, FromEpoch: 4, FirstEpoch: 4, SinceEpoch: 4}, err: types.ErrLapsed},
+		"reported":                {node: types.Node{OptedIn: true, FromEpoch: 1, FirstEpoch: 1, SinceEpoch: 1, LastReportEpoch: 6}, err: types.ErrAlreadyReported},
 		"a block of before":       {change: func(f *fixture, m *types.MsgReport) { f.at(m, f.ctx.BlockHeight()-3) }, err: types.ErrReportHeight},
 		"this block":              {change: func(f *fixture, m *types.MsgReport) { f.at(m, f.ctx.BlockHeight()) }, err: types.ErrReportHeight},
 		"a block to come":         {change: func(f *fixture, m *types.MsgReport) { f.at(m, f.ctx.BlockHeight()+1) }, err: types.ErrReportHeight},
@@ -268,7 +289,7 @@ func TestReport(t *testing.T) {
 			operator := f.operator()
 			node := tt.node
 			if node == (types.Node{}) {
-				node = types.Node{OptedIn: true, FromEpoch: 1, FirstEpoch: 1, LastReportEpoch: 5}
+				node = types.Node{OptedIn: true, FromEpoch: 1, FirstEpoch: 1, SinceEpoch: 1, LastReportEpoch: 5}
 			}
 			f.setNode(operator, node)
 			msg := f.report(operator)

@@ -23,7 +23,7 @@ func MsgOptInFactory(k *keeper.Keeper) simsx.SimMsgFactoryFn[*types.MsgOptIn] {
 			return nil, nil
 		}
 		addr := sdk.ValAddress(operator.Address)
-		if n, err := k.Node(ctx, addr); err == nil && n.TakesPartIn(epoch+1) {
+		if n, err := k.Node(ctx, addr); err == nil && !n.MayOptIn(epoch) {
 			reporter.Skip("the node takes part already")
 			return nil, nil
 		}

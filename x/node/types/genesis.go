@@ -76,6 +76,8 @@ func (n Node) validate(epoch uint64) error {
 		return errorsmod.Wrapf(ErrGenesis, "from_epoch %d, the next one is %d", n.FromEpoch, epoch+1)
 	case n.FirstEpoch > n.FromEpoch:
 		return errorsmod.Wrapf(ErrGenesis, "first_epoch %d after from_epoch %d", n.FirstEpoch, n.FromEpoch)
+	case n.SinceEpoch < n.FirstEpoch || n.SinceEpoch > n.FromEpoch:
+		return errorsmod.Wrapf(ErrGenesis, "since_epoch %d, want first_epoch %d to from_epoch %d", n.SinceEpoch, n.FirstEpoch, n.FromEpoch)
 	case n.LastReportEpoch > epoch:
 		return errorsmod.Wrapf(ErrGenesis, "last_report_epoch %d, current is %d", n.LastReportEpoch, epoch)
 	case n.Score > MaxScore:

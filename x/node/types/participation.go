@@ -15,7 +15,9 @@ const (
 
 // NewNode returns the record of a node that opts in for the first time, in epoch.
 func NewNode(operator string, epoch uint64) Node {
-	return Node{Operator: operator, OptedIn: true, FromEpoch: epoch + 1, FirstEpoch: epoch + 1, Score: StartScore}
+	return Node{
+		Operator: operator, OptedIn: true, FromEpoch: epoch + 1, FirstEpoch: epoch + 1, SinceEpoch: epoch + 1, Score: StartScore,
+	}
 }
 
 // OptedInFor reports whether the node's last word on taking part in an epoch is yes. A change in epoch e counts from e+1 on.
@@ -32,12 +34,12 @@ func (n Node) OptedInFor(epoch uint64) bool {
 //	opted in from 5 on, no report:         reports are missing in 5 and 6, it lapses in 7
 //	opted in from 5 on, last report in 8:  reports are missing in 9 and 10, it lapses in 11
 //
-// For an epoch before from_epoch it goes by the participation before that, of which only the last report is known and, if it
-// was the first one, its first epoch.
+// For an epoch before since_epoch it goes by the participation before that. If there was one, opting in anew has found it lapsed,
+// so that the last report and the first epoch tell enough of it.
 func (n Node) LapseEpoch(epoch uint64) uint64 {
-	since := n.FirstEpoch
-	if n.OptedIn && n.FromEpoch <= epoch {
-		since = n.FromEpoch
+	since := n.SinceEpoch
+	if epoch < since {
+		since = n.FirstEpoch
 	}
 	return max(n.LastReportEpoch+1, since) + lapseEpochs
 }
@@ -97,8 +99,20 @@ func (n Node) EpochsLeft(current uint64) uint64 {
 	return 0
 }
 
-// OptIn returns the node as it is after its operator opted in in the current epoch.
-func (n Node) OptIn(current uint64) Node { return n.turn(true, current) }
+// MayOptIn reports whether opting in is of use in the current epoch: the node has opted out, or has lapsed by now. One that is
+// about to lapse still takes part, and has to report: it could put the first report off for ever otherwise.
+func (n Node) MayOptIn(current uint64) bool {
+	return !n.OptedInFor(current+1) || n.LapsedFor(current) && n.LapsedFor(current+1)
+}
+
+// OptIn returns the node as it is after its operator opted in in the current epoch. A node that takes part in it, and so only
+// takes its opting out back, goes on as before; every other one begins anew.
+func (n Node) OptIn(current uint64) Node {
+	if !n.TakesPartIn(current) {
+		n.SinceEpoch = current + 1
+	}
+	return n.turn(true, current)
+}
 
 // OptOut returns the node as it is after its operator opted out in the current epoch.
 func (n Node) OptOut(current uint64) Node { return n.turn(false, current) }

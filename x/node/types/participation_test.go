@@ -9,9 +9,15 @@ import (
 	"github.com/edgechain/edge/x/node/types"
 )
 
-// in and out make records as messages leave them.
+// in makes the record of a node that takes part since the epoch from which its last word counts.
 func in(from, first, reported uint64) types.Node {
-	return types.Node{OptedIn: true, FromEpoch: from, FirstEpoch: first, LastReportEpoch: reported}
+	return types.Node{OptedIn: true, FromEpoch: from, FirstEpoch: first, SinceEpoch: from, LastReportEpoch: reported}
+}
+
+// since makes the record one whose present participation counts from another epoch.
+func since(n types.Node, epoch uint64) types.Node {
+	n.SinceEpoch = epoch
+	return n
 }
 
 func TestStanding(t *testing.T) {
@@ -48,13 +54,17 @@ func TestStanding(t *testing.T) {
 		"down once":                            {down(in(5, 5, 9), 1), 10, 2, types.StandingOK},
 		"down twice":                           {down(in(5, 5, 9), 2), 10, 2, types.StandingUnhealthy},
 		"waiting goes before unhealthy":        {down(in(5, 5, 5), 2), 6, 2, types.StandingWaiting},
-		"opted out":                            {types.Node{FromEpoch: 9, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 8}, 9, 0, types.StandingNotOptedIn},
-		"opted out, before it counts":          {types.Node{FromEpoch: 9, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 8}, 8, 0, types.StandingOK},
-		"opted out, never reported, new":       {types.Node{FromEpoch: 6, FirstEpoch: 5, OptedInBefore: true}, 5, 0, types.StandingOK},
+		"opted out":                            {since(types.Node{FromEpoch: 9, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 8}, 5), 9, 0, types.StandingNotOptedIn},
+		"opted out, before it counts":          {since(types.Node{FromEpoch: 9, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 8}, 5), 8, 0, types.StandingOK},
+		"opted out, never reported, new":       {since(types.Node{FromEpoch: 6, FirstEpoch: 5, OptedInBefore: true}, 5), 5, 0, types.StandingOK},
 		"opted out twice":                      {types.Node{FromEpoch: 9, FirstEpoch: 5, LastReportEpoch: 8}, 8, 0, types.StandingNotOptedIn},
-		"opted out and in again, same epoch":   {types.Node{OptedIn: true, FromEpoch: 9, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 7}, 8, 0, types.StandingOK},
-		"lapsed, in again, before it counts":   {types.Node{OptedIn: true, FromEpoch: 21, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 7}, 20, 0, types.StandingLapsed},
-		"lapsed, in again, as soon as it does": {types.Node{OptedIn: true, FromEpoch: 21, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 7}, 21, 0, types.StandingOK},
+		"opted out and in again, before it is": {since(types.Node{OptedIn: true, FromEpoch: 9, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 7}, 5), 8, 0, types.StandingOK},
+		"opted out and in again, as it counts": {since(types.Node{OptedIn: true, FromEpoch: 9, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 7}, 5), 9, 0, types.StandingOK},
+		"opted out and in again, two without":  {since(types.Node{OptedIn: true, FromEpoch: 9, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 7}, 5), 10, 0, types.StandingLapsed},
+		"opted out and in again, never a word": {since(types.Node{OptedIn: true, FromEpoch: 7, FirstEpoch: 5, OptedInBefore: true}, 5), 7, 0, types.StandingLapsed},
+		"second participation, out and in":     {since(types.Node{OptedIn: true, FromEpoch: 10, FirstEpoch: 2, OptedInBefore: true, LastReportEpoch: 4}, 9), 10, 0, types.StandingOK},
+		"lapsed, in again, before it counts":   {since(types.Node{OptedIn: true, FromEpoch: 21, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 7}, 21), 20, 0, types.StandingLapsed},
+		"lapsed, in again, as soon as it does": {since(types.Node{OptedIn: true, FromEpoch: 21, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 7}, 21), 21, 0, types.StandingOK},
 		"nobody":                               {types.Node{}, 5, 0, types.StandingNotOptedIn},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,10 +88,11 @@ func TestReportDueAndEpochsLeft(t *testing.T) {
 		"reported in the epoch before":        {in(6, 6, 9), 10, true, true, 2},
 		"reported two epochs ago":             {in(6, 6, 9), 11, true, true, 1},
 		"reported three epochs ago":           {in(6, 6, 9), 12, false, false, 0},
-		"opted out from now on":               {types.Node{FromEpoch: 9, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 8}, 9, false, false, 0},
-		"opted out from the next epoch on":    {types.Node{FromEpoch: 9, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 7}, 8, true, true, 2},
-		"lapsed and in again":                 {types.Node{OptedIn: true, FromEpoch: 21, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 7}, 20, false, true, 2},
-		"in the last moment, out and in":      {types.Node{OptedIn: true, FromEpoch: 10, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 7}, 9, true, true, 2},
+		"opted out from now on":               {since(types.Node{FromEpoch: 9, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 8}, 5), 9, false, false, 0},
+		"opted out from the next epoch on":    {since(types.Node{FromEpoch: 9, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 7}, 5), 8, true, true, 2},
+		"lapsed and in again":                 {since(types.Node{OptedIn: true, FromEpoch: 21, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 7}, 21), 20, false, true, 2},
+		"in the last moment, out and in":      {since(types.Node{OptedIn: true, FromEpoch: 10, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 7}, 5), 9, true, true, 1},
+		"out and in with time to spare":       {since(types.Node{OptedIn: true, FromEpoch: 10, FirstEpoch: 5, OptedInBefore: true, LastReportEpoch: 8}, 5), 9, true, true, 2},
 		"genesis node before the first epoch": {in(0, 0, 0), 0, false, true, 2},
 		"genesis node in epoch 1":             {in(0, 0, 0), 1, true, true, 2},
 		"genesis node in epoch 2":             {in(0, 0, 0), 2, true, true, 1},
@@ -96,7 +107,7 @@ func TestReportDueAndEpochsLeft(t *testing.T) {
 
 func TestTurns(t *testing.T) {
 	n := types.NewNode("x", 4)
-	require.Equal(t, types.Node{Operator: "x", OptedIn: true, FromEpoch: 5, FirstEpoch: 5, Score: types.StartScore}, n)
+	require.Equal(t, types.Node{Operator: "x", OptedIn: true, FromEpoch: 5, FirstEpoch: 5, SinceEpoch: 5, Score: types.StartScore}, n)
 	require.EqualValues(t, 7, n.EligibleFrom(2))
 	require.EqualValues(t, 5, n.EligibleFrom(0))
 
@@ -115,13 +126,43 @@ func TestTurns(t *testing.T) {
 	require.True(t, n.OptedInFor(8))
 	require.True(t, n.OptedInFor(9))
 	require.EqualValues(t, 5, n.FirstEpoch)
+	require.EqualValues(t, 8, n.SinceEpoch, "an opting out that never counted begins nothing anew")
+}
+
+// Whatever an operator says, two epochs without a report keep its node out of an election: neither taking an opting out back nor
+// opting in again before it has lapsed puts the first report off.
+func TestNobodyTakesPartForEverWithoutAReport(t *testing.T) {
+	for name, speak := range map[string]func(types.Node, uint64) types.Node{
+		"silent":     func(n types.Node, _ uint64) types.Node { return n },
+		"out and in": func(n types.Node, epoch uint64) types.Node { return n.OptOut(epoch).OptIn(epoch) },
+		"in again": func(n types.Node, epoch uint64) types.Node {
+			if n.MayOptIn(epoch) {
+				n = n.OptIn(epoch)
+			}
+			return n
+		},
+		"twice out and in": func(n types.Node, epoch uint64) types.Node {
+			return n.OptOut(epoch).OptIn(epoch).OptOut(epoch).OptIn(epoch)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := types.NewNode("x", 4) // takes part since 5
+			for epoch := uint64(5); epoch < 7; epoch++ {
+				require.Equal(t, types.StandingOK, n.StandingFor(epoch, 0))
+				n = speak(n, epoch)
+			}
+			require.Equal(t, types.StandingLapsed, n.StandingFor(7, 0))
+			n = speak(n, 7) // it has lapsed by now, and whoever asks for it begins anew
+			require.Equal(t, name == "silent", n.LapsedFor(8))
+		})
+	}
 }
 
 // A second implementation that remembers everything, by epoch: the word that counts, since when, and whether there was a report.
 func TestParticipationAgainstHistory(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		const last = 30
-		var opted, reported [last + 2]bool
+		var opted, reported, gone [last + 2]bool
 		var since [last + 2]uint64
 		// A lapsed node cannot report, so it stays lapsed until it opts in anew.
 		lapsed := func(epoch uint64) bool {
@@ -138,7 +179,11 @@ func TestParticipationAgainstHistory(t *testing.T) {
 			for range rapid.IntRange(0, 3).Draw(r, "acts") {
 				switch rapid.IntRange(0, 3).Draw(r, "act") {
 				case 0:
-					if n.TakesPartIn(epoch + 1) {
+					// Of use to those who are out, and to those who have lapsed and did not say so in this epoch yet.
+					out := !opted[epoch+1]
+					renews := opted[epoch] && gone[epoch] && since[epoch+1] <= epoch
+					require.Equal(r, out || renews, n.MayOptIn(epoch), "epoch %d: %v", epoch, n)
+					if !out && !renews {
 						continue
 					}
 					if known {
@@ -146,7 +191,11 @@ func TestParticipationAgainstHistory(t *testing.T) {
 					} else {
 						n, known = types.NewNode("x", epoch), true
 					}
-					opted[epoch+1], since[epoch+1] = true, epoch+1
+					// Whoever takes part at the moment only takes the opting out back.
+					if !opted[epoch] || gone[epoch] {
+						since[epoch+1] = epoch + 1
+					}
+					opted[epoch+1] = true
 				case 1:
 					if n.OptedInFor(epoch + 1) {
 						n = n.OptOut(epoch)
@@ -159,7 +208,11 @@ func TestParticipationAgainstHistory(t *testing.T) {
 				}
 			}
 			require.Equal(r, opted[epoch+1], n.OptedInFor(epoch+1), "epoch %d", epoch)
-			require.Equal(r, opted[epoch+1] && lapsed(epoch+1), n.LapsedFor(epoch+1), "epoch %d: %v", epoch, n)
+			gone[epoch+1] = opted[epoch+1] && lapsed(epoch+1)
+			require.Equal(r, gone[epoch+1], n.LapsedFor(epoch+1), "epoch %d: %v", epoch, n)
+			if opted[epoch+1] {
+				require.Equal(r, since[epoch+1], n.SinceEpoch, "epoch %d", epoch)
+			}
 		}
 	})
 }

@@ -8,7 +8,7 @@ const (
 	StandingOK Standing = iota
 	// StandingNotOptedIn: it has not opted in, or has opted out.
 	StandingNotOptedIn
-	// StandingLapsed: it sent no report in two epochs, which counts as opted out.
+	// StandingLapsed: it sent no report in two epochs, which counts as opted out. In the second of them it still can.
 	StandingLapsed
 	// StandingWaiting: it first took part less than eligibility_epochs ago.
 	StandingWaiting
@@ -24,7 +24,7 @@ func (s Standing) String() string {
 	case StandingNotOptedIn:
 		return "not opted in"
 	case StandingLapsed:
-		return "no report in two epochs: opt in again"
+		return "no report in two epochs: report if one is due, opt in again if not"
 	case StandingWaiting:
 		return "opted in less than eligibility_epochs ago"
 	case StandingUnhealthy:
