@@ -226,15 +226,10 @@ func TestRotationInAKeptSet(t *testing.T) {
 		before := c.powers(c.height() + 1)
 		var txs [][]byte
 		for _, of := range []*validator{a, b} {
-			late := newValidator("late "+of.name, 0)
-			c.send(of.operator, 500_000, nil, transfer(addressOf(of.operator), addressOf(late.operator), 600_000_000))
+			late := newValidator("late "+of.name, 500_000_000)
+			c.send(of.operator, 500_000, nil, transfer(addressOf(of.operator), addressOf(late.operator), 2*late.stake))
 			c.validators = append(c.validators, late)
-			create, err := stakingtypes.NewMsgCreateValidator(
-				late.address().String(), late.consensus[0].PubKey(), stakingCoin(500_000_000), stakingtypes.Description{Moniker: late.name},
-				stakingtypes.NewCommissionRates(math.LegacyZeroDec(), math.LegacyZeroDec(), math.LegacyZeroDec()), math.OneInt(),
-			)
-			require.NoError(t, err)
-			txs = append(txs, c.tx(late.operator, 1_000_000, 0, create))
+			txs = append(txs, c.tx(late.operator, 1_000_000, 0, late.creation(t)))
 		}
 		c.must(txs...)
 		require.False(t, c.staked(a).IsBonded())
@@ -290,11 +285,8 @@ func TestRotationByProposal(t *testing.T) {
 	governed.mute = true // it takes no part
 	c.validators = append(c.validators, governed)
 	c.send(c.validator, 500_000, nil, transfer(addressOf(c.validator), authority, 2*stake))
-	create, err := stakingtypes.NewMsgCreateValidator(
-		sdk.ValAddress(authority).String(), governed.consensus[0].PubKey(), stakingCoin(stake), stakingtypes.Description{Moniker: governed.name},
-		stakingtypes.NewCommissionRates(math.LegacyZeroDec(), math.LegacyZeroDec(), math.LegacyZeroDec()), math.OneInt(),
-	)
-	require.NoError(t, err)
+	create := governed.creation(t).(*stakingtypes.MsgCreateValidator)
+	create.ValidatorAddress = sdk.ValAddress(authority).String()
 	proposal := c.govern(create)
 	require.Equal(t, govv1.StatusPassed, proposal.Status, proposal.FailedReason)
 	// All outsiders: the draw runs over the largest.

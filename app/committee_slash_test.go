@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -311,6 +312,36 @@ func TestSlashInTheFirstEpoch(t *testing.T) {
 	c.punish(v, 1, math.NewInt(v.stake), 1)
 	require.Equal(t, v.stake, c.frozenStake(1, v).Int64())
 	c.toEpoch(3)
+}
+
+// x/staking keeps the address of an operator as it was written, which may be in capitals. Such a validator answers for its
+// seats like any other, rotates its key, and a chain that has it can be exported.
+func TestOperatorInCapitals(t *testing.T) {
+	c := newCommittee(t, setup{stakes: sevenStakes(), outsiders: 7, params: wideCommittee}) // the draw runs over the largest
+	loud := newValidator("loud", 1_000_000_001)
+	loud.mute = true
+	c.send(c.validator, 500_000, nil, transfer(addressOf(c.validator), addressOf(loud.operator), 3*loud.stake))
+	c.validators = append(c.validators, loud)
+	create := loud.creation(t).(*stakingtypes.MsgCreateValidator)
+	create.ValidatorAddress = strings.ToUpper(create.ValidatorAddress)
+	c.send(loud.operator, 1_000_000, nil, create)
+	require.Equal(t, create.ValidatorAddress, c.staked(loud).OperatorAddress)
+	c.toPhase(epochtypes.PHASE_FROZEN)
+	c.must(c.tx(loud.operator, 500_000, 0, undelegation(loud.operator, loud, loud.stake/2)))
+	c.toEpoch(2)
+	c.handedOver()
+	require.NotZero(t, c.powers(c.height())[loud.name])
+	for _, v := range c.validators {
+		v.mute = true // the first block of a new chain can have no transactions of the test
+	}
+	c.must(c.rotate(loud))
+	c.block()
+	d := c.resume(c.export()) // while the rotation is pending
+	d.blocks(5)
+	d.requireNewestKeys()
+	require.Equal(t, c.powers(c.height()), d.powers(d.height()))
+	c.punish(loud, c.app.LastBlockHeight(), math.NewInt(loud.stake), 1)
+	c.toEpoch(4)
 }
 
 // Evidence against a validator that has unbonded, or is gone, burns nothing and does not halt the chain.

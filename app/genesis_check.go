@@ -11,6 +11,7 @@ import (
 	errorsmod "cosmossdk.io/errors"
 
 	"github.com/cosmos/cosmos-sdk/codec"
+	sdk "github.com/cosmos/cosmos-sdk/types"
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
@@ -164,7 +165,11 @@ func (m *moduleStates) checkEpochs() error {
 func (m *moduleStates) checkSeats() error {
 	validators := make(map[string]stakingtypes.Validator, len(m.staking.Validators))
 	for _, v := range m.staking.Validators {
-		validators[v.OperatorAddress] = v
+		operator, err := canonicalOperator(v.OperatorAddress)
+		if err != nil {
+			return err
+		}
+		validators[operator] = v
 	}
 	if n := len(m.epoch.ValidatorSets); n > 0 {
 		for _, member := range m.epoch.ValidatorSets[n-1].Members {
@@ -221,7 +226,9 @@ func (m *moduleStates) isKeyOf(key crypto.PublicKey, v stakingtypes.Validator) (
 		return true, nil
 	}
 	for _, r := range m.staking.PendingConsensusKeyRotations {
-		if r.ValidatorAddress != v.OperatorAddress {
+		if same, err := sameOperator(r.ValidatorAddress, v.OperatorAddress); err != nil {
+			return false, err
+		} else if !same {
 			continue
 		}
 		v.ConsensusPubkey = r.NewPubkey
@@ -234,4 +241,23 @@ func (m *moduleStates) isKeyOf(key crypto.PublicKey, v stakingtypes.Validator) (
 		}
 	}
 	return false, nil
+}
+
+// canonicalOperator returns the one text of an operator's address. x/staking keeps the text that the validator's creator chose,
+// which can be in capitals; x/epoch writes the canonical one.
+func canonicalOperator(text string) (string, error) {
+	operator, err := sdk.ValAddressFromBech32(text)
+	if err != nil {
+		return "", fmt.Errorf("%w: operator %.100q: %w", errGenesis, text, err)
+	}
+	return operator.String(), nil
+}
+
+func sameOperator(a, b string) (bool, error) {
+	first, err := canonicalOperator(a)
+	if err != nil {
+		return false, err
+	}
+	second, err := canonicalOperator(b)
+	return first == second, err
 }

@@ -57,14 +57,18 @@ func (s *Slasher) Slash(
 		logger.Error("nothing slashed: the validator is unbonded", "operator", validator.OperatorAddress, "distribution_height", distributionHeight)
 		return math.ZeroInt(), nil
 	}
-	member, found, err := s.epochs.memberAt(ctx, distributionHeight+sdk.ValidatorUpdateDelay, validator.OperatorAddress)
+	_, operator, err := s.epochs.operator(validator.OperatorAddress)
+	if err != nil {
+		return math.ZeroInt(), err
+	}
+	member, found, err := s.epochs.memberAt(ctx, distributionHeight+sdk.ValidatorUpdateDelay, operator)
 	if err != nil {
 		return math.ZeroInt(), err
 	}
 	tokens, height := member.Tokens, member.FreezeHeight+1
 	if !found {
 		logger.Error("slashed by the present tokens: the validator is in no set of this height",
-			"operator", validator.OperatorAddress, "distribution_height", distributionHeight, "power", power)
+			"operator", operator, "distribution_height", distributionHeight, "power", power)
 		tokens, height = validator.Tokens, distributionHeight
 	}
 	// x/staking refuses a height in the future, and looks for stake that left only below the present height.
@@ -80,7 +84,7 @@ func stakingPower(tokens, reduction math.Int) int64 {
 	return power.Int64()
 }
 
-// memberAt returns a member of the set that was in force at a height.
+// memberAt returns a member of the set that was in force at a height, by the canonical text of its operator's address.
 func (k *Keeper) memberAt(ctx context.Context, height int64, operator string) (types.Member, bool, error) {
 	set, err := k.setAt(ctx, height)
 	if errors.Is(err, collections.ErrNotFound) {
