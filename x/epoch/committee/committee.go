@@ -101,8 +101,9 @@ func Mixture(incoming, outgoing []Seat, steps uint32) []Seat {
 }
 
 // Members returns those who hold seats, in the order of their operator's address, without their keys. A member's power is
-// the number of its seats; its stake is that of the oldest freeze behind them, so that whoever left after that freeze is
-// slashed with those who stayed.
+// the number of its seats. It answers for them with the largest stake that any freeze found behind them, so that a seat of an
+// old election cannot shelter what stands behind many of the new one, and from the oldest of these freezes on, so that
+// whoever left after it is slashed with those who stayed.
 func Members(seats []Seat) []types.Member {
 	var members []types.Member
 	index := make(map[string]int)
@@ -116,10 +117,10 @@ func Members(seats []Seat) []types.Member {
 			members = append(members, types.Member{Operator: s.Operator, Power: 1, Tokens: s.Tokens, FreezeHeight: s.FreezeHeight})
 			continue
 		}
-		members[i].Power++
-		if s.FreezeHeight < members[i].FreezeHeight {
-			members[i].Tokens, members[i].FreezeHeight = s.Tokens, s.FreezeHeight
-		}
+		m := &members[i]
+		m.Power++
+		m.Tokens = math.MaxInt(m.Tokens, s.Tokens)
+		m.FreezeHeight = min(m.FreezeHeight, s.FreezeHeight)
 	}
 	slices.SortFunc(members, func(a, b types.Member) int { return cmp.Compare(a.Operator, b.Operator) })
 	return members

@@ -14,8 +14,8 @@ import (
 // PreBlock reads what a block brings along:
 //
 //  1. The hash of its header goes into the ring of the last ready_blocks.
-//  2. In the blocks after a freeze up to the closing height, the proposer's reveal in the first entry of the block is mixed in,
-//     or the proposer leaves the election that is being prepared.
+//  2. After a freeze up to the closing height, the reveal of the block before is mixed in, or its proposer leaves the election
+//     that is being prepared; and the reveal in the first entry of this block is kept for the next.
 //
 // Like EndBlock it never fails over its input.
 func (k *Keeper) PreBlock(ctx sdk.Context, req *abci.RequestFinalizeBlock) error {
@@ -47,6 +47,7 @@ func (k *Keeper) preReveal(ctx sdk.Context, req *abci.RequestFinalizeBlock) erro
 //     halted for days closes one.
 //  2. The next step of the hand-over, if it is due.
 //  3. If a step was sent, someone left or a consensus key rotates, the set is computed anew, and what changed is returned.
+//  4. Every rotationLag blocks the turns of the proposers are brought up to date, so that a freeze has little to catch up.
 //
 // It never returns an error and never panics over its input: a part that fails leaves the state as it was before that part and
 // is logged, so that the chain goes on and can be mended. What is returned is exactly what was stored as sent.
@@ -61,6 +62,9 @@ func (k *Keeper) EndBlock(goCtx context.Context) ([]abci.ValidatorUpdate, error)
 	updates, err := k.endSet(ctx)
 	if err != nil {
 		k.logger(ctx).Error("validator set was not sent", "height", ctx.BlockHeight(), "error", err)
+	}
+	if ctx.BlockHeight()%rotationLag == 0 {
+		k.turnRotation(ctx, ctx.BlockHeight())
 	}
 	return updates, nil
 }

@@ -33,12 +33,14 @@ func (k *Keeper) freeze(ctx sdk.Context, e types.Epoch) error {
 		return err
 	}
 	height := ctx.BlockHeight()
+	k.turnRotation(ctx, height)
 	hash, err := k.headerHashes.Get(ctx, height-1)
 	if err != nil && !errors.Is(err, collections.ErrNotFound) {
 		return err
 	}
 	e.Phase, e.FreezeHeight = types.PHASE_FROZEN, height
-	e.ClosingHeight = height + max(int64(params.BeaconBlocks), int64(len(newest.Members)))
+	// One block more than those that carry reveals: it settles the last one.
+	e.ClosingHeight = height + max(int64(params.BeaconBlocks), int64(len(newest.Members))) + 1
 	start := beacon.Start(e.Seed, hash)
 	election := types.Election{
 		Epoch: e.Number + 1, FreezeHeight: e.FreezeHeight, ClosingHeight: e.ClosingHeight, Start: start,

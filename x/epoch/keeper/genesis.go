@@ -81,7 +81,7 @@ func (k *Keeper) initChain(ctx sdk.Context, initial int64) ([]abci.ValidatorUpda
 		return nil, err
 	}
 	view := newStakingView(k)
-	seats, err := k.seats(ctx, h, view)
+	seats, err := k.seats(ctx, h, view, false)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +94,9 @@ func (k *Keeper) initChain(ctx sdk.Context, initial int64) ([]abci.ValidatorUpda
 		return nil, err
 	}
 	if err := k.validatorSets.Set(ctx, set.Height, set); err != nil {
+		return nil, err
+	}
+	if err := k.startRotation(ctx, initial, set.Members); err != nil {
 		return nil, err
 	}
 	return updates, ctx.EventManager().EmitTypedEvent(setSent(set))
@@ -172,6 +175,9 @@ func (k *Keeper) importSets(ctx sdk.Context, g types.GenesisState, initial int64
 		last = set
 	}
 	if err := k.checkKeys(ctx, last, initial); err != nil {
+		return nil, err
+	}
+	if err := k.startRotation(ctx, initial, last.Members); err != nil {
 		return nil, err
 	}
 	// What was noted since the last set was sent does not stand in the document: the first block looks for itself.

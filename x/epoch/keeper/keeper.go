@@ -49,6 +49,7 @@ type Keeper struct {
 	validatorSets collections.Map[int64, types.ValidatorSet]
 	headerHashes  collections.Map[int64, []byte]
 	changed       collections.Item[bool]
+	rotation      collections.Item[types.Rotation]
 
 	nodeKeeper    types.NodeKeeper
 	stakingKeeper StakingKeeper
@@ -91,6 +92,7 @@ func NewKeeper(
 			collections.Int64Key, codec.CollValue[types.ValidatorSet](cdc)),
 		headerHashes:  collections.NewMap(sb, types.HeaderHashesPrefix, "header_hashes", collections.Int64Key, collections.BytesValue),
 		changed:       collections.NewItem(sb, types.ChangedKey, "changed", collections.BoolValue),
+		rotation:      collections.NewItem(sb, types.RotationKey, "rotation", codec.CollValue[types.Rotation](cdc)),
 		nodeKeeper:    nk,
 		stakingKeeper: sk,
 	}

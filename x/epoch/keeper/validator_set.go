@@ -38,7 +38,8 @@ func (k *Keeper) setDue(ctx context.Context) (bool, error) {
 }
 
 // send computes who holds the seats now, stores the set if it differs from the one that CometBFT was given last, and returns
-// the difference. If nobody is left, CometBFT keeps the members that it has: without validators it would halt for good.
+// the difference. If nobody is left, those who only missed a reveal hold their seats after all; if nobody is left even so,
+// CometBFT keeps the members that it has: without validators it would halt for good.
 func (k *Keeper) send(ctx sdk.Context) ([]abci.ValidatorUpdate, error) {
 	if err := k.changed.Remove(ctx); err != nil {
 		return nil, err
@@ -48,20 +49,25 @@ func (k *Keeper) send(ctx sdk.Context) ([]abci.ValidatorUpdate, error) {
 		return nil, err
 	}
 	view := newStakingView(k)
-	seats, err := k.seats(ctx, h, view)
-	if err != nil {
-		return nil, err
-	}
-	next := types.ValidatorSet{
-		Height: ctx.BlockHeight() + updateDelay, SentHeight: ctx.BlockHeight(), SentTime: ctx.BlockTime(), Members: committee.Members(seats),
-	}
 	last, err := k.newestSet(ctx)
 	if err != nil {
 		return nil, err
 	}
+	next := types.ValidatorSet{Height: ctx.BlockHeight() + updateDelay, SentHeight: ctx.BlockHeight(), SentTime: ctx.BlockTime()}
+	for _, pardon := range []bool{false, true} {
+		seats, err := k.seats(ctx, h, view, pardon)
+		if err != nil {
+			return nil, err
+		}
+		if next.Members = committee.Members(seats); len(next.Members) != 0 {
+			break
+		}
+	}
 	if len(next.Members) == 0 {
 		// Their keys rotate all the same: a commit that names a key which x/staking has swapped would halt the chain.
-		next.Members = slices.Clone(last.Members)
+		if next.Members, err = view.known(ctx, last.Members); err != nil {
+			return nil, err
+		}
 		if err := ctx.EventManager().EmitTypedEvent(&types.EventValidatorSetKept{}); err != nil {
 			return nil, err
 		}
@@ -79,6 +85,7 @@ func (k *Keeper) send(ctx sdk.Context) ([]abci.ValidatorUpdate, error) {
 	if err := k.validatorSets.Set(ctx, next.Height, next); err != nil {
 		return nil, err
 	}
+	k.turnRotation(ctx, ctx.BlockHeight()) // while the sets that it needs are kept
 	if err := k.pruneSets(ctx); err != nil {
 		return nil, err
 	}
@@ -101,15 +108,15 @@ func sameMember(a, b types.Member) bool {
 		a.PubKey.Equal(b.PubKey)
 }
 
-// seats returns who holds the seats at this point of a hand-over.
-func (k *Keeper) seats(ctx sdk.Context, h types.HandOver, view stakingView) ([]committee.Seat, error) {
+// seats returns who holds the seats at this point of a hand-over; with pardon, those who only missed a reveal hold theirs.
+func (k *Keeper) seats(ctx sdk.Context, h types.HandOver, view stakingView, pardon bool) ([]committee.Seat, error) {
 	var arrays [][]committee.Seat
 	for _, epoch := range seatedElections(h) {
 		e, err := k.Election(ctx, epoch)
 		if err != nil {
 			return nil, err
 		}
-		holders, err := k.holders(ctx, e, view)
+		holders, err := k.holders(ctx, e, view, pardon)
 		if err != nil {
 			return nil, err
 		}
@@ -123,8 +130,8 @@ func (k *Keeper) seats(ctx sdk.Context, h types.HandOver, view stakingView) ([]c
 
 // holders returns who holds the seats of an election. Whoever x/staking says is jailed or not bonded has left it: the hook has
 // noted that already, unless it was so at the draw.
-func (k *Keeper) holders(ctx sdk.Context, e types.Election, view stakingView) ([]committee.Seat, error) {
-	left, err := k.leftOf(ctx, e.Epoch)
+func (k *Keeper) holders(ctx sdk.Context, e types.Election, view stakingView, pardon bool) ([]committee.Seat, error) {
+	left, err := k.leftOf(ctx, e.Epoch, pardon)
 	if err != nil {
 		return nil, err
 	}
@@ -149,15 +156,15 @@ func (k *Keeper) holders(ctx sdk.Context, e types.Election, view stakingView) ([
 	return committee.Holders(e.Elected, e.Spares, func(operator string) bool { return left[operator] }), nil
 }
 
-// leftOf returns who left an election, for look-ups.
-func (k *Keeper) leftOf(ctx context.Context, epoch uint64) (map[string]bool, error) {
+// leftOf returns who left an election, for look-ups; with pardon, without those who only missed a reveal.
+func (k *Keeper) leftOf(ctx context.Context, epoch uint64, pardon bool) (map[string]bool, error) {
 	leavings, err := k.leavingsOf(ctx, epoch)
 	if err != nil {
 		return nil, err
 	}
 	left := make(map[string]bool, len(leavings))
 	for _, l := range leavings {
-		left[l.Operator] = true
+		left[l.Operator] = !pardon || l.Reason != types.LEAVE_REASON_MISSED_REVEAL
 	}
 	return left, nil
 }
@@ -190,6 +197,24 @@ func (s stakingView) validator(ctx context.Context, text string) (operator []byt
 	}
 	s.validators[text] = v
 	return operator, v, true, nil
+}
+
+// known returns the members who are validators; if none is, all of them.
+func (s stakingView) known(ctx context.Context, members []types.Member) ([]types.Member, error) {
+	var known []types.Member
+	for _, m := range members {
+		_, _, found, err := s.validator(ctx, m.Operator)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			known = append(known, m)
+		}
+	}
+	if len(known) == 0 {
+		return slices.Clone(members), nil
+	}
+	return known, nil
 }
 
 // setKeys fills in the keys of members as CometBFT has to know them: with a rotation from the block on in which x/staking

@@ -21,4 +21,5 @@ var (
 	ErrInvalidProof     = errorsmod.Register(ModuleName, 14, "invalid proof of possession")
 	ErrNotValidator     = errorsmod.Register(ModuleName, 15, "operator has no validator")
 	ErrElectionNotFound = errorsmod.Register(ModuleName, 16, "election not found")
+	ErrRotation         = errorsmod.Register(ModuleName, 17, "the turns of proposers are not known")
 )

@@ -3,6 +3,7 @@ package types
 import (
 	"bytes"
 
+	"github.com/cometbft/cometbft/crypto"
 	cryptoenc "github.com/cometbft/cometbft/crypto/encoding"
 
 	errorsmod "cosmossdk.io/errors"
@@ -284,6 +285,14 @@ func (g GenesisState) validateBeacon() error {
 		return invalid("beacon with start %X and mix %X", b.Start, b.Mix)
 	case (b.Reveals == 0) != bytes.Equal(b.Start, b.Mix) || int64(b.Reveals) > b.ClosingHeight-b.FreezeHeight:
 		return invalid("beacon with %d reveals", b.Reveals)
+	}
+	if p := b.Pending; p != nil {
+		switch {
+		case p.Height <= b.FreezeHeight || p.Height >= b.ClosingHeight:
+			return invalid("beacon with a reveal pending of height %d", p.Height)
+		case len(p.Proposer) != crypto.AddressSize || len(p.Reveal) != 0 && len(p.Reveal) != beacon.SignatureSize:
+			return invalid("beacon with a reveal of %d bytes pending of a proposer of %d bytes", len(p.Reveal), len(p.Proposer))
+		}
 	}
 	return nil
 }

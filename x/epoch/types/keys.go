@@ -42,4 +42,6 @@ var (
 	HeaderHashesPrefix = collections.NewPrefix(13)
 	// ChangedKey: 0x0E -> true, present if someone left since the last EndBlock
 	ChangedKey = collections.NewPrefix(14)
+	// RotationKey: 0x0F -> Rotation
+	RotationKey = collections.NewPrefix(15)
 )
