@@ -426,6 +426,8 @@ func (s *stakersTest) prove(ctx context.Context, t *testing.T, v *devnet.Node, h
 	const entries = 3 // the validator's own tokens, an undelegation, a redelegation
 	require.True(t, want.Sub(burnt).Abs().LTE(math.NewInt(entries)), "burnt %s, want %s of %s", burnt, want, stake)
 
+	t.Logf("%s signed twice at height %d: %s of %s burnt at height %d", v.Moniker, height, burnt, stake, at)
+
 	info, err := slashingtypes.NewQueryClient(s.n.Chain.At(0)).SigningInfo(ctx, &slashingtypes.QuerySigningInfoRequest{ConsAddress: consensusOf(t, v)})
 	require.NoError(t, err)
 	require.True(t, info.ValSigningInfo.Tombstoned)

@@ -106,6 +106,7 @@ func TestCommitteeFollowsTheDraw(t *testing.T) {
 		waitFor(ctx, t, v, newest)
 	}
 	c.f.sameHashes(ctx, t, 1, newest, nodes...)
+	t.Logf("%d heights, %d elections, %d different committees", newest, len(c.f.elections), c.f.committees(t))
 }
 
 // committeeTest is what the parts of the test share.
@@ -346,6 +347,9 @@ func (c *committeeTest) wrongReveals(t *testing.T) {
 			require.NotContains(t, cheats, c.f.operatorOf[commit.ProposerAddress.String()], "height %d", height)
 			if round != proposals[height] || !refused(height, round, refusals) {
 				continue // a round that ended for another reason
+			}
+			if !first && round == 1 || !second && round == 2 && both[height] == 2 {
+				t.Logf("height %d was decided in round %d, after %d wrong reveals", height, round, proposals[height])
 			}
 			first = first || round == 1
 			second = second || round == 2 && both[height] == 2
