@@ -65,11 +65,13 @@ func TestFallbacks(t *testing.T) {
 		},
 		"fewer than min_committee": {
 			setup{stakes: sevenStakes(), outsiders: 1, params: func(p *epochtypes.Params) { p.MinCommittee = 7 }},
-			nil, epochtypes.FALLBACK_COMMITTEE, seats, []int{0, 1, 2, 3},
+			nil, epochtypes.FALLBACK_COMMITTEE, seats,
+			[]int{0, 1, 2, 3},
 		},
 		"as many as min_committee": {
 			setup{stakes: sevenStakes(), outsiders: 1, params: func(p *epochtypes.Params) { p.MinCommittee = 6 }},
-			nil, epochtypes.FALLBACK_NONE, 6, []int{0, 1, 2, 3, 4, 5},
+			nil, epochtypes.FALLBACK_NONE, 6,
+			[]int{0, 1, 2, 3, 4, 5},
 		},
 		"more seats than nodes":    {setup{stakes: []int64{3_000_000, 2_000_000, 1_000_000}}, nil, epochtypes.FALLBACK_NONE, 3, nil},
 		"one validator":            {setup{stakes: []int64{1_000_000}}, nil, epochtypes.FALLBACK_NONE, 1, nil},

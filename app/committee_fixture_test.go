@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -129,6 +130,8 @@ type comet struct {
 	initial, height int64
 	// last signed the last block, current makes the next one, next the one after it.
 	last, current, next *cmttypes.ValidatorSet
+	// round in which the last block was decided.
+	round int32
 	// sets, times and hashes of the headers by height; sets[h] is known from the block h-2 on.
 	sets   map[int64]*cmttypes.ValidatorSet
 	times  map[int64]time.Time
@@ -165,9 +168,7 @@ func newCommittee(t *testing.T, s setup) *chain {
 	t.Helper()
 	app.Configure()
 	c := &chain{t: t, db: dbm.NewMemDB(), now: genesisTime, opts: map[string]any{flags.FlagHome: t.TempDir()}}
-	for k, v := range s.opts {
-		c.opts[k] = v
-	}
+	maps.Copy(c.opts, s.opts)
 	accounts := s.accounts
 	for i, stake := range s.stakes {
 		v := newValidator(fmt.Sprintf("node-%d", i), stake)
@@ -329,6 +330,7 @@ func (c *chain) block(txs ...[]byte) []*abci.ExecTxResult {
 		}
 		require.Equal(c.t, abci.ResponseProcessProposal_ACCEPT, c.processBy(proposer, proposed), "height %d", c.height())
 		c.finalize(c.request(proposer, proposed))
+		c.comet.round = round
 		return c.last.TxResults[first : first+len(txs)]
 	}
 }
@@ -349,7 +351,7 @@ func (c *chain) request(proposer []byte, txs [][]byte) *abci.RequestFinalizeBloc
 	c.t.Helper()
 	return &abci.RequestFinalizeBlock{
 		Height: c.height(), Time: c.now, Txs: txs, ProposerAddress: proposer, Hash: headerHash(c.height(), txs),
-		NextValidatorsHash: c.comet.next.Hash(), DecidedLastCommit: abci.CommitInfo{Votes: c.commit()}, Misbehavior: c.comet.evidence,
+		NextValidatorsHash: c.comet.next.Hash(), DecidedLastCommit: abci.CommitInfo{Round: c.comet.round, Votes: c.commit()}, Misbehavior: c.comet.evidence,
 	}
 }
 
