@@ -136,7 +136,7 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 		cdc, app.encoding.amino, service(slashingtypes.StoreKey), k.EpochKeeper.Slasher(k.StakingKeeper), authority,
 	)
 	k.StakingKeeper.SetHooks(stakingtypes.NewMultiStakingHooks(
-		k.DistrKeeper.Hooks(), k.SlashingKeeper.Hooks(), k.EpochKeeper.Hooks(),
+		k.DistrKeeper.Hooks(), k.SlashingKeeper.Hooks(), k.NodeKeeper.Hooks(), k.EpochKeeper.Hooks(),
 	))
 	k.EvidenceKeeper = evidencekeeper.NewKeeper(
 		cdc, service(evidencetypes.StoreKey), k.StakingKeeper, k.SlashingKeeper, addressCodec, runtime.ProvideCometInfoService(),

@@ -39,7 +39,7 @@ type Keeper struct {
 	CurrentEpoch collections.Item[uint64]
 	// EpochHeight is the first height of that epoch.
 	EpochHeight collections.Item[int64]
-	// Nodes by operator: those that have opted in at least once.
+	// Nodes by operator: those that have opted in at least once and whose validator is still there.
 	Nodes collections.Map[[]byte, types.Node]
 	// Workers by id.
 	Workers *collections.IndexedMap[uint64, types.Worker, WorkerIndexes]

@@ -50,7 +50,7 @@ func (s msgServer) OptIn(ctx context.Context, msg *types.MsgOptIn) (*types.MsgOp
 }
 
 // OptOut ends the participation of the sender's node from the next epoch on. Seats that it has won stay with it. It returns
-// types.ErrAddress or types.ErrNotOptedIn. A node whose validator is gone can opt out too.
+// types.ErrAddress or types.ErrNotOptedIn.
 func (s msgServer) OptOut(ctx context.Context, msg *types.MsgOptOut) (*types.MsgOptOutResponse, error) {
 	operator, text, err := s.operator(msg.Operator)
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"cosmossdk.io/math"
+
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/query"
 
@@ -192,16 +194,15 @@ func TestOptOut(t *testing.T) {
 		change func(f *fixture, m *types.MsgOptOut)
 		err    error
 	}{
-		"takes part":                    {node: &types.Node{OptedIn: true, FromEpoch: 2, FirstEpoch: 2, SinceEpoch: 2, LastReportEpoch: 4}},
-		"takes part from the next on":   {node: &types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 6, SinceEpoch: 6}},
-		"has lapsed":                    {node: &types.Node{OptedIn: true, FromEpoch: 2, FirstEpoch: 2, SinceEpoch: 2, LastReportEpoch: 2}},
-		"has opted out":                 {node: &types.Node{FromEpoch: 5, FirstEpoch: 2, SinceEpoch: 2}, err: types.ErrNotOptedIn},
-		"has opted out in this epoch":   {node: &types.Node{FromEpoch: 6, FirstEpoch: 2, SinceEpoch: 2, OptedInBefore: true}, err: types.ErrNotOptedIn},
-		"never opted in":                {err: types.ErrNotOptedIn},
-		"another operator, not in":      {node: &types.Node{OptedIn: true}, change: func(f *fixture, m *types.MsgOptOut) { m.Operator = f.operatorText(f.operator()) }, err: types.ErrNotOptedIn},
-		"an account":                    {node: &types.Node{OptedIn: true}, change: func(f *fixture, m *types.MsgOptOut) { m.Operator = f.account() }, err: types.ErrAddress},
-		"nobody":                        {node: &types.Node{OptedIn: true}, change: func(_ *fixture, m *types.MsgOptOut) { m.Operator = "" }, err: types.ErrAddress},
-		"the validator is gone already": {node: &types.Node{OptedIn: true}, change: func(f *fixture, _ *types.MsgOptOut) { clear(f.staking) }},
+		"takes part":                  {node: &types.Node{OptedIn: true, FromEpoch: 2, FirstEpoch: 2, SinceEpoch: 2, LastReportEpoch: 4}},
+		"takes part from the next on": {node: &types.Node{OptedIn: true, FromEpoch: 6, FirstEpoch: 6, SinceEpoch: 6}},
+		"has lapsed":                  {node: &types.Node{OptedIn: true, FromEpoch: 2, FirstEpoch: 2, SinceEpoch: 2, LastReportEpoch: 2}},
+		"has opted out":               {node: &types.Node{FromEpoch: 5, FirstEpoch: 2, SinceEpoch: 2}, err: types.ErrNotOptedIn},
+		"has opted out in this epoch": {node: &types.Node{FromEpoch: 6, FirstEpoch: 2, SinceEpoch: 2, OptedInBefore: true}, err: types.ErrNotOptedIn},
+		"never opted in":              {err: types.ErrNotOptedIn},
+		"another operator, not in":    {node: &types.Node{OptedIn: true}, change: func(f *fixture, m *types.MsgOptOut) { m.Operator = f.operatorText(f.operator()) }, err: types.ErrNotOptedIn},
+		"an account":                  {node: &types.Node{OptedIn: true}, change: func(f *fixture, m *types.MsgOptOut) { m.Operator = f.account() }, err: types.ErrAddress},
+		"nobody":                      {node: &types.Node{OptedIn: true}, change: func(_ *fixture, m *types.MsgOptOut) { m.Operator = "" }, err: types.ErrAddress},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -442,6 +443,59 @@ func TestNodeQueries(t *testing.T) {
 	require.Equal(t, codes.InvalidArgument, code(f.queries.Node(f.ctx, &types.QueryNodeRequest{Operator: "edge1"})))
 	require.Equal(t, codes.InvalidArgument, code(f.queries.Node(f.ctx, nil)))
 	require.Equal(t, codes.InvalidArgument, code(f.queries.Nodes(f.ctx, nil)))
+}
+
+// With the validator goes what is kept of its node, and nothing else. Made anew, it waits once more.
+func TestNodeGoesWithItsValidator(t *testing.T) {
+	f := newFixture(t)
+	operator, other := f.operator(), f.operator()
+	f.optIn(operator)
+	f.optIn(other)
+	worker := f.register(operator)
+	for range 3 {
+		f.next()
+		for _, o := range []sdk.ValAddress{operator, other} {
+			_, err := f.msgs.Report(f.ctx, f.report(o))
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, types.StandingOK, f.standing(operator, 5))
+	kept := f.node(other)
+
+	delete(f.staking, string(operator))
+	require.NoError(t, f.k.Hooks().AfterValidatorRemoved(f.ctx, nil, operator))
+	require.NoError(t, f.k.Hooks().AfterValidatorRemoved(f.ctx, nil, f.operator()), "one that never opted in")
+	_, err := f.k.Node(f.ctx, operator)
+	require.ErrorIs(t, err, types.ErrNodeNotFound)
+	require.Equal(t, types.StandingNotOptedIn, f.standing(operator, 5))
+	_, err = f.msgs.OptOut(f.ctx, &types.MsgOptOut{Operator: f.operatorText(operator)})
+	require.ErrorIs(t, err, types.ErrNotOptedIn)
+	require.Equal(t, kept, f.node(other))
+	f.remove(operator, worker)
+	requireRoundTrip(t, f)
+
+	f.staking[string(operator)] = true
+	require.EqualValues(t, 7, f.optIn(operator).EligibleEpoch)
+}
+
+// Nothing else that x/staking tells changes anything.
+func TestOtherHooksDoNothing(t *testing.T) {
+	f := newFixture(t)
+	operator := f.operator()
+	f.optIn(operator)
+	before := f.state()
+	h := f.k.Hooks()
+	for _, err := range []error{
+		h.AfterValidatorCreated(f.ctx, operator), h.BeforeValidatorModified(f.ctx, operator),
+		h.AfterValidatorConsKeyUpdated(f.ctx, nil, nil, operator), h.AfterValidatorBonded(f.ctx, nil, operator),
+		h.AfterValidatorBeginUnbonding(f.ctx, nil, operator), h.BeforeDelegationCreated(f.ctx, nil, operator),
+		h.BeforeDelegationSharesModified(f.ctx, nil, operator), h.BeforeDelegationRemoved(f.ctx, nil, operator),
+		h.AfterDelegationModified(f.ctx, nil, operator), h.BeforeValidatorSlashed(f.ctx, operator, math.LegacyOneDec()),
+		h.AfterUnbondingInitiated(f.ctx, 1),
+	} {
+		require.NoError(t, err)
+	}
+	require.Equal(t, before, f.state())
 }
 
 func TestNodeIsUnknown(t *testing.T) {
