@@ -42,6 +42,9 @@ func (k *Keeper) InitGenesis(ctx sdk.Context, g types.GenesisState) ([]abci.Vali
 	if len(g.Epochs) == 0 {
 		return k.initChain(ctx, initial)
 	}
+	if err := checkHeights(g, initial); err != nil {
+		return nil, err
+	}
 	if err := k.importEpochs(ctx, g); err != nil {
 		return nil, err
 	}

@@ -251,7 +251,7 @@ func TestInitGenesisRefuses(t *testing.T) {
 	from.turn()
 	g := *from.export()
 	g.Closing.StageIndex, g.Epochs[0].Stage = 1, "pay"
-	other := newFixture(t, 3)
+	other := newFixture(t, 3).before(from)
 	_, err = other.k.InitGenesis(other.ctx, g)
 	require.ErrorIs(t, err, types.ErrInvalidGenesis)
 
@@ -261,8 +261,9 @@ func TestInitGenesisRefuses(t *testing.T) {
 		"no validator": func(v *validator) { v.gone = true },
 	} {
 		t.Run(name, func(t *testing.T) {
-			to := newFixture(t, 3, 3)
+			to := newFixture(t, 3, 3).before(from)
 			spoil(to.staking.validators[0])
+			require.ErrorContains(t, err, "the validator set has ")
 			_, err := to.k.InitGenesis(to.ctx, *from.export())
 			require.ErrorIs(t, err, types.ErrInvalidGenesis)
 		})

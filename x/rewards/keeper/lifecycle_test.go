@@ -220,7 +220,7 @@ func (f *fixture) reimport() *fixture {
 	require.NoError(f.t, f.dack.collected.Walk(f.ctx, nil, func(e uint64) (bool, error) { return false, to.dack.collected.Set(to.ctx, e) }))
 	eg, err := f.epochs.ExportGenesis(f.ctx)
 	require.NoError(f.t, err)
-	_, err = to.epochs.InitGenesis(to.ctx, *eg)
+	_, err = to.epochs.InitGenesis(to.ctx.WithBlockHeight(f.ctx.BlockHeight()+1), *eg)
 	require.NoError(f.t, err)
 	bz := f.module.ExportGenesis(f.ctx, encoding.Codec)
 	require.NoError(f.t, f.module.ValidateGenesis(encoding.Codec, nil, bz))
