@@ -16,7 +16,7 @@ const (
 	// largest settlement of 1,000 acknowledgements takes.
 	maxTxGas = 20_000_000
 	// evidenceAge is for how long a double signature can be reported. Unbonding (three weeks) must take longer than that
-	// and three epochs.
+	// and the life of a seat, see linkedParams.
 	evidenceAge = 14 * 24 * time.Hour
 )
 

@@ -92,7 +92,11 @@ func (m *moduleStates) checkParams(consensus *cmtproto.ConsensusParams) error {
 	}
 	p := linkedParams{staking: m.staking.Params, slashing: m.slashing.Params, evidence: consensus.Evidence, epoch: m.epoch.Params}
 	if n := len(m.epoch.Epochs); n > 0 {
-		p.duration = m.epoch.Epochs[n-1].Duration
+		var h epochtypes.HandOver
+		if m.epoch.HandOver != nil {
+			h = *m.epoch.HandOver
+		}
+		p.running = newRunningEpoch(m.epoch.Epochs[n-1], h)
 	}
 	if err := p.check(); err != nil {
 		return errorsmod.Wrap(err, "genesis, which does not have development set")

@@ -16,6 +16,7 @@ import (
 	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
+	"github.com/edgechain/edge/x/epoch/committee"
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
 )
 
@@ -24,10 +25,13 @@ import (
 var ErrUnsafeParams = errorsmod.Register(Name, 2, "unsafe parameters")
 
 const (
-	// unbondingEpochs is the number of epochs that a seat outlives the freeze from which it comes: its election, its own
-	// epoch and the hand-over to the next one. Stake that left right after the freeze must stay within reach for so long, and
-	// for the evidence age after that.
+	// unbondingEpochs is the least number of epochs for which stake that left right after a freeze must stay within reach,
+	// besides the evidence age: the rest of the one that was frozen, that of the seats, and the hand-over to the next one.
 	unbondingEpochs = 3
+	// slowestBlock turns what x/epoch counts in blocks into time for which stake must stay within reach. A block takes a second;
+	// one whose first proposer is silent takes about five: two for the proposal that does not come, one to agree on that, and
+	// the next round with a longer wait. Six hold even if that happens in every block.
+	slowestBlock = 6 * time.Second
 	// minSignedBlocksWindow leaves a member time to restart.
 	minSignedBlocksWindow = epochtypes.MinStepBlocks
 	// maxValidators bounds the work of a freeze, and what x/staking sorts in a block.
@@ -47,13 +51,40 @@ type linkedParams struct {
 	slashing slashingtypes.Params
 	evidence *cmtproto.EvidenceParams
 	epoch    epochtypes.Params
-	// duration of the open epoch, which may be longer than the next ones; 0 if none is open.
+	// running is what was fixed of them earlier and still counts, zero if the chain is new.
+	running runningEpoch
+}
+
+// runningEpoch is what the open epoch, its election and its hand-over have fixed of the parameters, which may be more than they
+// are now.
+type runningEpoch struct {
 	duration time.Duration
+	// beaconBlocks is the number of blocks from the freeze to the closing height, 0 before the freeze.
+	beaconBlocks int64
+	stepBlocks   uint32
+}
+
+// newRunningEpoch returns what an open epoch and the hand-over to it have fixed.
+func newRunningEpoch(open epochtypes.Epoch, h epochtypes.HandOver) runningEpoch {
+	return runningEpoch{duration: open.Duration, beaconBlocks: open.ClosingHeight - open.FreezeHeight, stepBlocks: h.StepBlocks}
+}
+
+// duration returns the length of the longest epoch.
+func (p linkedParams) duration() time.Duration { return max(p.epoch.Duration, p.running.duration) }
+
+// seatLife returns how long a seat can live after the freeze that counted the stake behind it: over the blocks of the beacon; the
+// epoch, which no freeze ends before the last step of the hand-over to its committee; the blocks of the next beacon; and three
+// steps, in the last of which the seat is handed over.
+func (p linkedParams) seatLife() time.Duration {
+	beacon := max(int64(max(p.epoch.BeaconBlocks, p.epoch.Seats))+1, p.running.beaconBlocks)
+	steps := (committee.Steps - 1) * int64(max(p.epoch.StepBlocks, p.running.stepBlocks))
+	handOver := time.Duration(steps) * slowestBlock
+	return 2*time.Duration(beacon)*slowestBlock + max(p.duration(), handOver) + handOver
 }
 
 // check returns ErrUnsafeParams with the values that do not fit.
 func (p linkedParams) check() error {
-	longest := max(p.epoch.Duration, p.duration)
+	longest := p.duration()
 	if p.evidence == nil {
 		return errorsmod.Wrap(ErrUnsafeParams, "no parameters of evidence")
 	}
@@ -65,9 +96,11 @@ func (p linkedParams) check() error {
 		return errorsmod.Wrapf(ErrUnsafeParams,
 			"consensus evidence.max_age_num_blocks is %d, want 1 to %d, a block for each second of max_age_duration", blocks, most)
 	}
-	if least := unbondingEpochs*longest + p.evidence.MaxAgeDuration; p.staking.UnbondingTime < least {
-		return errorsmod.Wrapf(ErrUnsafeParams, "staking unbonding_time is %s, want at least %s: %d epochs of %s and the evidence age of %s",
-			p.staking.UnbondingTime, least, unbondingEpochs, longest, p.evidence.MaxAgeDuration)
+	life := p.seatLife()
+	if least := p.evidence.MaxAgeDuration + max(unbondingEpochs*longest, life); p.staking.UnbondingTime < least {
+		return errorsmod.Wrapf(ErrUnsafeParams,
+			"staking unbonding_time is %s, want at least %s: the evidence age of %s and the longer of %d epochs of %s and the %s that a seat can live",
+			p.staking.UnbondingTime, least, p.evidence.MaxAgeDuration, unbondingEpochs, longest, life)
 	}
 	if p.staking.HistoricalEntries != 0 {
 		return errorsmod.Wrapf(ErrUnsafeParams,
@@ -116,7 +149,11 @@ func (k *keepers) linkedParams(ctx context.Context) (p linkedParams, err error) 
 	if err != nil {
 		return p, err
 	}
-	p.duration = open.Duration
+	h, err := k.EpochKeeper.HandOver(ctx)
+	if err != nil {
+		return p, err
+	}
+	p.running = newRunningEpoch(open, h)
 	return p, nil
 }
 

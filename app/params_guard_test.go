@@ -41,8 +41,17 @@ var unsafeParams = []struct {
 	err    string
 }{
 	{"the defaults", func(linked) {}, ""},
-	{"unbonding of three epochs and the evidence age", func(p linked) { p.staking.UnbondingTime = 17 * day }, ""},
-	{"a second less", func(p linked) { p.staking.UnbondingTime = 17*day - time.Second }, "staking unbonding_time is 407h59m59s, want at least 408h0m0s"},
+	// Twice 151 blocks of beacon and 30,000 of three steps, at six seconds each.
+	{"unbonding of a seat's life and the evidence age", func(p linked) { p.staking.UnbondingTime = 436*time.Hour + 30*time.Minute + 12*time.Second }, ""},
+	{"a second less", func(p linked) { p.staking.UnbondingTime = 436*time.Hour + 30*time.Minute + 11*time.Second },
+		"staking unbonding_time is 436h30m11s, want at least 436h30m12s"},
+	{"unbonding of three epochs and the evidence age", func(p linked) { p.staking.UnbondingTime = 17 * day }, "the 100h30m12s that a seat can live"},
+	{"longer steps", func(p linked) { p.epoch.StepBlocks = 16_749 }, ""},
+	{"steps that are too long", func(p linked) { p.epoch.StepBlocks = 16_750 }, "staking unbonding_time"},
+	{"a longer beacon", func(p linked) { p.epoch.StepBlocks, p.epoch.BeaconBlocks = 13_466, 10_000 }, ""},
+	{"a beacon that is too long", func(p linked) { p.epoch.StepBlocks, p.epoch.BeaconBlocks = 13_467, 10_000 }, "staking unbonding_time"},
+	{"as many seats as can be", func(p linked) { p.epoch.StepBlocks, p.epoch.Seats = 16_466, 1_000 }, ""},
+	{"too many seats", func(p linked) { p.epoch.StepBlocks, p.epoch.Seats = 16_467, 1_000 }, "staking unbonding_time"},
 	{"longer epochs", func(p linked) { p.epoch.Duration = 56 * time.Hour }, ""},
 	{"epochs that are too long", func(p linked) { p.epoch.Duration = 56*time.Hour + time.Second }, "staking unbonding_time"},
 	{"evidence that can be too old", func(p linked) { p.evidence.MaxAgeDuration = 18*day + time.Second }, "staking unbonding_time"},
@@ -115,10 +124,16 @@ func newProductionChain(t *testing.T, development bool) *chain {
 		if !development {
 			production(t, c, state)
 		}
-		edit(t, c, state, govtypes.ModuleName, func(gs *govv1.GenesisState) {
-			period, expedited := 3*time.Second, 2*time.Second
-			gs.Params.VotingPeriod, gs.Params.ExpeditedVotingPeriod = &period, &expedited
-		})
+		quickVotes(t, c, state)
+	})
+}
+
+// quickVotes has votes take three seconds.
+func quickVotes(t *testing.T, c *chain, state app.GenesisState) {
+	t.Helper()
+	edit(t, c, state, govtypes.ModuleName, func(gs *govv1.GenesisState) {
+		period, expedited := 3*time.Second, 2*time.Second
+		gs.Params.VotingPeriod, gs.Params.ExpeditedVotingPeriod = &period, &expedited
 	})
 }
 
@@ -212,17 +227,49 @@ func TestDevelopmentParamsAreFree(t *testing.T) {
 	require.Empty(t, c.updates(authority, change))
 }
 
-// An epoch that was made shorter is still long until it ends: the unbonding time cannot follow at once.
-func TestOpenEpochHoldsTheUnbondingTime(t *testing.T) {
+// What an epoch, its election and its hand-over have fixed counts until they are over: the unbonding time cannot follow at once when
+// one of them is made shorter.
+func TestWhatIsFixedHoldsTheUnbondingTime(t *testing.T) {
 	authority := authtypes.NewModuleAddress(govtypes.ModuleName).String()
-	c := newProductionChain(t, false)
-	shorter := c.updates(authority, func(p linked) { p.epoch.Duration = time.Hour })
-	require.Equal(t, govv1.StatusPassed, c.govern(shorter...).Status)
-	require.Equal(t, day, c.epoch().Duration)
-	less := c.updates(authority, func(p linked) { p.staking.UnbondingTime = 16 * day })
-	proposal := c.govern(less...)
-	require.Equal(t, govv1.StatusFailed, proposal.Status)
-	require.Contains(t, proposal.FailedReason, "3 epochs of 24h0m0s")
+	for name, tt := range map[string]struct {
+		// fixed at genesis, and what governance makes of it.
+		fixed, lower func(*epochtypes.Params)
+		frozen       bool
+		// unbonding would do for the lower one.
+		unbonding time.Duration
+		err       string
+	}{
+		"duration": {
+			fixed: func(p *epochtypes.Params) { p.Duration = 40 * time.Hour }, lower: func(p *epochtypes.Params) { p.Duration = time.Hour },
+			unbonding: 444 * time.Hour, err: "want at least 456h0m0s: the evidence age of 336h0m0s and the longer of 3 epochs of 40h0m0s",
+		},
+		"steps": {
+			fixed: func(p *epochtypes.Params) { p.StepBlocks = 14_000 }, lower: func(p *epochtypes.Params) { p.StepBlocks = 10_000 },
+			unbonding: 456 * time.Hour, err: "and the 140h30m12s that a seat can live",
+		},
+		"beacon": {
+			fixed: func(p *epochtypes.Params) { p.BeaconBlocks = 10_000 }, lower: func(p *epochtypes.Params) { p.BeaconBlocks = 100 },
+			frozen: true, unbonding: 450 * time.Hour, err: "and the 133h20m12s that a seat can live",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newChainFrom(t, nil, func(c *chain, state app.GenesisState) {
+				quickVotes(t, c, state)
+				production(t, c, state)
+				edit(t, c, state, epochtypes.ModuleName, func(gs *epochtypes.GenesisState) { tt.fixed(&gs.Params) })
+			})
+			if tt.frozen {
+				c.now = c.now.Add(day)
+				c.block()
+				require.Equal(t, epochtypes.PHASE_FROZEN, c.epoch().Phase)
+			}
+			lower := c.updates(authority, func(p linked) { tt.lower(p.epoch) })
+			require.Equal(t, govv1.StatusPassed, c.govern(lower...).Status)
+			proposal := c.govern(c.updates(authority, func(p linked) { p.staking.UnbondingTime = tt.unbonding })...)
+			require.Equal(t, govv1.StatusFailed, proposal.Status)
+			require.Contains(t, proposal.FailedReason, tt.err)
+		})
+	}
 }
 
 // params returns the linked parameters as text.
