@@ -13,6 +13,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/codec"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
@@ -42,6 +43,7 @@ func checkConsensusParams(params *cmtproto.ConsensusParams) error {
 
 // moduleStates are the states that have to agree.
 type moduleStates struct {
+	bank     banktypes.GenesisState
 	staking  stakingtypes.GenesisState
 	slashing slashingtypes.GenesisState
 	node     nodetypes.GenesisState
@@ -58,6 +60,7 @@ func (s GenesisState) check(cdc codec.JSONCodec, consensus *cmtproto.ConsensusPa
 		name  string
 		state proto.Message
 	}{
+		{banktypes.ModuleName, &m.bank},
 		{stakingtypes.ModuleName, &m.staking},
 		{slashingtypes.ModuleName, &m.slashing},
 		{nodetypes.ModuleName, &m.node},
@@ -75,6 +78,9 @@ func (s GenesisState) check(cdc codec.JSONCodec, consensus *cmtproto.ConsensusPa
 	}
 	if denom := m.dack.Params.SettlementDenom; denom == m.staking.Params.BondDenom {
 		return fmt.Errorf("%w: the settlement coin is the staking coin %s", errGenesis, denom)
+	}
+	if err := m.checkStake(); err != nil {
+		return err
 	}
 	if err := m.checkParams(consensus); err != nil {
 		return err

@@ -2,6 +2,8 @@ package app_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"math/big"
 	"testing"
 
 	abci "github.com/cometbft/cometbft/abci/types"
@@ -10,8 +12,12 @@ import (
 	"github.com/cosmos/gogoproto/proto"
 	"github.com/stretchr/testify/require"
 
+	"cosmossdk.io/math"
+
 	cryptocodec "github.com/cosmos/cosmos-sdk/crypto/codec"
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
 	"github.com/edgechain/edge/app"
 	dacktypes "github.com/edgechain/edge/x/dack/types"
@@ -55,6 +61,53 @@ func edit[T any, P interface {
 	c.app.AppCodec().MustUnmarshalJSON(state[name], gs)
 	change(gs)
 	state[name] = c.app.AppCodec().MustMarshalJSON(gs)
+}
+
+// With a power of one for each unit of the staking coin x/staking would panic over a validator with 2^63 of them.
+func TestGenesisBoundsTheStakingCoin(t *testing.T) {
+	c := newChain(t)
+	params := app.DefaultConsensusParams().ToProto()
+	most := math.NewInt(1 << 62)
+	start := func(change func(state app.GenesisState)) error {
+		state := c.genesis(nil)
+		change(state)
+		return start(state, &params, c, nil)
+	}
+	// give makes the balances of a coin an amount that a new account has to make up for, which is split in two.
+	give := func(denom string, total math.Int) func(app.GenesisState) {
+		return func(state app.GenesisState) {
+			edit(t, c, state, banktypes.ModuleName, func(gs *banktypes.GenesisState) {
+				for _, b := range gs.Balances {
+					total = total.Sub(b.Coins.AmountOf(denom))
+				}
+				for i, amount := range []math.Int{total.QuoRaw(2), total.Sub(total.QuoRaw(2))} {
+					gs.Balances = append(gs.Balances, banktypes.Balance{
+						Address: addressOf(newKey(fmt.Sprint("rich ", i))).String(), Coins: sdk.Coins{{Denom: denom, Amount: amount}},
+					})
+				}
+			})
+		}
+	}
+	huge := math.NewIntFromBigInt(new(big.Int).Lsh(big.NewInt(1), 255))
+	require.NoError(t, start(give(app.BondDenom, most)))
+	require.ErrorContains(t, start(give(app.BondDenom, most.AddRaw(1))), "balances in uedge: more than 4611686018427387904")
+	require.ErrorContains(t, start(give(app.BondDenom, huge)), "balances in uedge: more than")
+	require.NoError(t, start(give(settlement, most.AddRaw(1))), "another coin is not staked")
+	require.ErrorContains(t, start(func(state app.GenesisState) {
+		edit(t, c, state, banktypes.ModuleName, func(gs *banktypes.GenesisState) {
+			gs.Supply = sdk.Coins{{Denom: app.BondDenom, Amount: most.AddRaw(1)}}
+		})
+	}), "supply in uedge: more than")
+	require.ErrorContains(t, start(func(state app.GenesisState) {
+		edit(t, c, state, banktypes.ModuleName, func(gs *banktypes.GenesisState) {
+			gs.Balances[0].Coins[0] = sdk.Coin{Denom: app.BondDenom, Amount: math.NewInt(-1)}
+		})
+	}), "balances in uedge: an amount of -1")
+	for _, tokens := range []math.Int{most.AddRaw(1), most.MulRaw(2), huge} {
+		require.ErrorContains(t, start(func(state app.GenesisState) {
+			edit(t, c, state, stakingtypes.ModuleName, func(gs *stakingtypes.GenesisState) { gs.Validators[0].Tokens = tokens })
+		}), "tokens of validators in uedge: more than")
+	}
 }
 
 // A document whose modules do not belong together does not start a chain.
