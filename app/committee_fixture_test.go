@@ -394,7 +394,7 @@ func (c *chain) finalize(req *abci.RequestFinalizeBlock) {
 	m := c.comet
 	m.blocks, m.appHashes = append(m.blocks, req), append(m.appHashes, res.AppHash)
 	m.times[req.Height], m.hashes[req.Height] = req.Time, req.Hash
-	m.evidence = nil
+	m.evidence, m.round = nil, 0
 	m.update(c.t, req.Height, res.ValidatorUpdates)
 	c.requireStored(req.Height+1, m.current)
 	c.requireStored(0, m.next)
@@ -564,11 +564,6 @@ func (c *chain) resume(from moment) *chain {
 	require.NoError(c.t, d.app.Basics().ValidateGenesis(d.app.AppCodec(), d.app.TxConfig(), from.state))
 	d.initChain(from.state, validatorUpdates(c.t, from.validators), from.height)
 	d.comet.proposals = c.comet.proposals
-	if current, next := c.comet.sets[from.height], c.comet.sets[from.height+1]; bytes.Equal(current.Hash(), d.comet.current.Hash()) &&
-		bytes.Equal(next.Hash(), d.comet.next.Hash()) {
-		d.comet.current, d.comet.next = current, next
-	}
-	d.comet.sets[from.height], d.comet.sets[from.height+1] = d.comet.current, d.comet.next
 	for height, hash := range c.comet.hashes {
 		if height < from.height {
 			d.comet.hashes[height], d.comet.times[height] = hash, c.comet.times[height]

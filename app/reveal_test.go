@@ -55,7 +55,7 @@ func TestProcessProposalChecksReveals(t *testing.T) {
 
 	e := c.toPhase(epochtypes.PHASE_FROZEN)
 	require.Equal(t, e.FreezeHeight, c.app.LastBlockHeight())
-	for c.height() <= e.ClosingHeight {
+	for c.height() < e.ClosingHeight {
 		proposer := c.validatorAt(c.proposer(0).Address)
 		right := c.owed()
 		reveal, _ := beacon.DecodeTx(right)
@@ -135,7 +135,9 @@ func TestRevealIsAFailedFirstResult(t *testing.T) {
 	c.block()
 	require.NotZero(t, c.last.TxResults[0].Code)
 	require.Zero(t, c.last.TxResults[0].GasUsed)
-	require.Equal(t, 1, c.events(&epochtypes.EventRevealed{}))
+	require.Zero(t, c.events(&epochtypes.EventRevealed{}))
+	c.block()
+	require.Equal(t, 1, c.events(&epochtypes.EventRevealed{}), "it counts when the commit is known")
 	require.Equal(t, before, c.totalSupply())
 }
 
@@ -157,6 +159,7 @@ func TestMissingRevealsVacateSeats(t *testing.T) {
 				loser.reveal = revealWithheld
 				c.block()
 			}
+			c.block()
 			require.Equal(t, 1, c.events(&epochtypes.EventRevealMissed{}))
 			require.Equal(t, 1, c.events(&epochtypes.EventMemberLeft{}))
 			loser.reveal = revealWithheld
@@ -173,7 +176,7 @@ func TestMissingRevealsVacateSeats(t *testing.T) {
 			committee := c.committee(e.Number + 1)
 			require.Equal(t, drawn[loser.address().String()], committee.Vacant)
 			require.Equal(t, []epochtypes.Leaving{{
-				Epoch: e.Number + 1, Operator: loser.address().String(), Reason: epochtypes.LEAVE_REASON_MISSED_REVEAL, Height: e.FreezeHeight + 1,
+				Epoch: e.Number + 1, Operator: loser.address().String(), Reason: epochtypes.LEAVE_REASON_MISSED_REVEAL, Height: e.FreezeHeight + 2,
 			}}, committee.Leavings)
 
 			loser.reveal = revealHonest
@@ -295,3 +298,49 @@ func panicked(f func()) (err error) {
 
 // wideCommittee has enough seats for everybody to hold some.
 func wideCommittee(p *epochtypes.Params) { p.Seats = 16 }
+
+// A header can name any member. Who makes a block in another's name has missed its own reveal, and the other one nothing.
+func TestFramingHitsTheFramer(t *testing.T) {
+	c := newCommittee(t, setup{stakes: sevenStakes(), params: wideCommittee})
+	e := c.toPhase(epochtypes.PHASE_FROZEN)
+	framer, victim := c.proposer(0).Address, c.proposer(1).Address
+	require.NotEqual(t, framer, victim)
+	require.Equal(t, abci.ResponseProcessProposal_ACCEPT, c.processBy(victim, nil), "nobody can tell yet")
+	c.now = c.now.Add(blockTime)
+	c.finalize(c.request(victim, nil))
+	c.toEpoch(e.Number + 1)
+	leavings := c.committee(e.Number + 1).Leavings
+	require.Len(t, leavings, 1)
+	require.Equal(t, c.validatorAt(framer).address().String(), leavings[0].Operator)
+	require.Equal(t, epochtypes.LEAVE_REASON_MISSED_REVEAL, leavings[0].Reason)
+}
+
+// With the reveal of another member, which it gave in a round that failed, a proposer of the first round has missed its own.
+func TestRevealOfAnotherDoesNotCount(t *testing.T) {
+	c := newCommittee(t, setup{stakes: sevenStakes(), params: wideCommittee})
+	e := c.toPhase(epochtypes.PHASE_FROZEN)
+	framer, other := c.proposer(0).Address, c.proposer(1).Address
+	reveal := beacon.EncodeTx(c.validatorAt(other).beacon.Reveal(chainID, e.Seed, c.height()))
+	require.Equal(t, abci.ResponseProcessProposal_ACCEPT, c.processBy(other, [][]byte{reveal}))
+	c.now = c.now.Add(blockTime)
+	c.finalize(c.request(other, [][]byte{reveal}))
+	c.toEpoch(e.Number + 1)
+	require.EqualValues(t, e.ClosingHeight-e.FreezeHeight-2, c.election(e.Number+1).Reveals)
+	leavings := c.committee(e.Number + 1).Leavings
+	require.Len(t, leavings, 1)
+	require.Equal(t, c.validatorAt(framer).address().String(), leavings[0].Operator)
+}
+
+// In a later round nobody can tell who held the first one up: the proposer's reveal counts, and nobody has missed any.
+func TestLaterRoundsBlameNobody(t *testing.T) {
+	c := newCommittee(t, setup{stakes: sevenStakes(), params: wideCommittee})
+	e := c.toPhase(epochtypes.PHASE_FROZEN)
+	first, second := c.validatorAt(c.proposer(0).Address), c.validatorAt(c.proposer(1).Address)
+	require.NotEqual(t, first, second)
+	first.reveal, second.reveal = revealWrong, revealWithheld // refused, and then without one
+	c.block()
+	first.reveal, second.reveal = revealHonest, revealHonest
+	c.toEpoch(e.Number + 1)
+	require.Empty(t, c.committee(e.Number+1).Leavings)
+	require.EqualValues(t, e.ClosingHeight-e.FreezeHeight-2, c.election(e.Number+1).Reveals)
+}
