@@ -12,12 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMetricsAreDocumented compares the metrics that the worker's code names with docs/metrics.md, both ways.
+// TestMetricsAreDocumented compares the metrics that the code of worker and chain names with docs/metrics.md, both ways.
 func TestMetricsAreDocumented(t *testing.T) {
 	root := filepath.Join("..", "..")
 	literal := regexp.MustCompile(`"(edge_[a-z]+_[a-z0-9_]+)"`)
 	var inCode []string
-	for _, folder := range []string{"worker", filepath.Join("cmd", "edge-worker")} {
+	for _, folder := range []string{"worker", filepath.Join("cmd", "edge-worker"), "app"} {
 		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
 				return err
