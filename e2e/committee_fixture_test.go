@@ -15,6 +15,8 @@ import (
 	"github.com/cometbft/cometbft/privval"
 	"github.com/stretchr/testify/require"
 
+	"cosmossdk.io/math"
+
 	"github.com/cosmos/cosmos-sdk/client/tx"
 	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
 	"github.com/cosmos/cosmos-sdk/crypto/hd"
@@ -25,6 +27,7 @@ import (
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 	"github.com/cosmos/cosmos-sdk/x/authz"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
 	"github.com/edgechain/edge/testutil/devnet"
@@ -145,7 +148,7 @@ func newEncoding(t *testing.T) chain.Encoding {
 	enc, err := chain.NewEncoding()
 	require.NoError(t, err)
 	for _, register := range []func(codectypes.InterfaceRegistry){
-		authz.RegisterInterfaces, banktypes.RegisterInterfaces, stakingtypes.RegisterInterfaces,
+		authz.RegisterInterfaces, banktypes.RegisterInterfaces, slashingtypes.RegisterInterfaces, stakingtypes.RegisterInterfaces,
 	} {
 		register(enc.Registry)
 	}
@@ -236,6 +239,14 @@ func jailed(ctx context.Context, t *testing.T, n *devnet.Network, v *devnet.Node
 	res, err := stakingtypes.NewQueryClient(n.Chain.At(0)).Validator(ctx, &stakingtypes.QueryValidatorRequest{ValidatorAddr: v.Valoper})
 	require.NoError(t, err)
 	return res.Validator.Jailed
+}
+
+// stakeSupply returns the supply of uedge after a height.
+func stakeSupply(ctx context.Context, t *testing.T, n *devnet.Network, height int64) math.Int {
+	t.Helper()
+	res, err := banktypes.NewQueryClient(n.Chain.At(height)).SupplyOf(ctx, &banktypes.QuerySupplyOfRequest{Denom: devnet.StakeDenom})
+	require.NoError(t, err)
+	return res.Amount.Amount
 }
 
 // waitFor waits until a node has committed a height, looking often: epochs here last a few seconds.
