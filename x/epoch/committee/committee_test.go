@@ -91,12 +91,12 @@ func TestMixture(t *testing.T) {
 	}
 }
 
-// A member answers with the stake of the oldest freeze of which it still holds a seat.
+// A member answers with the largest stake behind any of its seats, from the oldest freeze of them on.
 func TestMembers(t *testing.T) {
 	mixed := committee.Mixture(seats("AABB", 20), seats("CBA-", 10), 1)
 	require.Equal(t, "ABA-", text(mixed))
 	require.Equal(t, []types.Member{
-		{Operator: "A", Power: 2, Tokens: math.NewInt(1000), FreezeHeight: 10},
+		{Operator: "A", Power: 2, Tokens: math.NewInt(2000), FreezeHeight: 10},
 		{Operator: "B", Power: 1, Tokens: math.NewInt(1000), FreezeHeight: 10},
 	}, committee.Members(mixed))
 	mixed = committee.Mixture(seats("AABB", 20), seats("CBA-", 10), 3)
@@ -104,7 +104,49 @@ func TestMembers(t *testing.T) {
 		{Operator: "A", Power: 2, Tokens: math.NewInt(2000), FreezeHeight: 20},
 		{Operator: "B", Power: 1, Tokens: math.NewInt(2000), FreezeHeight: 20},
 	}, committee.Members(mixed))
+
+	// The old seats had more behind them than the new ones.
+	old := seats("AB", 10)
+	old[0].Tokens = math.NewInt(9000)
+	require.Equal(t, []types.Member{
+		{Operator: "A", Power: 3, Tokens: math.NewInt(9000), FreezeHeight: 10},
+		{Operator: "B", Power: 1, Tokens: math.NewInt(1000), FreezeHeight: 10},
+	}, committee.Members(append(seats("A-A", 20), old...)))
 	require.Empty(t, committee.Members(seats("---", 1)))
+}
+
+// Whatever the order of the seats, the members are the same.
+func TestMembersProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var all []committee.Seat
+		for range rapid.IntRange(0, 30).Draw(t, "seats") {
+			all = append(all, committee.Seat{
+				Operator: rapid.SampledFrom([]string{"", "A", "B", "C"}).Draw(t, "operator"),
+				Tokens:   math.NewInt(rapid.Int64Range(1, 5).Draw(t, "tokens")), FreezeHeight: rapid.Int64Range(1, 5).Draw(t, "freeze"),
+			})
+		}
+		members := committee.Members(all)
+		require.Equal(t, members, committee.Members(rapid.Permutation(all).Draw(t, "order")))
+		power := int64(0)
+		for _, m := range members {
+			power += m.Power
+			largest, oldest := false, false
+			for _, s := range all {
+				if s.Operator == m.Operator {
+					require.True(t, m.Tokens.GTE(s.Tokens))
+					require.LessOrEqual(t, m.FreezeHeight, s.FreezeHeight)
+					largest, oldest = largest || m.Tokens.Equal(s.Tokens), oldest || m.FreezeHeight == s.FreezeHeight
+				}
+			}
+			require.True(t, largest && oldest)
+		}
+		for _, s := range all {
+			if !s.Vacant() {
+				power--
+			}
+		}
+		require.Zero(t, power)
+	})
 }
 
 // key is the consensus key of a name.
