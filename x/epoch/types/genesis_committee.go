@@ -283,7 +283,8 @@ func (g GenesisState) validateBeacon() error {
 		return invalid("beacon of epoch %d, frozen at %d, closing at %d: not as epoch %d", b.Epoch, b.FreezeHeight, b.ClosingHeight, frozen.Number)
 	case len(b.Start) != SeedSize || len(b.Mix) != SeedSize || !bytes.Equal(b.Start, e.Start):
 		return invalid("beacon with start %X and mix %X", b.Start, b.Mix)
-	case (b.Reveals == 0) != bytes.Equal(b.Start, b.Mix) || int64(b.Reveals) > b.ClosingHeight-b.FreezeHeight:
+	case (b.Reveals == 0) != bytes.Equal(b.Start, b.Mix) || int64(b.Reveals) >= b.ClosingHeight-b.FreezeHeight:
+		// The block at the closing height carries none.
 		return invalid("beacon with %d reveals", b.Reveals)
 	}
 	if p := b.Pending; p != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cometbft/cometbft/crypto"
 	cmtcrypto "github.com/cometbft/cometbft/proto/tendermint/crypto"
 	"github.com/stretchr/testify/require"
 
@@ -79,7 +80,7 @@ func closingGenesis() types.GenesisState {
 	return g
 }
 
-// frozenGenesis has epoch 1 frozen, with one reveal.
+// frozenGenesis has epoch 1 frozen, with one reveal that counts and one that is pending.
 func frozenGenesis() types.GenesisState {
 	g := closingGenesis()
 	g.Epochs, g.Elections, g.Frozen, g.ValidatorSets = g.Epochs[:1], g.Elections[:2], g.Frozen[:4], g.ValidatorSets[:1]
@@ -90,6 +91,9 @@ func frozenGenesis() types.GenesisState {
 	next.Seed, next.Elected, next.Spares = nil, nil, nil
 	g.Leavings[0].Epoch = 2
 	g.Beacon = &types.Beacon{Epoch: 2, FreezeHeight: 5, ClosingHeight: 9, Start: seed(9), Mix: seed(10), Reveals: 1}
+	g.Beacon.Pending = &types.PendingReveal{
+		Height: 7, Proposer: bytes.Repeat([]byte{1}, crypto.AddressSize), Reveal: bytes.Repeat([]byte{2}, beacon.SignatureSize),
+	}
 	return g
 }
 
@@ -236,24 +240,46 @@ func TestGenesisValidate(t *testing.T) {
 		})
 	}
 	for name, spoil := range map[string]func(*types.GenesisState){
-		"no beacon":            func(g *types.GenesisState) { g.Beacon = nil },
-		"beacon of another":    func(g *types.GenesisState) { g.Beacon.Epoch = 1 },
-		"another freeze":       func(g *types.GenesisState) { g.Beacon.FreezeHeight = 4 },
-		"another closing":      func(g *types.GenesisState) { g.Beacon.ClosingHeight = 10 },
-		"another start":        func(g *types.GenesisState) { g.Beacon.Start = seed(8) },
-		"a short mix":          func(g *types.GenesisState) { g.Beacon.Mix = []byte{1} },
-		"reveals and no mix":   func(g *types.GenesisState) { g.Beacon.Mix = g.Beacon.Start },
-		"a mix and no reveals": func(g *types.GenesisState) { g.Beacon.Reveals = 0 },
-		"more than blocks":     func(g *types.GenesisState) { g.Beacon.Reveals = 5 },
-		"drawn already":        func(g *types.GenesisState) { g.Elections[1].Seed = seed(1) },
-		"elected already":      func(g *types.GenesisState) { g.Elections[1].Elected = g.Elections[0].Elected },
-		"election missing":     func(g *types.GenesisState) { g.Elections, g.Frozen, g.Leavings = g.Elections[:1], g.Frozen[:2], nil },
-		"hand-over under way":  func(g *types.GenesisState) { g.HandOver.Steps, g.HandOver.NextHeight = 3, 7 },
+		"no beacon":             func(g *types.GenesisState) { g.Beacon = nil },
+		"beacon of another":     func(g *types.GenesisState) { g.Beacon.Epoch = 1 },
+		"another freeze":        func(g *types.GenesisState) { g.Beacon.FreezeHeight = 4 },
+		"another closing":       func(g *types.GenesisState) { g.Beacon.ClosingHeight = 10 },
+		"another start":         func(g *types.GenesisState) { g.Beacon.Start = seed(8) },
+		"a short mix":           func(g *types.GenesisState) { g.Beacon.Mix = []byte{1} },
+		"reveals and no mix":    func(g *types.GenesisState) { g.Beacon.Mix = g.Beacon.Start },
+		"a mix and no reveals":  func(g *types.GenesisState) { g.Beacon.Reveals = 0 },
+		"more than blocks":      func(g *types.GenesisState) { g.Beacon.Reveals = 4 },
+		"pending at the freeze": func(g *types.GenesisState) { g.Beacon.Pending.Height = 5 },
+		"pending at the end":    func(g *types.GenesisState) { g.Beacon.Pending.Height = 9 },
+		"pending at no height":  func(g *types.GenesisState) { g.Beacon.Pending.Height = 0 },
+		"pending of nobody":     func(g *types.GenesisState) { g.Beacon.Pending.Proposer = nil },
+		"pending of many":       func(g *types.GenesisState) { g.Beacon.Pending.Proposer = seed(1) },
+		"pending, cut":          func(g *types.GenesisState) { g.Beacon.Pending.Reveal = g.Beacon.Pending.Reveal[1:] },
+		"pending, longer":       func(g *types.GenesisState) { g.Beacon.Pending.Reveal = append(g.Beacon.Pending.Reveal, 1) },
+		"drawn already":         func(g *types.GenesisState) { g.Elections[1].Seed = seed(1) },
+		"elected already":       func(g *types.GenesisState) { g.Elections[1].Elected = g.Elections[0].Elected },
+		"election missing":      func(g *types.GenesisState) { g.Elections, g.Frozen, g.Leavings = g.Elections[:1], g.Frozen[:2], nil },
+		"hand-over under way":   func(g *types.GenesisState) { g.HandOver.Steps, g.HandOver.NextHeight = 3, 7 },
 	} {
 		t.Run("frozen, "+name, func(t *testing.T) {
 			g := frozenGenesis()
 			spoil(&g)
 			require.ErrorIs(t, g.Validate(), types.ErrInvalidGenesis)
+		})
+	}
+
+	// What may be pending.
+	for name, change := range map[string]func(*types.Beacon){
+		"nothing":          func(b *types.Beacon) { b.Pending = nil },
+		"no reveal":        func(b *types.Beacon) { b.Pending.Reveal = nil },
+		"the first block":  func(b *types.Beacon) { b.Pending.Height = 6 },
+		"the last block":   func(b *types.Beacon) { b.Pending.Height = 8 },
+		"all have counted": func(b *types.Beacon) { b.Reveals, b.Pending = 3, nil },
+	} {
+		t.Run("frozen, "+name, func(t *testing.T) {
+			g := frozenGenesis()
+			change(g.Beacon)
+			require.NoError(t, g.Validate())
 		})
 	}
 
