@@ -36,7 +36,8 @@ func TestFirstEpochOpensAtGenesis(t *testing.T) {
 	require.EqualValues(t, 99, later.newestSet().Members[0].FreezeHeight)
 }
 
-// The duration is over at block 2, which freezes; with one validator and beacon_blocks of 1 the epoch ends with block 3.
+// The duration is over at block 2, which freezes; with one validator and beacon_blocks of 1, block 3 may carry a reveal, and the
+// epoch ends with block 4.
 func TestEpochEndsAfterItsDurationAndTheBeacon(t *testing.T) {
 	f := newFixture(t, 3, 2).start(10)
 	require.Empty(t, f.block(59*time.Second))
@@ -48,21 +49,23 @@ func TestEpochEndsAfterItsDurationAndTheBeacon(t *testing.T) {
 	seed := f.epoch(1).Seed
 	require.Equal(t, types.Epoch{
 		Number: 1, Phase: types.PHASE_FROZEN, StartTime: genesisTime, StartHeight: 1, Duration: time.Minute,
-		Seed: seed, FreezeHeight: 2, ClosingHeight: 3,
+		Seed: seed, FreezeHeight: 2, ClosingHeight: 4,
 	}, f.epoch(1))
 
+	require.Empty(t, f.block(time.Second))
+	require.Equal(t, types.PHASE_FROZEN, f.epoch(1).Phase)
 	events = f.block(time.Second)
 	for _, name := range []string{"EventEpochClosed", "EventEpochOpened", "EventNoReveal", "EventElected", "EventSeatsHandedOver"} {
 		require.Equal(t, 1, count(events, name), name)
 	}
-	end := genesisTime.Add(61 * time.Second)
+	end := genesisTime.Add(62 * time.Second)
 	require.Equal(t, types.Epoch{
 		Number: 1, Phase: types.PHASE_CLOSING, Stage: "sum", StartTime: genesisTime, StartHeight: 1, Duration: time.Minute,
-		EndTime: &end, EndHeight: 3, Seed: seed, FreezeHeight: 2, ClosingHeight: 3,
+		EndTime: &end, EndHeight: 4, Seed: seed, FreezeHeight: 2, ClosingHeight: 4,
 	}, f.epoch(1))
 	next := beacon.Start(seed, headerHash(1))
 	require.Equal(t, types.Epoch{
-		Number: 2, Phase: types.PHASE_OPEN, StartTime: end, StartHeight: 4, Duration: time.Minute, Seed: next,
+		Number: 2, Phase: types.PHASE_OPEN, StartTime: end, StartHeight: 5, Duration: time.Minute, Seed: next,
 	}, f.epoch(2))
 	require.Equal(t, []uint64{1, 2}, f.node.opened)
 	require.Equal(t, next, f.node.seeds[1])
@@ -73,7 +76,7 @@ func TestEpochEndsAfterItsDurationAndTheBeacon(t *testing.T) {
 	require.Equal(t, 1, count(events, "EventEpochDone"))
 	e := f.epoch(1)
 	require.Equal(t, types.PHASE_DONE, e.Phase)
-	require.EqualValues(t, 4, e.DoneHeight)
+	require.EqualValues(t, 5, e.DoneHeight)
 	require.Empty(t, e.Stage)
 	require.Equal(t, []uint64{1, 1, 1}, f.stages[0].marked(f.ctx, t, 1))
 	require.Equal(t, []uint64{1, 1}, f.stages[1].marked(f.ctx, t, 1))
@@ -87,18 +90,21 @@ func TestChainHaltedForDaysClosesOneEpoch(t *testing.T) {
 	f.block(72 * time.Hour)
 	require.Equal(t, types.PHASE_FROZEN, f.epoch(1).Phase)
 	f.block(time.Second)
+	f.block(time.Second)
 	require.EqualValues(t, 2, f.number())
 	for range 10 {
 		f.block(time.Second)
 	}
 	require.EqualValues(t, 2, f.number(), "the new epoch has its whole duration from the first block after the halt on")
 	require.Equal(t, types.PHASE_OPEN, f.epoch(2).Phase)
-	require.Equal(t, genesisTime.Add(72*time.Hour+time.Second), f.epoch(2).StartTime)
+	require.Equal(t, genesisTime.Add(72*time.Hour+2*time.Second), f.epoch(2).StartTime)
 
 	// The same in the middle of the beacon: the closing height is a height, not a time.
 	f.block(time.Minute)
 	require.Equal(t, types.PHASE_FROZEN, f.epoch(2).Phase)
 	f.block(72 * time.Hour)
+	require.EqualValues(t, 2, f.number())
+	f.block(time.Second)
 	require.EqualValues(t, 3, f.number())
 }
 
@@ -113,6 +119,7 @@ func TestEpochStaysOpenWhileTheLastOneIsBeingClosed(t *testing.T) {
 	require.Equal(t, types.PHASE_DONE, f.epoch(1).Phase)
 	f.block(time.Second)
 	require.Equal(t, types.PHASE_FROZEN, f.epoch(2).Phase)
+	f.block(time.Second)
 	f.block(time.Second)
 	require.EqualValues(t, 3, f.number())
 }

@@ -39,23 +39,53 @@ func (f *fixture) register(v *validator, name string) {
 // reveal returns the reveal that a validator may give in the next block, nil if none.
 func (f *fixture) reveal(v *validator) []byte {
 	f.t.Helper()
+	return f.revealBy(v.address())
+}
+
+// revealBy returns the reveal that the holder of a consensus address may give in the next block, nil if none.
+func (f *fixture) revealBy(address []byte) []byte {
+	f.t.Helper()
 	height := f.ctx.BlockHeight() + 1
-	duty, ok, err := f.k.RevealDuty(f.ctx, height, v.address())
+	duty, ok, err := f.k.RevealDuty(f.ctx, height, address)
 	require.NoError(f.t, err)
 	if !ok {
 		return nil
 	}
-	require.EqualValues(f.t, v.operator, duty.Operator)
+	if v := f.staking.holder(address); v != nil {
+		require.EqualValues(f.t, v.operator, duty.Operator)
+	}
 	return beaconKeys[string(duty.PubKey)].Reveal(chainID, duty.Seed, height)
 }
 
-// revealTx returns that reveal as the first entry of a block.
-func (f *fixture) revealTx(v *validator) []byte {
-	f.t.Helper()
-	if r := f.reveal(v); r != nil {
-		return beacon.EncodeTx(r)
+// txs returns the transactions of a block whose first entry is a reveal, none without a reveal.
+func txs(reveal []byte) [][]byte {
+	if reveal == nil {
+		return nil
 	}
-	return nil
+	return [][]byte{beacon.EncodeTx(reveal)}
+}
+
+// verdict says what has to come of the next block: whether its reveal counts, and who has missed it.
+func (f *fixture) verdict(p proposal) (revealed bool, missed string) {
+	f.t.Helper()
+	own := f.revealBy(p.named)
+	valid := own != nil && len(p.txs) != 0 && bytes.Equal(p.txs[0], beacon.EncodeTx(own))
+	if p.round != 0 {
+		for round := range p.round + 1 {
+			if valid && bytes.Equal(f.comet.turnOf(round), p.named) {
+				return true, ""
+			}
+		}
+		return false, ""
+	}
+	turn := f.comet.turnOf(0)
+	switch {
+	case valid && bytes.Equal(turn, p.named):
+		return true, ""
+	case f.revealBy(turn) != nil:
+		return false, f.staking.holder(turn).operator.String()
+	}
+	return false, ""
 }
 
 func (f *fixture) election(epoch uint64) types.Election {

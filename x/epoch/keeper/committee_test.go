@@ -22,8 +22,18 @@ import (
 )
 
 // newCommittee has a chain with validators of these stakes, all candidates, and the given seats; steps are three blocks apart
-// and a beacon takes at least four.
+// and at least four blocks carry reveals.
 func newCommittee(t *testing.T, seats uint32, tokens ...int64) *fixture {
+	t.Helper()
+	f := newKeyless(t, seats, tokens...)
+	for _, v := range f.staking.validators {
+		f.register(v, "first")
+	}
+	return f
+}
+
+// newKeyless is newCommittee before anybody has registered a beacon key.
+func newKeyless(t *testing.T, seats uint32, tokens ...int64) *fixture {
 	t.Helper()
 	f := newFixture(t)
 	f.staking.validators = nil
@@ -32,11 +42,7 @@ func newCommittee(t *testing.T, seats uint32, tokens ...int64) *fixture {
 	}
 	params := devParams(10)
 	params.Seats, params.StepBlocks, params.BeaconBlocks = seats, 3, 4
-	f.genesis(types.GenesisState{Params: params, Development: true})
-	for _, v := range f.staking.validators {
-		f.register(v, "first")
-	}
-	return f
+	return f.genesis(types.GenesisState{Params: params, Development: true})
 }
 
 // until runs blocks of a minute until the open epoch is in a phase.
@@ -51,17 +57,13 @@ func (f *fixture) until(phase types.Phase) {
 	f.t.Fatalf("the phase %s does not come", phase)
 }
 
-// close runs blocks of a second with the proposers in turn, who all reveal, until the next epoch opens.
+// close runs blocks of a second that name these proposers one after the other, with their reveals, until the next epoch opens.
 func (f *fixture) close(proposers ...*validator) sdk.Events {
 	f.t.Helper()
 	before := f.number()
 	for i := range 1000 {
 		p := proposers[i%len(proposers)]
-		var txs [][]byte
-		if tx := f.revealTx(p); tx != nil {
-			txs = append(txs, tx)
-		}
-		events := f.run(time.Second, p.address(), txs)
+		events := f.run(time.Second, p.address(), txs(f.reveal(p)))
 		if f.number() != before {
 			return events
 		}
@@ -142,15 +144,21 @@ func TestFreezeRecordsEveryBondedValidator(t *testing.T) {
 	require.Equal(t, types.FALLBACK_PARTICIPATION, e.DrawFallback)
 	require.EqualValues(t, 4, e.Candidates, "the four largest who are not jailed")
 	require.EqualValues(t, 1, e.FreezeHeight)
-	require.EqualValues(t, 5, e.ClosingHeight, "four seats cannot have more than four members, so beacon_blocks counts")
+	require.EqualValues(t, 6, e.ClosingHeight, "four seats cannot have more than four members, so beacon_blocks counts")
 	require.False(t, e.Drawn())
 }
 
-// The beacon takes at least as many blocks as the set has members.
+// At least as many blocks carry reveals as the set has members, and one more settles the last of them.
 func TestClosingHeight(t *testing.T) {
 	f := newCommittee(t, 60, 10, 10, 10, 10, 10, 10, 10)
 	f.until(types.PHASE_FROZEN)
-	require.EqualValues(t, 7, f.epoch(1).ClosingHeight-f.epoch(1).FreezeHeight)
+	freeze, closing := f.epoch(1).FreezeHeight, f.epoch(1).ClosingHeight
+	require.EqualValues(t, freeze+7+1, closing)
+	for height := freeze - 1; height <= closing+1; height++ {
+		_, ok, err := f.k.RevealDuty(f.ctx, height, f.staking.validators[0].address())
+		require.NoError(t, err)
+		require.Equal(t, freeze < height && height < closing, ok, "%d blocks after the freeze", height-freeze)
+	}
 }
 
 // Whatever happens after the freeze alters neither the record nor the draw.
@@ -219,143 +227,7 @@ func (f *fixture) standing(s nodetypes.Standing) {
 	}
 }
 
-// Reveals that are valid are mixed in; whoever proposes without one leaves the election that is being prepared.
-func TestReveals(t *testing.T) {
-	f := newCommittee(t, 40, 100, 100, 100, 100, 100)
-	v := f.staking.validators
-	outsider := &validator{key: consensusKey("outsider")}
-	f.block(time.Second)
-	f.until(types.PHASE_FROZEN)
-	seed := f.epoch(1).Seed
-	freeze := f.ctx.BlockHeight()
-	mix := beacon.Start(seed, headerHash(freeze-1))
-	require.Equal(t, mix, f.export().Beacon.Mix)
-
-	// A valid reveal.
-	reveal := f.reveal(v[0])
-	events := f.run(time.Second, v[0].address(), [][]byte{beacon.EncodeTx(reveal), {1, 2, 3}})
-	mix = beacon.Mix(mix, reveal)
-	require.Equal(t, 1, count(events, "EventRevealed"))
-	require.Equal(t, mix, f.export().Beacon.Mix)
-	require.EqualValues(t, 1, f.export().Beacon.Reveals)
-
-	// The reveal of another height, and in another place than the first.
-	events = f.run(time.Second, v[1].address(), [][]byte{beacon.EncodeTx(reveal), f.revealTx(v[1])})
-	require.Equal(t, 1, count(events, "EventRevealMissed"))
-	require.Equal(t, 1, count(events, "EventMemberLeft"))
-	require.Equal(t, map[string]types.LeaveReason{v[1].operator.String(): types.LEAVE_REASON_MISSED_REVEAL}, f.left(2))
-	require.Equal(t, mix, f.export().Beacon.Mix)
-
-	// Another's reveal, and nobody's.
-	events = f.run(time.Second, v[2].address(), [][]byte{f.revealTx(v[3])})
-	require.Equal(t, 1, count(events, "EventRevealMissed"))
-	events = f.run(time.Second, outsider.address(), [][]byte{f.revealTx(v[3])})
-	require.Empty(t, events)
-	events = f.run(time.Second, nil, nil)
-	require.Equal(t, types.PHASE_DONE, f.phase(1), "there are no stages")
-	require.Zero(t, count(events, "EventNoReveal"))
-	require.Equal(t, mix, f.epoch(2).Seed)
-	e := f.election(2)
-	require.Equal(t, mix, e.Seed)
-	require.EqualValues(t, 1, e.Reveals)
-	require.Nil(t, f.export().Beacon)
-	require.Nil(t, f.reveal(v[0]), "there is nothing to reveal any more")
-
-	// The seats of those who missed are vacant from the first step on, and the record and the draw have them still.
-	require.Len(t, e.Elected, 5)
-	for range 12 {
-		f.block(time.Second)
-	}
-	f.checkPowers(f.export())
-	powers := f.powers()
-	require.EqualValues(t, 40, total(powers), "three fifths are less than three quarters: spares take over")
-	require.NotContains(t, powers, 1)
-	require.NotContains(t, powers, 2)
-	require.Len(t, powers, 3)
-}
-
 func (f *fixture) phase(number uint64) types.Phase { return f.epoch(number).Phase }
-
-// A proposer that misses twice leaves once; who reveals later has left all the same.
-func TestMissedRevealCountsOnce(t *testing.T) {
-	f := newCommittee(t, 40, 100, 100, 100, 100, 100)
-	v := f.staking.validators
-	f.until(types.PHASE_FROZEN)
-	require.Equal(t, 1, count(f.run(time.Second, v[0].address(), nil), "EventRevealMissed"))
-	require.Empty(t, f.run(time.Second, v[0].address(), nil))
-	require.Equal(t, 1, count(f.run(time.Second, v[0].address(), [][]byte{f.revealTx(v[0])}), "EventRevealed"))
-	require.EqualValues(t, 1, f.export().Beacon.Reveals)
-	require.Len(t, f.left(2), 1)
-}
-
-// A validator without a key in the record has nothing to reveal and misses nothing; one that takes no part may reveal.
-func TestWhoMayReveal(t *testing.T) {
-	f := newCommittee(t, 40, 100, 100, 100, 100, 100)
-	// 5 joins without a key, and is elected by a fallback, for nobody else takes part.
-	f.staking.add(100)
-	f.standing(nodetypes.StandingNotOptedIn)
-	f.turn()
-	v := f.staking.validators
-	f.until(types.PHASE_FROZEN)
-	require.Contains(t, f.powers(), 5)
-	require.Nil(t, f.reveal(v[5]))
-	f.register(v[5], "late")
-	require.Nil(t, f.reveal(v[5]), "a key counts from the next freeze on")
-	require.Empty(t, f.run(time.Second, v[5].address(), nil))
-	require.Equal(t, 1, count(f.run(time.Second, v[0].address(), [][]byte{f.revealTx(v[0])}), "EventRevealed"))
-	require.Empty(t, f.left(3))
-}
-
-// The proposer is looked up in the set that is in force, under the key that it has there.
-func TestRevealAfterARotation(t *testing.T) {
-	f := newCommittee(t, 40, 100, 100, 100, 100, 100)
-	v := f.staking.validators
-	before := *v[0]
-	f.until(types.PHASE_FROZEN)
-	next := consensusKey("next")
-	f.staking.rotate(f.ctx.WithBlockHeight(f.ctx.BlockHeight()+1), v[0], next)
-	events := f.run(time.Second, before.address(), [][]byte{f.revealTx(&before)}) // announces
-	require.Equal(t, 1, count(events, "EventRevealed"))
-	events = f.run(time.Second, before.address(), [][]byte{f.revealTx(&before)}) // still the old one
-	require.Equal(t, 1, count(events, "EventRevealed"))
-	require.Nil(t, f.reveal(&before))
-	after := before
-	after.key = next
-	events = f.run(time.Second, after.address(), [][]byte{f.revealTx(&after)})
-	require.Equal(t, 1, count(events, "EventRevealed"))
-}
-
-// With no reveal at all the seed is the start value, and an event says so.
-func TestNoReveal(t *testing.T) {
-	f := newCommittee(t, 4, 100, 100)
-	f.until(types.PHASE_FROZEN)
-	require.EqualValues(t, 1, f.ctx.BlockHeight())
-	start := f.export().Beacon.Start
-	require.Equal(t, beacon.Start(f.epoch(1).Seed, nil), start, "there is no block before the first one")
-	require.Equal(t, 1, count(f.turn(), "EventNoReveal"))
-	require.Equal(t, start, f.epoch(2).Seed)
-}
-
-// Blocks are replayed by PreBlock alone: it verifies for itself, and two nodes agree.
-func TestPreBlockVerifiesForItself(t *testing.T) {
-	f := newCommittee(t, 40, 100, 100, 100, 100, 100)
-	v := f.staking.validators
-	f.until(types.PHASE_FROZEN)
-	good := f.revealTx(v[0])
-	for name, tx := range map[string][]byte{
-		"empty": {}, "no prefix": good[16:], "cut": good[:len(good)-1], "longer": append(good[:len(good):len(good)], 1), "prefix": good[:16],
-		"another point": append(append([]byte{}, good[:17]...), make([]byte, 95)...),
-		"huge":          append(append([]byte{}, good[:16]...), make([]byte, 1<<20)...),
-	} {
-		t.Run(name, func(t *testing.T) {
-			branch, _ := f.ctx.CacheContext()
-			g := *f
-			g.ctx, g.t = branch, t
-			events := g.run(time.Second, v[0].address(), [][]byte{tx})
-			require.Equal(t, 1, count(events, "EventRevealMissed"))
-		})
-	}
-}
 
 // Seats pass in four steps, step_blocks apart: seat i of the new election in step i mod 4 + 1, the others stay with the old one.
 func TestStepsOfTheHandOver(t *testing.T) {
@@ -383,7 +255,7 @@ func TestStepsOfTheHandOver(t *testing.T) {
 	for height := turn; height < turn+12; height++ {
 		steps := int(min(height-turn, 9)/3) + 1
 		want := map[string]int64{}
-		oldest := map[string]int64{}
+		oldest, largest := map[string]int64{}, map[string]int64{}
 		sit := func(runs []types.SeatRun, mine func(i int) bool) {
 			i := 0
 			for _, r := range runs {
@@ -393,6 +265,7 @@ func TestStepsOfTheHandOver(t *testing.T) {
 						if at, ok := oldest[r.Operator]; !ok || r.FreezeHeight < at {
 							oldest[r.Operator] = r.FreezeHeight
 						}
+						largest[r.Operator] = max(largest[r.Operator], r.Tokens.Int64())
 					}
 					i++
 				}
@@ -404,6 +277,7 @@ func TestStepsOfTheHandOver(t *testing.T) {
 		for _, m := range set.Members {
 			got[m.Operator] = m.Power
 			require.Equal(t, oldest[m.Operator], m.FreezeHeight, m.Operator)
+			require.Equal(t, largest[m.Operator], m.Tokens.Int64(), m.Operator)
 		}
 		require.Equal(t, want, got, "height %d", height)
 		require.Equal(t, turn+int64(steps-1)*3+2, set.Height)
@@ -733,8 +607,8 @@ func TestPrunedSets(t *testing.T) {
 				t.Fatalf("the set of height %d was replaced %s before the newest one was sent", s.Height, age)
 			}
 		}
-		// What is still needed is there: some set was in force five minutes ago.
-		if height := f.ctx.BlockHeight() - 30; height > 0 {
+		// What is still needed is there: some set was in force five minutes ago, or was sent then and came in force two blocks later.
+		if height := f.ctx.BlockHeight() - 30 + 2; height > 0 {
 			require.LessOrEqual(t, g.ValidatorSets[0].Height, height)
 		}
 	}
@@ -826,12 +700,13 @@ func TestMsgRegisterBeaconKey(t *testing.T) {
 }
 
 // Whatever happens, CometBFT and x/epoch agree on the set (fixture.apply checks it after each block), it is never empty, its
-// powers are those of the rule, and the state can be exported.
+// powers are those of the rule, x/epoch knows whose turn it is, reveals are settled by it, and the state can be exported.
 func TestAnyHistory(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		tokens := rapid.SliceOfN(rapid.Int64Range(1, 1_000), 1, 7).Draw(rt, "tokens")
 		seats := rapid.Uint32Range(1, 30).Draw(rt, "seats")
 		f := newCommittee(t, seats, tokens...)
+		check := func(sdk.Events) {} // what came of the reveal of the last block
 		for i := range rapid.IntRange(1, 60).Draw(rt, "blocks") {
 			v := f.staking.validators[rapid.IntRange(0, len(f.staking.validators)-1).Draw(rt, "who")]
 			switch rapid.IntRange(0, 12).Draw(rt, "what") {
@@ -854,14 +729,32 @@ func TestAnyHistory(t *testing.T) {
 					f.staking.rotate(f.ctx.WithBlockHeight(f.ctx.BlockHeight()+1), v, consensusKey(fmt.Sprintf("rotated %d", i)))
 				}
 			}
-			var txs [][]byte
-			if tx := f.revealTx(v); tx != nil && rapid.Bool().Draw(rt, "reveals") {
-				txs = append(txs, tx)
+			p := f.honest(rapid.SampledFrom([]int32{0, 0, 0, 1, 2, 7}).Draw(rt, "round"))
+			switch rapid.IntRange(0, 5).Draw(rt, "says") {
+			case 0:
+				p.txs = nil
+			case 1:
+				p.named = f.staking.holder(f.comet.turnOf(rapid.Int32Range(0, 9).Draw(rt, "named"))).address()
+			case 2:
+				p.named = f.comet.turnOf(rapid.Int32Range(0, 9).Draw(rt, "named"))
+				p.txs = txs(f.revealBy(p.named))
 			}
-			f.run(20*time.Second, v.address(), txs)
+			revealed, missed := f.verdict(p)
+			next := f.number() + 1
+			events := f.decide(20*time.Second, p)
+			check(events)
+			check = func(events sdk.Events) {
+				require.Equal(t, revealed, count(events, "EventRevealed") == 1)
+				if missed == "" {
+					require.Zero(t, count(events, "EventRevealMissed"))
+				} else {
+					require.Contains(t, f.left(next), missed)
+				}
+			}
 		}
 		g := f.export()
 		f.checkPowers(g)
+		f.checkRotation()
 	})
 }
 
@@ -891,7 +784,7 @@ func (f *fixture) checkPowers(g *types.GenesisState) {
 		}
 	}
 	if len(want) == 0 {
-		return // kept
+		return // kept or pardoned
 	}
 	got, newest := map[string]int64{}, g.ValidatorSets[len(g.ValidatorSets)-1]
 	for _, m := range newest.Members {

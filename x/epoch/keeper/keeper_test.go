@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	abci "github.com/cometbft/cometbft/abci/types"
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	"github.com/stretchr/testify/require"
 
@@ -169,8 +168,7 @@ type fixture struct {
 	module  epoch.AppModule
 	cdc     moduletestutil.TestEncodingConfig
 	stages  []*stage
-	// comet is what CometBFT knows after all updates so far: power by key.
-	comet map[string]int64
+	comet   comet
 }
 
 // devParams are epochs of a minute, a committee of four seats that is handed over in consecutive blocks, and the given budget.
@@ -220,54 +218,8 @@ func (f *fixture) genesis(g types.GenesisState) *fixture {
 	f.t.Helper()
 	updates, err := f.k.InitGenesis(f.ctx, g)
 	require.NoError(f.t, err)
-	f.comet = map[string]int64{}
-	f.apply(updates)
+	f.startComet(updates)
 	return f
-}
-
-// apply does with updates what CometBFT does, and refuses what it would halt over.
-func (f *fixture) apply(updates []abci.ValidatorUpdate) {
-	f.t.Helper()
-	seen := map[string]bool{}
-	for _, u := range updates {
-		key := u.PubKey.String()
-		require.False(f.t, seen[key], "two updates of one key")
-		seen[key] = true
-		if u.Power == 0 {
-			require.Contains(f.t, f.comet, key, "removes a validator that is not there")
-			delete(f.comet, key)
-			continue
-		}
-		require.Positive(f.t, u.Power)
-		f.comet[key] = u.Power
-	}
-	require.NotEmpty(f.t, f.comet, "the set is empty")
-	sent := map[string]int64{}
-	for _, m := range f.newestSet().Members {
-		sent[m.PubKey.String()] = m.Power
-	}
-	require.Equal(f.t, sent, f.comet, "CometBFT has another set than the one that is stored")
-}
-
-// block runs a block that comes so much later than the last one and has no known proposer, and returns its events.
-func (f *fixture) block(later time.Duration) sdk.Events {
-	f.t.Helper()
-	return f.run(later, nil, nil)
-}
-
-// run runs a block with a proposer, by its consensus address, and transactions; x/staking's part of EndBlock comes before ours.
-func (f *fixture) run(later time.Duration, proposer []byte, txs [][]byte) sdk.Events {
-	f.t.Helper()
-	f.ctx = f.ctx.WithBlockHeight(f.ctx.BlockHeight() + 1).WithBlockTime(f.ctx.BlockTime().Add(later)).
-		WithEventManager(sdk.NewEventManager())
-	require.NoError(f.t, f.k.PreBlock(f.ctx, &abci.RequestFinalizeBlock{
-		Height: f.ctx.BlockHeight(), Hash: headerHash(f.ctx.BlockHeight()), ProposerAddress: proposer, Txs: txs,
-	}))
-	require.NoError(f.t, f.staking.endBlock(f.ctx))
-	updates, err := f.module.EndBlock(f.ctx)
-	require.NoError(f.t, err)
-	f.apply(updates)
-	return f.ctx.EventManager().Events()
 }
 
 // turn lets a minute pass and runs blocks of a second until the next epoch opens, and returns the events of that last block.

@@ -27,10 +27,11 @@ func TestQueryCurrent(t *testing.T) {
 	require.Equal(t, &types.QueryCurrentResponse{Epoch: f.epoch(1), OldestLive: 1, HandOver: handOver}, current(), "frozen")
 	require.Equal(t, types.PHASE_FROZEN, current().Epoch.Phase)
 	f.block(time.Second)
-	handOver = types.HandOver{Epoch: 2, Steps: 1, NextHeight: 4, StepBlocks: 1}
+	f.block(time.Second)
+	handOver = types.HandOver{Epoch: 2, Steps: 1, NextHeight: 5, StepBlocks: 1}
 	require.Equal(t, &types.QueryCurrentResponse{Epoch: f.epoch(2), TimeLeft: time.Minute, OldestLive: 1, Closing: 1, HandOver: handOver}, current())
 	f.block(2 * time.Minute)
-	handOver.Steps, handOver.NextHeight = 2, 5
+	handOver.Steps, handOver.NextHeight = 2, 6
 	require.Equal(t, &types.QueryCurrentResponse{Epoch: f.epoch(2), OldestLive: 1, Closing: 1, HandOver: handOver}, current(), "over, but the last one is still being closed")
 	f.turn()
 	require.Equal(t, types.HandOver{Epoch: 3, Steps: 1, NextHeight: f.ctx.BlockHeight() + 1, StepBlocks: 1}, current().HandOver)

@@ -25,6 +25,8 @@ type staking struct {
 	pending    stakingkeeper.PendingRotations
 	unbonding  time.Duration
 	hooks      stakingtypes.StakingHooks
+	// owners has the operator of each consensus address that there ever was.
+	owners map[string]sdk.ValAddress
 
 	// err makes every call fail.
 	err error
@@ -53,7 +55,27 @@ func (s *staking) add(tokens int64) *validator {
 		tokens:   tokens, bonded: true, wanted: true,
 	}
 	s.validators = append(s.validators, v)
+	s.own(v, v.key)
 	return v
+}
+
+// own notes that a consensus key is a validator's.
+func (s *staking) own(v *validator, key cryptotypes.PubKey) {
+	if s.owners == nil {
+		s.owners = map[string]sdk.ValAddress{}
+	}
+	s.owners[string(key.Address())] = v.operator
+}
+
+// holder returns the validator whose consensus address this is or was, nil if there is none.
+func (s *staking) holder(address []byte) *validator {
+	operator := s.owners[string(address)]
+	for _, v := range s.validators {
+		if v.operator.Equals(operator) {
+			return v
+		}
+	}
+	return nil
 }
 
 func consensusKey(secret string) cryptotypes.PubKey {
@@ -68,6 +90,7 @@ func (s *staking) rotate(ctx sdk.Context, v *validator, key cryptotypes.PubKey) 
 	if s.pending == nil {
 		s.pending = stakingkeeper.PendingRotations{}
 	}
+	s.own(v, key)
 	s.pending[string(v.operator)] = stakingkeeper.PendingRotation{
 		NewPubKey: key, ApplyHeight: ctx.BlockHeight() + stakingtypes.ConsensusUpdateDelay,
 	}
