@@ -11,11 +11,16 @@ import (
 	"github.com/edgechain/edge/x/epoch/types"
 )
 
-// leave notes that an operator holds no seat of an election any more, once and for good, and says whether that is new.
+// leave notes that an operator holds no seat of an election any more, once and for good, and says whether that is new. Whoever
+// missed a reveal can be pardoned and sit all the same: that it is not bonded any more is new, and outlasts a pardon.
 func (k *Keeper) leave(ctx sdk.Context, epoch uint64, operator []byte, reason types.LeaveReason) (bool, error) {
 	key := collections.Join(epoch, operator)
-	if has, err := k.leavings.Has(ctx, key); err != nil || has {
+	switch before, err := k.leavings.Get(ctx, key); {
+	case errors.Is(err, collections.ErrNotFound):
+	case err != nil:
 		return false, err
+	case before.Reason == reason || before.Reason != types.LEAVE_REASON_MISSED_REVEAL:
+		return false, nil
 	}
 	text, err := k.operators.BytesToString(operator)
 	if err != nil {
