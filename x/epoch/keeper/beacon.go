@@ -8,6 +8,7 @@ import (
 
 	abci "github.com/cometbft/cometbft/abci/types"
 	cryptoenc "github.com/cometbft/cometbft/crypto/encoding"
+	cmttypes "github.com/cometbft/cometbft/types"
 
 	"cosmossdk.io/collections"
 
@@ -136,7 +137,12 @@ func (k *Keeper) settleReveal(ctx sdk.Context, b *types.Beacon, p types.PendingR
 		return err
 	}
 	valid := ok && beacon.CheckReveal(duty.PubKey, p.Reveal, ctx.ChainID(), duty.Seed, p.Height) == nil
-	if set, known := k.turnRotation(ctx, p.Height); known && len(commit.Votes) != 0 {
+	var set *cmttypes.ValidatorSet
+	known := len(commit.Votes) != 0
+	if known {
+		set, known = k.turnRotation(ctx, p.Height)
+	}
+	if known {
 		hadTurn := turns(set, commit.Round)
 		named := slices.ContainsFunc(hadTurn, func(address []byte) bool { return bytes.Equal(address, p.Proposer) })
 		valid = valid && (named || commit.Round > maxRounds)
