@@ -205,7 +205,8 @@ func (k *Keeper) inSet(ctx sdk.Context, operator string) (in bool, err error) {
 }
 
 // pendingFreezes lists the freezes for which a validator holds seats or may yet get them: as a candidate before the draw, by
-// seats that are still to be handed over, or as a spare. Who left an election gets no seat of it any more.
+// seats that are still to be handed over, or as a spare. Who left an election gets no seat of it any more, unless it only missed
+// a reveal: that may be pardoned.
 func (k *Keeper) pendingFreezes(ctx sdk.Context, operator []byte, text string) ([]int64, error) {
 	epochs, err := k.liveElections(ctx)
 	if err != nil {
@@ -217,11 +218,11 @@ func (k *Keeper) pendingFreezes(ctx sdk.Context, operator []byte, text string) (
 		if err != nil {
 			return nil, err
 		}
-		left, err := k.leavings.Has(ctx, collections.Join(epoch, operator))
-		if err != nil {
+		left, err := k.leavings.Get(ctx, collections.Join(epoch, operator))
+		if err != nil && !errors.Is(err, collections.ErrNotFound) {
 			return nil, err
 		}
-		if left {
+		if err == nil && left.Reason != types.LEAVE_REASON_MISSED_REVEAL {
 			continue
 		}
 		freezes, err := k.freezesOf(ctx, e, text)
