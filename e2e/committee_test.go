@@ -47,7 +47,8 @@ func TestCommitteeFollowsTheDraw(t *testing.T) {
 	cheat := buildByzantine(ctx, t)
 	n := startNetwork(ctx, t, devnet.Config{
 		ChainID: "edge-committee-1", PortOffset: offsetCommittee, Validators: committeeValidators,
-		Stakes: []string{"40000", "60000", "80000", "100000", "120000", "140000", "160000"},
+		// Not too different: there shall be many committees that can be drawn.
+		Stakes: []string{"85000", "90000", "95000", "100000", "105000", "110000", "115000"},
 		Seats:  committeeSeats, StepBlocks: committeeStep, BeaconBlocks: 4,
 		EpochDuration: time.Second, BlockTime: 150 * time.Millisecond, Reports: true,
 		Genesis: map[string]any{
@@ -340,7 +341,7 @@ func logged(t *testing.T, v *devnet.Node, message string) map[int64]int {
 // second one; the height is decided all the same, by somebody else's proposal. What a cheat loses is its turn: it never stands
 // as the proposer of a block of the beacon, so its seats stay its own.
 func (c *committeeTest) wrongReveals(t *testing.T) {
-	ctx := bounded(t, 5*time.Minute)
+	ctx := bounded(t, 8*time.Minute)
 	from := c.f.follow(ctx, t)
 	c.cheat(t, "wrong")
 	cheats := make(map[string]bool)
