@@ -43,8 +43,10 @@ var unsafeParams = []struct {
 	{"the defaults", func(linked) {}, ""},
 	// Twice 151 blocks of beacon and 30,000 of three steps, at six seconds each.
 	{"unbonding of a seat's life and the evidence age", func(p linked) { p.staking.UnbondingTime = 436*time.Hour + 30*time.Minute + 12*time.Second }, ""},
-	{"a second less", func(p linked) { p.staking.UnbondingTime = 436*time.Hour + 30*time.Minute + 11*time.Second },
-		"staking unbonding_time is 436h30m11s, want at least 436h30m12s"},
+	{
+		"a second less", func(p linked) { p.staking.UnbondingTime = 436*time.Hour + 30*time.Minute + 11*time.Second },
+		"staking unbonding_time is 436h30m11s, want at least 436h30m12s",
+	},
 	{"unbonding of three epochs and the evidence age", func(p linked) { p.staking.UnbondingTime = 17 * day }, "the 100h30m12s that a seat can live"},
 	{"longer steps", func(p linked) { p.epoch.StepBlocks = 16_749 }, ""},
 	{"steps that are too long", func(p linked) { p.epoch.StepBlocks = 16_750 }, "staking unbonding_time"},

@@ -201,8 +201,8 @@ func (c *bondedChain) endBlocks(ctx context.Context) (with, without float64, err
 	defer func() { manager.OrderEndBlockers = all }()
 	req := c.request()
 	fresh := func() sdk.Context {
-		header := c.app.NewUncachedContext(false, c.header(req)).WithHeaderHash(req.Hash)
-		branch, _ := header.CacheContext()
+		next := sdk.NewContext(c.app.CommitMultiStore(), c.header(req), false, log.NewNopLogger()).WithHeaderHash(req.Hash)
+		branch, _ := next.CacheContext()
 		return branch
 	}
 	return inTurn(ctx, endBlockRounds, endBlockTimes,
@@ -301,7 +301,8 @@ func (c *bondedChain) clock() (clock, error) {
 }
 
 func (c *bondedChain) context() sdk.Context {
-	return c.app.NewUncachedContext(false, cmtproto.Header{ChainID: benchChainID, Height: c.height, Time: c.now})
+	header := cmtproto.Header{ChainID: benchChainID, Height: c.height, Time: c.now}
+	return sdk.NewContext(c.app.CommitMultiStore(), header, false, log.NewNopLogger())
 }
 
 func (c *bondedChain) header(req *abci.RequestFinalizeBlock) cmtproto.Header {

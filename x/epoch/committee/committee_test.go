@@ -18,7 +18,7 @@ import (
 
 // runs reads "A2 B1" as two seats of A and one of B, with tokens of 100 and frozen at 7.
 func runs(text string) (out []types.SeatRun) {
-	for _, f := range strings.Fields(text) {
+	for f := range strings.FieldsSeq(text) {
 		out = append(out, types.SeatRun{Operator: f[:1], Seats: uint32(f[1] - '0'), Tokens: math.NewInt(100), FreezeHeight: 7})
 	}
 	return out

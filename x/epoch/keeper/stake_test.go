@@ -49,7 +49,7 @@ const (
 	unbondingTime = 21 * 24 * time.Hour
 	evidenceAge   = 14 * 24 * time.Hour
 	evidenceLimit = 1000 // blocks
-	blockSeconds  = 5 * time.Second
+	blockInterval = 5 * time.Second
 )
 
 var stakeGenesis = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -131,7 +131,7 @@ func (f *stakes) block() {
 	f.t.Helper()
 	_, err := f.staking.EndBlocker(f.ctx)
 	require.NoError(f.t, err)
-	f.ctx = f.ctx.WithBlockHeight(f.ctx.BlockHeight() + 1).WithBlockTime(f.ctx.BlockTime().Add(blockSeconds)).
+	f.ctx = f.ctx.WithBlockHeight(f.ctx.BlockHeight() + 1).WithBlockTime(f.ctx.BlockTime().Add(blockInterval)).
 		WithEventManager(sdk.NewEventManager())
 }
 

@@ -25,12 +25,6 @@ func (f *fixture) optIn(operator sdk.ValAddress) *types.MsgOptInResponse {
 	return res
 }
 
-func (f *fixture) optOut(operator sdk.ValAddress) {
-	f.t.Helper()
-	_, err := f.msgs.OptOut(f.ctx, &types.MsgOptOut{Operator: f.operatorText(operator)})
-	require.NoError(f.t, err)
-}
-
 // report returns a valid report of the operator for the open epoch, over a block whose hash is kept.
 func (f *fixture) report(operator sdk.ValAddress) *types.MsgReport {
 	f.t.Helper()
