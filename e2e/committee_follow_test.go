@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -53,6 +54,8 @@ type modelElection struct {
 	seats, spares   []string
 	reveals         int
 	seed            []byte
+	// missed has those who proposed without the reveal that they owed: they never hold a seat.
+	missed map[string]bool
 }
 
 type modelLeaving struct {
@@ -255,13 +258,14 @@ func (f *follower) seed(ctx context.Context, t *testing.T, e *modelElection, pub
 	require.NoError(t, err)
 	require.Equal(t, mix, record.Epoch.Seed, "epoch %d", e.epoch)
 
+	e.missed = maps.Clone(missed)
 	f.loadLeavings(ctx, t, e.epoch)
 	said := make(map[string]bool)
 	for _, l := range f.left[e.epoch] {
 		if l.reason == epochtypes.LEAVE_REASON_MISSED_REVEAL {
 			said[l.operator] = true
 		} else {
-			delete(missed, l.operator) // it had left before, for another reason
+			delete(missed, l.operator) // what counts for it is that it is not bonded
 		}
 	}
 	require.Equal(t, missed, said, "who missed a reveal for epoch %d", e.epoch)
@@ -277,13 +281,14 @@ func (f *follower) block(ctx context.Context, t *testing.T, height int64) *cmtty
 
 // holders of an election after a height.
 func (f *follower) holders(epoch uint64, height int64) []string {
+	e := f.elections[epoch]
 	left := make(map[string]bool)
+	maps.Copy(left, e.missed)
 	for _, l := range f.left[epoch] {
 		if l.height <= height {
 			left[l.operator] = true
 		}
 	}
-	e := f.elections[epoch]
 	return modelHolders(e.seats, e.spares, left)
 }
 
