@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,37 +53,99 @@ func TestRotation(t *testing.T) {
 		require.NoError(t, err)
 		longest := 0
 		for range 50 {
-			run, err := r.epoch()
+			last, err := r.epoch()
 			require.NoError(t, err)
 			require.Equal(t, int64(s.seats), r.set.TotalVotingPower())
-			for _, identity := range run {
+			for _, identity := range slices.Concat(last.blocks, last.rounds) {
 				require.Less(t, identity, s.identities)
 			}
-			longest = max(longest, len(run))
+			longest = max(longest, len(last.blocks))
 		}
 		require.Positive(t, longest)
 	}
 }
 
-// TestChoose gives the attacker runs of each length: it never does worse than by revealing, and with one identity it gains
-// nothing, because who withholds has no seats.
-func TestChoose(t *testing.T) {
-	for trial := range 20 {
-		for _, identities := range []int{1, 10, 100} {
-			s := scenario{330, identities, 100}
-			for k := range 5 {
-				run := make([]int, k)
-				for i := range run {
-					run[i] = (trial + i) % identities
-				}
-				honest, best := s.choose(s.generator(trial), s.stakes(), run)
-				require.Equal(t, 100, honest.all)
-				require.False(t, honest.better(best))
-				if k == 0 || identities == 1 {
-					require.Equal(t, honest, best)
-				}
-				require.LessOrEqual(t, best.all, 100)
+func TestValues(t *testing.T) {
+	for _, c := range []struct {
+		run          run
+		free, missed float64
+	}{
+		{run{blocks: []int{7}}, 1, 1},                                 // its reveal; none
+		{run{blocks: []int{7}, rounds: []int{8}}, 3, 0},               // 7, 8, none by 8
+		{run{blocks: []int{7}, rounds: []int{7}}, 2, 0},               // one identity twice
+		{run{blocks: []int{7, 8}}, 3, 3},                              // 7, 8 or none, then 8 or none
+		{run{blocks: []int{7, 8, 9}}, 4 * 3, 4 * 3},                   //
+		{run{blocks: []int{7, 8}, rounds: []int{9}}, 4 * 3, 0},        //
+		{run{blocks: []int{7, 8}, rounds: []int{7, 8}}, 3 * 3, 0},     // the same two again
+		{run{blocks: []int{1, 7, 8}, rounds: []int{7}}, 4 * 3 * 3, 0}, //
+	} {
+		v := c.run.values(len(c.run.blocks))
+		require.Equal(t, values{c.free, c.missed}, v, "%+v", c.run)
+	}
+}
+
+// TestPlay plays runs out seed by seed and compares: what an attacker gains is what the formulas say.
+func TestPlay(t *testing.T) {
+	for _, identities := range []int{1, 10, 100} {
+		s := scenario{330, identities, 100}
+		random, stakes := s.generator(1), s.stakes()
+		c := s.chances(random, stakes, 20_000)
+		require.InDelta(t, 0.33, c.mean, 0.002)
+		before := c.play(run{}, 0)
+		for n := 1; n <= 3; n++ {
+			r := run{blocks: make([]int, n)}
+			for i := range n {
+				r.blocks[i] = i % identities
 			}
+			g := c.play(r, n)
+			require.GreaterOrEqual(t, g.share, before.share, "a longer run is worth no less")
+			require.GreaterOrEqual(t, g.third, before.third)
+			require.InDelta(t, 0.5, g.acts, 0.5)
+			require.LessOrEqual(t, g.missed, g.acts)
+
+			v := r.values(n)
+			const trials = 2000
+			share, third, acts, missed := 0.0, 0.0, 0.0, 0.0
+			for range trials {
+				best, honest, silent, byMiss := before.share, 0.0, true, false
+				hit := false
+				for i := range int(v.free + v.missed) {
+					own, all := 0, int(s.seats)
+					lost := float64(i) >= v.free
+					for _, holder := range s.holders(random, stakes) {
+						switch {
+						case holder == 0 && lost:
+							all--
+						case holder < identities:
+							own++
+						}
+					}
+					x := float64(own) / float64(all)
+					if i == 0 {
+						honest = x
+					}
+					hit = hit || 3*own >= all
+					if x > best || x == best && silent {
+						best, silent, byMiss = x, false, lost
+					}
+				}
+				share += best
+				if hit || random.Float64() < before.third {
+					third++
+				}
+				if silent || best > honest {
+					acts++
+				}
+				if byMiss {
+					missed++
+				}
+			}
+			// Five standard deviations of a mean of coins, and far more than that of shares.
+			require.InDelta(t, share/trials, g.share, 0.005, "%d identities, %d blocks", identities, n)
+			require.InDelta(t, third/trials, g.third, 0.06)
+			require.InDelta(t, acts/trials, g.acts, 0.06)
+			require.InDelta(t, missed/trials, g.missed, 0.06)
+			before = g
 		}
 	}
 }

@@ -89,26 +89,47 @@ func (r *rotation) blocks() {
 	r.set.IncrementProposerPriority(int32(n))
 }
 
-// epoch elects and hands over, and returns which identities of the attacker propose the last blocks of the epoch's window, the
-// last block last: at most longestRun.
-func (r *rotation) epoch() ([]int, error) {
+// epoch elects and hands over, and returns the attacker's turns at the end of the epoch's window.
+func (r *rotation) epoch() (run, error) {
 	r.older, r.newest = r.newest, r.holders(r.random, r.stakes)
 	for done := 1; done <= steps; done++ {
 		if err := r.send(done); err != nil {
-			return nil, err
+			return run{}, err
 		}
 		r.blocks()
 	}
-	var run []int
+	var last run
 	for range longestRun {
 		r.set.IncrementProposerPriority(1)
-		node, ok := r.nodes[string(r.set.GetProposer().Address)]
-		if !ok {
-			return nil, fmt.Errorf("unknown proposer %s", r.set.GetProposer().Address)
+		node, err := r.proposer(r.set)
+		if err != nil {
+			return run{}, err
 		}
-		if run = append(run, node); node >= r.identities {
-			run = run[:0]
+		if last.blocks = append(last.blocks, node); node >= r.identities {
+			last.blocks = last.blocks[:0]
 		}
 	}
-	return run, nil
+	// The rounds of a block go on in the same rotation, on a copy of it.
+	for set := r.set.Copy(); len(last.blocks) != 0 && len(last.rounds) < longestRun; {
+		set.IncrementProposerPriority(1)
+		node, err := r.proposer(set)
+		if err != nil {
+			return run{}, err
+		}
+		if node >= r.identities {
+			break
+		}
+		last.rounds = append(last.rounds, node)
+	}
+	return last, nil
+}
+
+// proposer returns the node that has the turn.
+func (r *rotation) proposer(set *cmttypes.ValidatorSet) (int, error) {
+	address := set.GetProposer().Address
+	node, ok := r.nodes[string(address)]
+	if !ok {
+		return 0, fmt.Errorf("unknown proposer %s", address)
+	}
+	return node, nil
 }
