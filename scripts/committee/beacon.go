@@ -59,6 +59,7 @@ type chances struct {
 func (s scenario) chances(random *rand.Rand, stakes []int64, trials int) chances {
 	var c chances
 	own, rest := make([]float64, trials), make([]float64, trials)
+	sum := 0
 	for i := range trials {
 		held, first := 0, 0
 		for _, holder := range s.holders(random, stakes) {
@@ -71,7 +72,7 @@ func (s scenario) chances(random *rand.Rand, stakes []int64, trials int) chances
 		}
 		seats := int(s.seats)
 		own[i], rest[i] = float64(held)/float64(seats), float64(held-first)/float64(seats-first)
-		c.mean += own[i] / float64(trials)
+		sum += held
 		if 3*held >= seats {
 			c.third += 1 / float64(trials)
 		}
@@ -79,6 +80,7 @@ func (s scenario) chances(random *rand.Rand, stakes []int64, trials int) chances
 			c.thirdLessOne += 1 / float64(trials)
 		}
 	}
+	c.mean = float64(sum) / float64(trials*int(s.seats))
 	slices.Sort(own)
 	slices.Sort(rest)
 	c.shares = slices.Concat(own, rest)

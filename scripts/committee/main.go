@@ -1,6 +1,7 @@
-// Command committee computes the tables of docs/adr/010 and 011: what an attacker can gain by withholding reveals, and how
+// Command committee computes the tables of docs/adr/010 and 011: what an attacker can gain by its last turns to propose, and how
 // often a share of the stake wins a third of the seats. It uses the chain's own draw, and its numbers depend on nothing but
-// its flags. All tables take four minutes of one core.
+// its flags. All tables take some minutes of one core, that of the
+// beacon a minute and a half.
 package main
 
 import (
