@@ -20,8 +20,9 @@ import (
 //
 // Between a freeze and the closing height the proposer's reveal is the first entry of its block. It is no transaction: it
 // fails in the block's results, and x/epoch has taken it before. A proposal with a wrong reveal is refused, which costs the
-// proposer its round; one without any is accepted, which costs it its seats of that election. What was accepted here is
-// verified once more when the block is executed: a node that replays blocks is not asked for its opinion of them.
+// proposer its round; one without any is accepted, which costs it its seats of that election if the block is decided in the
+// first round. What was accepted here is verified once more when the block is executed: a node that replays blocks is not
+// asked for its opinion of them.
 type proposalHandler struct {
 	decode  sdk.TxDecoder
 	duties  *epochkeeper.Keeper
