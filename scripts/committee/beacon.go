@@ -150,8 +150,14 @@ func printBeacon(w io.Writer, trials int) error {
 		identities int
 		ground     bool
 	}{
-		{150, 1, false}, {150, 10, true}, {150, 100, false}, {150, 100, true},
-		{100, 1, false}, {100, 100, true}, {200, 1, false}, {200, 100, true},
+		{150, 1, false},
+		{150, 10, true},
+		{150, 100, false},
+		{150, 100, true},
+		{100, 1, false},
+		{100, 100, true},
+		{200, 1, false},
+		{200, 100, true},
 	} {
 		for _, share := range []int{100, 200, 250, 300, 330} {
 			cells = append(cells, cell{scenario{share, c.identities, c.seats}, c.ground})
