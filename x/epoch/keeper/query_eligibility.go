@@ -103,8 +103,8 @@ func reason(i types.Ineligibility, operator string) string {
 	case types.INELIGIBILITY_NOT_OPTED_IN:
 		return "the node does not take part: send 'edged tx node opt-in', which counts from the next epoch on"
 	case types.INELIGIBILITY_LAPSED:
-		return "the node sent no report in two epochs, which counts as opted out: see to it that its worker or 'edged tx node report' " +
-			"reports in every epoch, and send 'edged tx node opt-in' again"
+		return "the node sent no report in two epochs, which counts as opted out: send 'edged tx node report' while the report of this epoch " +
+			"is due, else 'edged tx node opt-in' again, and see to it that its worker reports in every epoch"
 	case types.INELIGIBILITY_WAITING:
 		return "the node first took part less than eligibility_epochs ago (a parameter of x/node): keep it running and wait; " +
 			"'edged query node node " + operator + "' shows since when it takes part"
