@@ -23,6 +23,7 @@ const keyProofGas = 6_000
 var _ types.MsgServer = msgServer{}
 
 type msgServer struct {
+	*types.UnimplementedMsgServer
 	k *Keeper
 }
 

@@ -17,6 +17,7 @@ import (
 var _ types.QueryServer = queryServer{}
 
 type queryServer struct {
+	*types.UnimplementedQueryServer
 	k *Keeper
 }
 

@@ -33,16 +33,20 @@ const (
 	SERVICE_KIND_UNSPECIFIED ServiceKind = 0
 	// SERVICE_KIND_CONTENT serves content named by its hash.
 	SERVICE_KIND_CONTENT ServiceKind = 1
+	// SERVICE_KIND_FUNCTION runs a WebAssembly module named by the BLAKE3 hash of its code.
+	SERVICE_KIND_FUNCTION ServiceKind = 2
 )
 
 var ServiceKind_name = map[int32]string{
 	0: "SERVICE_KIND_UNSPECIFIED",
 	1: "SERVICE_KIND_CONTENT",
+	2: "SERVICE_KIND_FUNCTION",
 }
 
 var ServiceKind_value = map[string]int32{
 	"SERVICE_KIND_UNSPECIFIED": 0,
 	"SERVICE_KIND_CONTENT":     1,
+	"SERVICE_KIND_FUNCTION":    2,
 }
 
 func (x ServiceKind) String() string {
@@ -51,6 +55,41 @@ func (x ServiceKind) String() string {
 
 func (ServiceKind) EnumDescriptor() ([]byte, []int) {
 	return fileDescriptor_d738d71c31b80cb0, []int{0}
+}
+
+// ServiceStatus says whether a service is to be served.
+type ServiceStatus int32
+
+const (
+	SERVICE_STATUS_UNSPECIFIED ServiceStatus = 0
+	// SERVICE_STATUS_ACTIVE: workers serve it.
+	SERVICE_STATUS_ACTIVE ServiceStatus = 1
+	// SERVICE_STATUS_PAUSED: the owner asks workers not to serve it. What clients acknowledge all the same is settled.
+	SERVICE_STATUS_PAUSED ServiceStatus = 2
+	// SERVICE_STATUS_REMOVED: acknowledgements of epochs from removed_epoch on are refused. For good.
+	SERVICE_STATUS_REMOVED ServiceStatus = 3
+)
+
+var ServiceStatus_name = map[int32]string{
+	0: "SERVICE_STATUS_UNSPECIFIED",
+	1: "SERVICE_STATUS_ACTIVE",
+	2: "SERVICE_STATUS_PAUSED",
+	3: "SERVICE_STATUS_REMOVED",
+}
+
+var ServiceStatus_value = map[string]int32{
+	"SERVICE_STATUS_UNSPECIFIED": 0,
+	"SERVICE_STATUS_ACTIVE":      1,
+	"SERVICE_STATUS_PAUSED":      2,
+	"SERVICE_STATUS_REMOVED":     3,
+}
+
+func (x ServiceStatus) String() string {
+	return proto.EnumName(ServiceStatus_name, int32(x))
+}
+
+func (ServiceStatus) EnumDescriptor() ([]byte, []int) {
+	return fileDescriptor_d738d71c31b80cb0, []int{1}
 }
 
 // AckStatus is the verdict on one acknowledgement of a settlement.
@@ -76,19 +115,22 @@ const (
 	ACK_STATUS_TOO_MANY_LANES AckStatus = 8
 	// ACK_STATUS_OUT_OF_RANGE: lane, bytes, fuel, head or signature are outside of what the format allows.
 	ACK_STATUS_OUT_OF_RANGE AckStatus = 9
+	// ACK_STATUS_SERVICE_REMOVED: the service was removed before the epoch.
+	ACK_STATUS_SERVICE_REMOVED AckStatus = 10
 )
 
 var AckStatus_name = map[int32]string{
-	0: "ACK_STATUS_UNSPECIFIED",
-	1: "ACK_STATUS_PAID",
-	2: "ACK_STATUS_PARTIAL",
-	3: "ACK_STATUS_NOTHING_DUE",
-	4: "ACK_STATUS_BAD_SIGNATURE",
-	5: "ACK_STATUS_UNKNOWN_KEY",
-	6: "ACK_STATUS_KEY_EXPIRED",
-	7: "ACK_STATUS_UNKNOWN_SERVICE",
-	8: "ACK_STATUS_TOO_MANY_LANES",
-	9: "ACK_STATUS_OUT_OF_RANGE",
+	0:  "ACK_STATUS_UNSPECIFIED",
+	1:  "ACK_STATUS_PAID",
+	2:  "ACK_STATUS_PARTIAL",
+	3:  "ACK_STATUS_NOTHING_DUE",
+	4:  "ACK_STATUS_BAD_SIGNATURE",
+	5:  "ACK_STATUS_UNKNOWN_KEY",
+	6:  "ACK_STATUS_KEY_EXPIRED",
+	7:  "ACK_STATUS_UNKNOWN_SERVICE",
+	8:  "ACK_STATUS_TOO_MANY_LANES",
+	9:  "ACK_STATUS_OUT_OF_RANGE",
+	10: "ACK_STATUS_SERVICE_REMOVED",
 }
 
 var AckStatus_value = map[string]int32{
@@ -102,6 +144,7 @@ var AckStatus_value = map[string]int32{
 	"ACK_STATUS_UNKNOWN_SERVICE": 7,
 	"ACK_STATUS_TOO_MANY_LANES":  8,
 	"ACK_STATUS_OUT_OF_RANGE":    9,
+	"ACK_STATUS_SERVICE_REMOVED": 10,
 }
 
 func (x AckStatus) String() string {
@@ -109,7 +152,7 @@ func (x AckStatus) String() string {
 }
 
 func (AckStatus) EnumDescriptor() ([]byte, []int) {
-	return fileDescriptor_d738d71c31b80cb0, []int{1}
+	return fileDescriptor_d738d71c31b80cb0, []int{2}
 }
 
 // Params of x/dack, changed by governance alone.
@@ -133,6 +176,9 @@ type Params struct {
 	SettleGasPerAck uint64 `protobuf:"varint,8,opt,name=settle_gas_per_ack,json=settleGasPerAck,proto3" json:"settle_gas_per_ack,omitempty"`
 	// history_epochs is for how many epochs the totals of a closed epoch stay readable. Live.
 	HistoryEpochs uint32 `protobuf:"varint,9,opt,name=history_epochs,json=historyEpochs,proto3" json:"history_epochs,omitempty"`
+	// service_deposit is what publishing a service costs until it is removed, in units of the settlement coin. Live: a
+	// service keeps the deposit that was paid for it.
+	ServiceDeposit cosmossdk_io_math.Int `protobuf:"bytes,10,opt,name=service_deposit,json=serviceDeposit,proto3,customtype=cosmossdk.io/math.Int" json:"service_deposit"`
 }
 
 func (m *Params) Reset()         { *m = Params{} }
@@ -270,9 +316,21 @@ type Service struct {
 	// id 0 is the built-in content service.
 	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// owner receives the owner share; empty means the protocol, whose share goes to the community pool.
-	Owner string      `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
-	Name  string      `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	Kind  ServiceKind `protobuf:"varint,4,opt,name=kind,proto3,enum=edge.dack.v1.ServiceKind" json:"kind,omitempty"`
+	Owner string `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	// name for people, 1 to 64 characters; it need not be unique.
+	Name string      `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Kind ServiceKind `protobuf:"varint,4,opt,name=kind,proto3,enum=edge.dack.v1.ServiceKind" json:"kind,omitempty"`
+	// code_hash is the BLAKE3 hash of the code of a function, 32 bytes; empty for content.
+	CodeHash []byte `protobuf:"bytes,5,opt,name=code_hash,json=codeHash,proto3" json:"code_hash,omitempty"`
+	// replicas is how many workers should hold the service ready, 0 for content.
+	Replicas uint32        `protobuf:"varint,6,opt,name=replicas,proto3" json:"replicas,omitempty"`
+	Status   ServiceStatus `protobuf:"varint,7,opt,name=status,proto3,enum=edge.dack.v1.ServiceStatus" json:"status,omitempty"`
+	// deposit that was paid for the service and goes back to its owner when it is removed, in units of the settlement coin.
+	Deposit cosmossdk_io_math.Int `protobuf:"bytes,8,opt,name=deposit,proto3,customtype=cosmossdk.io/math.Int" json:"deposit"`
+	// removed_epoch is the first epoch whose acknowledgements are refused; 0 unless the service is removed.
+	RemovedEpoch uint64 `protobuf:"varint,9,opt,name=removed_epoch,json=removedEpoch,proto3" json:"removed_epoch,omitempty"`
+	// next replaces owner, code_hash, replicas and status from its epoch on; absent if nothing is to change.
+	Next *ServiceChange `protobuf:"bytes,10,opt,name=next,proto3" json:"next,omitempty"`
 }
 
 func (m *Service) Reset()         { *m = Service{} }
@@ -336,6 +394,119 @@ func (m *Service) GetKind() ServiceKind {
 	return SERVICE_KIND_UNSPECIFIED
 }
 
+func (m *Service) GetCodeHash() []byte {
+	if m != nil {
+		return m.CodeHash
+	}
+	return nil
+}
+
+func (m *Service) GetReplicas() uint32 {
+	if m != nil {
+		return m.Replicas
+	}
+	return 0
+}
+
+func (m *Service) GetStatus() ServiceStatus {
+	if m != nil {
+		return m.Status
+	}
+	return SERVICE_STATUS_UNSPECIFIED
+}
+
+func (m *Service) GetRemovedEpoch() uint64 {
+	if m != nil {
+		return m.RemovedEpoch
+	}
+	return 0
+}
+
+func (m *Service) GetNext() *ServiceChange {
+	if m != nil {
+		return m.Next
+	}
+	return nil
+}
+
+// ServiceChange is what a service becomes when an epoch opens.
+type ServiceChange struct {
+	// epoch from which the change counts.
+	Epoch    uint64        `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Owner    string        `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	CodeHash []byte        `protobuf:"bytes,3,opt,name=code_hash,json=codeHash,proto3" json:"code_hash,omitempty"`
+	Replicas uint32        `protobuf:"varint,4,opt,name=replicas,proto3" json:"replicas,omitempty"`
+	Status   ServiceStatus `protobuf:"varint,5,opt,name=status,proto3,enum=edge.dack.v1.ServiceStatus" json:"status,omitempty"`
+}
+
+func (m *ServiceChange) Reset()         { *m = ServiceChange{} }
+func (m *ServiceChange) String() string { return proto.CompactTextString(m) }
+func (*ServiceChange) ProtoMessage()    {}
+func (*ServiceChange) Descriptor() ([]byte, []int) {
+	return fileDescriptor_d738d71c31b80cb0, []int{3}
+}
+func (m *ServiceChange) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ServiceChange) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ServiceChange.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ServiceChange) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ServiceChange.Merge(m, src)
+}
+func (m *ServiceChange) XXX_Size() int {
+	return m.Size()
+}
+func (m *ServiceChange) XXX_DiscardUnknown() {
+	xxx_messageInfo_ServiceChange.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ServiceChange proto.InternalMessageInfo
+
+func (m *ServiceChange) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *ServiceChange) GetOwner() string {
+	if m != nil {
+		return m.Owner
+	}
+	return ""
+}
+
+func (m *ServiceChange) GetCodeHash() []byte {
+	if m != nil {
+		return m.CodeHash
+	}
+	return nil
+}
+
+func (m *ServiceChange) GetReplicas() uint32 {
+	if m != nil {
+		return m.Replicas
+	}
+	return 0
+}
+
+func (m *ServiceChange) GetStatus() ServiceStatus {
+	if m != nil {
+		return m.Status
+	}
+	return SERVICE_STATUS_UNSPECIFIED
+}
+
 // Account is a client's prepaid account. There is one per owner address.
 type Account struct {
 	// id counts from 1 and is never reused.
@@ -353,7 +524,7 @@ func (m *Account) Reset()         { *m = Account{} }
 func (m *Account) String() string { return proto.CompactTextString(m) }
 func (*Account) ProtoMessage()    {}
 func (*Account) Descriptor() ([]byte, []int) {
-	return fileDescriptor_d738d71c31b80cb0, []int{3}
+	return fileDescriptor_d738d71c31b80cb0, []int{4}
 }
 func (m *Account) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -421,7 +592,7 @@ func (m *Withdrawal) Reset()         { *m = Withdrawal{} }
 func (m *Withdrawal) String() string { return proto.CompactTextString(m) }
 func (*Withdrawal) ProtoMessage()    {}
 func (*Withdrawal) Descriptor() ([]byte, []int) {
-	return fileDescriptor_d738d71c31b80cb0, []int{4}
+	return fileDescriptor_d738d71c31b80cb0, []int{5}
 }
 func (m *Withdrawal) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -464,19 +635,24 @@ type ClientKey struct {
 	AccountId uint64 `protobuf:"varint,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// public_key is an ed25519 public key, 32 bytes.
 	PublicKey []byte `protobuf:"bytes,3,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
-	// spend_limit is the most that the key can spend in acknowledgements of one epoch, in units of the settlement coin.
+	// spend_limit is the most that the key can spend in acknowledgements of one epoch, in units of the settlement coin, for
+	// epochs from limit_from on.
 	SpendLimit cosmossdk_io_math.Int `protobuf:"bytes,4,opt,name=spend_limit,json=spendLimit,proto3,customtype=cosmossdk.io/math.Int" json:"spend_limit"`
 	// last_epoch is the last epoch that the key can acknowledge.
 	LastEpoch uint64 `protobuf:"varint,5,opt,name=last_epoch,json=lastEpoch,proto3" json:"last_epoch,omitempty"`
 	// spent in the live epochs, at most one entry per epoch.
 	Spent []KeySpend `protobuf:"bytes,6,rep,name=spent,proto3" json:"spent"`
+	// limit_from is the epoch from which spend_limit counts; before it earlier_limits count.
+	LimitFrom uint64 `protobuf:"varint,7,opt,name=limit_from,json=limitFrom,proto3" json:"limit_from,omitempty"`
+	// earlier_limits that a live epoch still needs, ascending by epoch, at most two.
+	EarlierLimits []KeyLimit `protobuf:"bytes,8,rep,name=earlier_limits,json=earlierLimits,proto3" json:"earlier_limits"`
 }
 
 func (m *ClientKey) Reset()         { *m = ClientKey{} }
 func (m *ClientKey) String() string { return proto.CompactTextString(m) }
 func (*ClientKey) ProtoMessage()    {}
 func (*ClientKey) Descriptor() ([]byte, []int) {
-	return fileDescriptor_d738d71c31b80cb0, []int{5}
+	return fileDescriptor_d738d71c31b80cb0, []int{6}
 }
 func (m *ClientKey) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -540,6 +716,275 @@ func (m *ClientKey) GetSpent() []KeySpend {
 	return nil
 }
 
+func (m *ClientKey) GetLimitFrom() uint64 {
+	if m != nil {
+		return m.LimitFrom
+	}
+	return 0
+}
+
+func (m *ClientKey) GetEarlierLimits() []KeyLimit {
+	if m != nil {
+		return m.EarlierLimits
+	}
+	return nil
+}
+
+// KeyLimit is a spend limit that counted from an epoch on.
+type KeyLimit struct {
+	Epoch  uint64                `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Amount cosmossdk_io_math.Int `protobuf:"bytes,2,opt,name=amount,proto3,customtype=cosmossdk.io/math.Int" json:"amount"`
+}
+
+func (m *KeyLimit) Reset()         { *m = KeyLimit{} }
+func (m *KeyLimit) String() string { return proto.CompactTextString(m) }
+func (*KeyLimit) ProtoMessage()    {}
+func (*KeyLimit) Descriptor() ([]byte, []int) {
+	return fileDescriptor_d738d71c31b80cb0, []int{7}
+}
+func (m *KeyLimit) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *KeyLimit) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_KeyLimit.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *KeyLimit) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_KeyLimit.Merge(m, src)
+}
+func (m *KeyLimit) XXX_Size() int {
+	return m.Size()
+}
+func (m *KeyLimit) XXX_DiscardUnknown() {
+	xxx_messageInfo_KeyLimit.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_KeyLimit proto.InternalMessageInfo
+
+func (m *KeyLimit) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+// Purse is what settlements change of a client account. Purses are stored in pages, so that the state tree has few leaves.
+type Purse struct {
+	AccountId uint64 `protobuf:"varint,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// balance that no withdrawal has been requested for.
+	Balance cosmossdk_io_math.Int `protobuf:"bytes,2,opt,name=balance,proto3,customtype=cosmossdk.io/math.Int" json:"balance"`
+	// withdrawals as in Account.
+	Withdrawals []Withdrawal `protobuf:"bytes,3,rep,name=withdrawals,proto3" json:"withdrawals"`
+	// spent by the keys of the account in the live epochs, ascending by (key, epoch).
+	Spent []PurseSpend `protobuf:"bytes,4,rep,name=spent,proto3" json:"spent"`
+}
+
+func (m *Purse) Reset()         { *m = Purse{} }
+func (m *Purse) String() string { return proto.CompactTextString(m) }
+func (*Purse) ProtoMessage()    {}
+func (*Purse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_d738d71c31b80cb0, []int{8}
+}
+func (m *Purse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Purse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Purse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Purse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Purse.Merge(m, src)
+}
+func (m *Purse) XXX_Size() int {
+	return m.Size()
+}
+func (m *Purse) XXX_DiscardUnknown() {
+	xxx_messageInfo_Purse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Purse proto.InternalMessageInfo
+
+func (m *Purse) GetAccountId() uint64 {
+	if m != nil {
+		return m.AccountId
+	}
+	return 0
+}
+
+func (m *Purse) GetWithdrawals() []Withdrawal {
+	if m != nil {
+		return m.Withdrawals
+	}
+	return nil
+}
+
+func (m *Purse) GetSpent() []PurseSpend {
+	if m != nil {
+		return m.Spent
+	}
+	return nil
+}
+
+// PurseSpend is what a key of an account has spent in acknowledgements of one epoch.
+type PurseSpend struct {
+	KeyId  uint64                `protobuf:"varint,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	Epoch  uint64                `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Amount cosmossdk_io_math.Int `protobuf:"bytes,3,opt,name=amount,proto3,customtype=cosmossdk.io/math.Int" json:"amount"`
+}
+
+func (m *PurseSpend) Reset()         { *m = PurseSpend{} }
+func (m *PurseSpend) String() string { return proto.CompactTextString(m) }
+func (*PurseSpend) ProtoMessage()    {}
+func (*PurseSpend) Descriptor() ([]byte, []int) {
+	return fileDescriptor_d738d71c31b80cb0, []int{9}
+}
+func (m *PurseSpend) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *PurseSpend) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_PurseSpend.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *PurseSpend) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_PurseSpend.Merge(m, src)
+}
+func (m *PurseSpend) XXX_Size() int {
+	return m.Size()
+}
+func (m *PurseSpend) XXX_DiscardUnknown() {
+	xxx_messageInfo_PurseSpend.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_PurseSpend proto.InternalMessageInfo
+
+func (m *PurseSpend) GetKeyId() uint64 {
+	if m != nil {
+		return m.KeyId
+	}
+	return 0
+}
+
+func (m *PurseSpend) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+// PursePage holds the purses of neighbouring account ids, ascending.
+type PursePage struct {
+	Purses []Purse `protobuf:"bytes,1,rep,name=purses,proto3" json:"purses"`
+}
+
+func (m *PursePage) Reset()         { *m = PursePage{} }
+func (m *PursePage) String() string { return proto.CompactTextString(m) }
+func (*PursePage) ProtoMessage()    {}
+func (*PursePage) Descriptor() ([]byte, []int) {
+	return fileDescriptor_d738d71c31b80cb0, []int{10}
+}
+func (m *PursePage) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *PursePage) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_PursePage.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *PursePage) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_PursePage.Merge(m, src)
+}
+func (m *PursePage) XXX_Size() int {
+	return m.Size()
+}
+func (m *PursePage) XXX_DiscardUnknown() {
+	xxx_messageInfo_PursePage.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_PursePage proto.InternalMessageInfo
+
+func (m *PursePage) GetPurses() []Purse {
+	if m != nil {
+		return m.Purses
+	}
+	return nil
+}
+
+// Totals are the sums of the module's books, in units of the settlement coin. Together they are what its account holds.
+type Totals struct {
+	// balances of all accounts.
+	Balances cosmossdk_io_math.Int `protobuf:"bytes,1,opt,name=balances,proto3,customtype=cosmossdk.io/math.Int" json:"balances"`
+	// pending withdrawals of all accounts.
+	Pending cosmossdk_io_math.Int `protobuf:"bytes,2,opt,name=pending,proto3,customtype=cosmossdk.io/math.Int" json:"pending"`
+	// open_revenue that was debited and is not collected by x/rewards.
+	OpenRevenue cosmossdk_io_math.Int `protobuf:"bytes,3,opt,name=open_revenue,json=openRevenue,proto3,customtype=cosmossdk.io/math.Int" json:"open_revenue"`
+	// service_deposits of services that are not removed.
+	ServiceDeposits cosmossdk_io_math.Int `protobuf:"bytes,4,opt,name=service_deposits,json=serviceDeposits,proto3,customtype=cosmossdk.io/math.Int" json:"service_deposits"`
+}
+
+func (m *Totals) Reset()         { *m = Totals{} }
+func (m *Totals) String() string { return proto.CompactTextString(m) }
+func (*Totals) ProtoMessage()    {}
+func (*Totals) Descriptor() ([]byte, []int) {
+	return fileDescriptor_d738d71c31b80cb0, []int{11}
+}
+func (m *Totals) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Totals) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Totals.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Totals) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Totals.Merge(m, src)
+}
+func (m *Totals) XXX_Size() int {
+	return m.Size()
+}
+func (m *Totals) XXX_DiscardUnknown() {
+	xxx_messageInfo_Totals.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Totals proto.InternalMessageInfo
+
 // KeySpend is what a key has spent in acknowledgements of one epoch.
 type KeySpend struct {
 	Epoch  uint64                `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
@@ -550,7 +995,7 @@ func (m *KeySpend) Reset()         { *m = KeySpend{} }
 func (m *KeySpend) String() string { return proto.CompactTextString(m) }
 func (*KeySpend) ProtoMessage()    {}
 func (*KeySpend) Descriptor() ([]byte, []int) {
-	return fileDescriptor_d738d71c31b80cb0, []int{6}
+	return fileDescriptor_d738d71c31b80cb0, []int{12}
 }
 func (m *KeySpend) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -605,7 +1050,7 @@ func (m *Lane) Reset()         { *m = Lane{} }
 func (m *Lane) String() string { return proto.CompactTextString(m) }
 func (*Lane) ProtoMessage()    {}
 func (*Lane) Descriptor() ([]byte, []int) {
-	return fileDescriptor_d738d71c31b80cb0, []int{7}
+	return fileDescriptor_d738d71c31b80cb0, []int{13}
 }
 func (m *Lane) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -685,7 +1130,7 @@ func (m *LaneSet) Reset()         { *m = LaneSet{} }
 func (m *LaneSet) String() string { return proto.CompactTextString(m) }
 func (*LaneSet) ProtoMessage()    {}
 func (*LaneSet) Descriptor() ([]byte, []int) {
-	return fileDescriptor_d738d71c31b80cb0, []int{8}
+	return fileDescriptor_d738d71c31b80cb0, []int{14}
 }
 func (m *LaneSet) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -738,7 +1183,7 @@ func (m *Acknowledgement) Reset()         { *m = Acknowledgement{} }
 func (m *Acknowledgement) String() string { return proto.CompactTextString(m) }
 func (*Acknowledgement) ProtoMessage()    {}
 func (*Acknowledgement) Descriptor() ([]byte, []int) {
-	return fileDescriptor_d738d71c31b80cb0, []int{9}
+	return fileDescriptor_d738d71c31b80cb0, []int{15}
 }
 func (m *Acknowledgement) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -836,7 +1281,7 @@ func (m *AckResult) Reset()         { *m = AckResult{} }
 func (m *AckResult) String() string { return proto.CompactTextString(m) }
 func (*AckResult) ProtoMessage()    {}
 func (*AckResult) Descriptor() ([]byte, []int) {
-	return fileDescriptor_d738d71c31b80cb0, []int{10}
+	return fileDescriptor_d738d71c31b80cb0, []int{16}
 }
 func (m *AckResult) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -884,7 +1329,7 @@ func (m *Revenue) Reset()         { *m = Revenue{} }
 func (m *Revenue) String() string { return proto.CompactTextString(m) }
 func (*Revenue) ProtoMessage()    {}
 func (*Revenue) Descriptor() ([]byte, []int) {
-	return fileDescriptor_d738d71c31b80cb0, []int{11}
+	return fileDescriptor_d738d71c31b80cb0, []int{17}
 }
 func (m *Revenue) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -943,13 +1388,18 @@ type RevenueRecord struct {
 	Revenue   Revenue `protobuf:"bytes,4,opt,name=revenue,proto3" json:"revenue"`
 	// operator of the worker when it settled, whom the node share goes to; empty in totals of a service.
 	Operator string `protobuf:"bytes,5,opt,name=operator,proto3" json:"operator,omitempty"`
+	// owner of the service in that epoch, whom the owner share goes to; empty for services of the protocol and in totals of a
+	// worker.
+	Owner string `protobuf:"bytes,6,opt,name=owner,proto3" json:"owner,omitempty"`
+	// protocol_amount is the part of the amount that was debited for services of the protocol.
+	ProtocolAmount cosmossdk_io_math.Int `protobuf:"bytes,7,opt,name=protocol_amount,json=protocolAmount,proto3,customtype=cosmossdk.io/math.Int" json:"protocol_amount"`
 }
 
 func (m *RevenueRecord) Reset()         { *m = RevenueRecord{} }
 func (m *RevenueRecord) String() string { return proto.CompactTextString(m) }
 func (*RevenueRecord) ProtoMessage()    {}
 func (*RevenueRecord) Descriptor() ([]byte, []int) {
-	return fileDescriptor_d738d71c31b80cb0, []int{12}
+	return fileDescriptor_d738d71c31b80cb0, []int{18}
 }
 func (m *RevenueRecord) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1013,18 +1463,29 @@ func (m *RevenueRecord) GetOperator() string {
 	return ""
 }
 
+func (m *RevenueRecord) GetOwner() string {
+	if m != nil {
+		return m.Owner
+	}
+	return ""
+}
+
 // WorkerRevenue is what a worker earned, with its operator. The record of the worker may be gone when the node share is paid.
 type WorkerRevenue struct {
 	Revenue Revenue `protobuf:"bytes,1,opt,name=revenue,proto3" json:"revenue"`
 	// operator of the worker when it settled.
 	Operator string `protobuf:"bytes,2,opt,name=operator,proto3" json:"operator,omitempty"`
+	// owner of the service in the epoch; empty for services of the protocol and in totals.
+	Owner string `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
+	// protocol_amount is the part of the amount that was debited for services of the protocol.
+	ProtocolAmount cosmossdk_io_math.Int `protobuf:"bytes,4,opt,name=protocol_amount,json=protocolAmount,proto3,customtype=cosmossdk.io/math.Int" json:"protocol_amount"`
 }
 
 func (m *WorkerRevenue) Reset()         { *m = WorkerRevenue{} }
 func (m *WorkerRevenue) String() string { return proto.CompactTextString(m) }
 func (*WorkerRevenue) ProtoMessage()    {}
 func (*WorkerRevenue) Descriptor() ([]byte, []int) {
-	return fileDescriptor_d738d71c31b80cb0, []int{13}
+	return fileDescriptor_d738d71c31b80cb0, []int{19}
 }
 func (m *WorkerRevenue) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1067,6 +1528,67 @@ func (m *WorkerRevenue) GetOperator() string {
 	return ""
 }
 
+func (m *WorkerRevenue) GetOwner() string {
+	if m != nil {
+		return m.Owner
+	}
+	return ""
+}
+
+// ServiceRevenue is what was debited for a service, with its owner. The service may be gone when the owner share is paid.
+type ServiceRevenue struct {
+	Revenue Revenue `protobuf:"bytes,1,opt,name=revenue,proto3" json:"revenue"`
+	// owner of the service in the epoch; empty for services of the protocol.
+	Owner string `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+}
+
+func (m *ServiceRevenue) Reset()         { *m = ServiceRevenue{} }
+func (m *ServiceRevenue) String() string { return proto.CompactTextString(m) }
+func (*ServiceRevenue) ProtoMessage()    {}
+func (*ServiceRevenue) Descriptor() ([]byte, []int) {
+	return fileDescriptor_d738d71c31b80cb0, []int{20}
+}
+func (m *ServiceRevenue) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ServiceRevenue) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ServiceRevenue.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ServiceRevenue) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ServiceRevenue.Merge(m, src)
+}
+func (m *ServiceRevenue) XXX_Size() int {
+	return m.Size()
+}
+func (m *ServiceRevenue) XXX_DiscardUnknown() {
+	xxx_messageInfo_ServiceRevenue.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ServiceRevenue proto.InternalMessageInfo
+
+func (m *ServiceRevenue) GetRevenue() Revenue {
+	if m != nil {
+		return m.Revenue
+	}
+	return Revenue{}
+}
+
+func (m *ServiceRevenue) GetOwner() string {
+	if m != nil {
+		return m.Owner
+	}
+	return ""
+}
+
 // EpochRevenue is the total of an epoch.
 type EpochRevenue struct {
 	Epoch   uint64  `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
@@ -1083,7 +1605,7 @@ func (m *EpochRevenue) Reset()         { *m = EpochRevenue{} }
 func (m *EpochRevenue) String() string { return proto.CompactTextString(m) }
 func (*EpochRevenue) ProtoMessage()    {}
 func (*EpochRevenue) Descriptor() ([]byte, []int) {
-	return fileDescriptor_d738d71c31b80cb0, []int{14}
+	return fileDescriptor_d738d71c31b80cb0, []int{21}
 }
 func (m *EpochRevenue) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1149,13 +1671,20 @@ func (m *EpochRevenue) GetReleased() bool {
 
 func init() {
 	proto.RegisterEnum("edge.dack.v1.ServiceKind", ServiceKind_name, ServiceKind_value)
+	proto.RegisterEnum("edge.dack.v1.ServiceStatus", ServiceStatus_name, ServiceStatus_value)
 	proto.RegisterEnum("edge.dack.v1.AckStatus", AckStatus_name, AckStatus_value)
 	proto.RegisterType((*Params)(nil), "edge.dack.v1.Params")
 	proto.RegisterType((*Prices)(nil), "edge.dack.v1.Prices")
 	proto.RegisterType((*Service)(nil), "edge.dack.v1.Service")
+	proto.RegisterType((*ServiceChange)(nil), "edge.dack.v1.ServiceChange")
 	proto.RegisterType((*Account)(nil), "edge.dack.v1.Account")
 	proto.RegisterType((*Withdrawal)(nil), "edge.dack.v1.Withdrawal")
 	proto.RegisterType((*ClientKey)(nil), "edge.dack.v1.ClientKey")
+	proto.RegisterType((*KeyLimit)(nil), "edge.dack.v1.KeyLimit")
+	proto.RegisterType((*Purse)(nil), "edge.dack.v1.Purse")
+	proto.RegisterType((*PurseSpend)(nil), "edge.dack.v1.PurseSpend")
+	proto.RegisterType((*PursePage)(nil), "edge.dack.v1.PursePage")
+	proto.RegisterType((*Totals)(nil), "edge.dack.v1.Totals")
 	proto.RegisterType((*KeySpend)(nil), "edge.dack.v1.KeySpend")
 	proto.RegisterType((*Lane)(nil), "edge.dack.v1.Lane")
 	proto.RegisterType((*LaneSet)(nil), "edge.dack.v1.LaneSet")
@@ -1164,102 +1693,129 @@ func init() {
 	proto.RegisterType((*Revenue)(nil), "edge.dack.v1.Revenue")
 	proto.RegisterType((*RevenueRecord)(nil), "edge.dack.v1.RevenueRecord")
 	proto.RegisterType((*WorkerRevenue)(nil), "edge.dack.v1.WorkerRevenue")
+	proto.RegisterType((*ServiceRevenue)(nil), "edge.dack.v1.ServiceRevenue")
 	proto.RegisterType((*EpochRevenue)(nil), "edge.dack.v1.EpochRevenue")
 }
 
 func init() { proto.RegisterFile("edge/dack/v1/dack.proto", fileDescriptor_d738d71c31b80cb0) }
 
 var fileDescriptor_d738d71c31b80cb0 = []byte{
-	// 1413 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xb4, 0x57, 0xcb, 0x6e, 0x1b, 0x47,
-	0x16, 0x55, 0x53, 0x2d, 0x3e, 0xae, 0x5e, 0x9c, 0xb2, 0x1e, 0x2d, 0xd9, 0xa6, 0x35, 0x04, 0xc6,
-	0xd0, 0xc8, 0x10, 0x09, 0x6b, 0x30, 0x18, 0xcc, 0x00, 0x83, 0x71, 0x53, 0x6c, 0xcb, 0x1c, 0x6a,
-	0x28, 0xa2, 0x48, 0xd9, 0xe3, 0x6c, 0x1a, 0xc5, 0xee, 0x0a, 0xd5, 0xe8, 0x17, 0xd3, 0xd5, 0x94,
-	0xcc, 0x0f, 0x08, 0x10, 0x04, 0x59, 0x64, 0x91, 0x45, 0xf6, 0xd9, 0x78, 0x13, 0xc0, 0x0b, 0x7f,
-	0x43, 0xe0, 0xec, 0x0c, 0x27, 0x40, 0x82, 0x2c, 0x8c, 0xc0, 0x06, 0xe2, 0x7f, 0xc8, 0x2a, 0xa8,
-	0xaa, 0x96, 0xd4, 0x94, 0xa5, 0x85, 0x14, 0x64, 0x63, 0x57, 0xdd, 0x7b, 0xee, 0xa3, 0xce, 0x3d,
-	0x55, 0x6c, 0xc1, 0x32, 0xb5, 0xfb, 0xb4, 0x6a, 0x13, 0xcb, 0xad, 0x1e, 0xde, 0x15, 0xff, 0x57,
-	0x06, 0x51, 0x18, 0x87, 0x68, 0x86, 0x3b, 0x2a, 0xc2, 0x70, 0x78, 0x77, 0xf5, 0x4f, 0xc4, 0x77,
-	0x82, 0xb0, 0x2a, 0xfe, 0x95, 0x80, 0xd5, 0x15, 0x2b, 0x64, 0x7e, 0xc8, 0x4c, 0xb1, 0xab, 0xca,
-	0x4d, 0xe2, 0x5a, 0xe8, 0x87, 0xfd, 0x50, 0xda, 0xf9, 0x4a, 0x5a, 0xcb, 0xdf, 0x4c, 0x42, 0xb6,
-	0x4d, 0x22, 0xe2, 0x33, 0xf4, 0x57, 0x28, 0x32, 0x1a, 0xc7, 0x1e, 0xf5, 0x69, 0x10, 0x9b, 0x36,
-	0x0d, 0x42, 0x5f, 0x53, 0xd6, 0x94, 0xf5, 0x02, 0x9e, 0x3f, 0xb5, 0xd7, 0xb9, 0x19, 0xfd, 0x03,
-	0xb2, 0x83, 0xc8, 0xb1, 0x28, 0xd3, 0x32, 0x6b, 0xca, 0xfa, 0xf4, 0xd6, 0x42, 0x25, 0xdd, 0x58,
-	0xa5, 0x2d, 0x7c, 0xb5, 0xc2, 0x8b, 0xd7, 0xb7, 0x26, 0x9e, 0xbe, 0x7b, 0xb6, 0xa1, 0xe0, 0x04,
-	0x8e, 0x76, 0x61, 0xda, 0x77, 0x02, 0xd3, 0xa6, 0x83, 0x90, 0x39, 0xb1, 0x36, 0xc9, 0xd3, 0xd7,
-	0xee, 0x70, 0xdc, 0x4f, 0xaf, 0x6f, 0x2d, 0xca, 0x7e, 0x99, 0xed, 0x56, 0x9c, 0xb0, 0xea, 0x93,
-	0xf8, 0xa0, 0xd2, 0x08, 0xe2, 0x57, 0xcf, 0x37, 0x21, 0x39, 0x48, 0x23, 0x88, 0x31, 0xf8, 0x4e,
-	0x50, 0x97, 0xe1, 0x68, 0x05, 0xf2, 0x3e, 0x79, 0x62, 0x12, 0xcb, 0x65, 0x9a, 0xba, 0xa6, 0xac,
-	0xcf, 0xe2, 0x9c, 0x4f, 0x9e, 0xe8, 0x96, 0xcb, 0xd0, 0x16, 0x2c, 0x1e, 0x39, 0xf1, 0x81, 0x1d,
-	0x91, 0x23, 0xe2, 0x31, 0x73, 0x40, 0x23, 0xb3, 0xe7, 0x85, 0x96, 0xab, 0x4d, 0x09, 0xdc, 0xb5,
-	0x94, 0xb3, 0x4d, 0xa3, 0x1a, 0x77, 0xa1, 0xdb, 0x30, 0x3f, 0x88, 0x86, 0x01, 0x4d, 0xa1, 0xb3,
-	0x02, 0x3d, 0x2b, 0xcc, 0x69, 0x9c, 0x24, 0xc4, 0xec, 0x13, 0x66, 0xf6, 0x08, 0xa3, 0x5a, 0x6e,
-	0x4d, 0x59, 0x57, 0xf1, 0xac, 0x34, 0xef, 0x10, 0x56, 0x23, 0x8c, 0xa2, 0x3b, 0x80, 0x52, 0x38,
-	0x9e, 0x94, 0x58, 0xae, 0x96, 0x17, 0xd0, 0xf9, 0x13, 0x68, 0x9b, 0x46, 0xba, 0xe5, 0xa2, 0xbf,
-	0xc0, 0xdc, 0x81, 0xc3, 0xe2, 0x30, 0x1a, 0x99, 0x74, 0x10, 0x5a, 0x07, 0x4c, 0x2b, 0xc8, 0xda,
-	0x89, 0xd5, 0x10, 0xc6, 0x7f, 0x2d, 0x7f, 0xfa, 0xee, 0xd9, 0x06, 0x12, 0xfa, 0x78, 0x22, 0x15,
-	0x22, 0xa7, 0x57, 0xfe, 0x52, 0x81, 0xac, 0xe4, 0x1d, 0xd5, 0x21, 0xc7, 0x8b, 0xf5, 0x9d, 0x9e,
-	0x9c, 0xdf, 0xe5, 0x08, 0xce, 0x0e, 0x68, 0xb4, 0xe3, 0xf4, 0xd0, 0x03, 0x28, 0x88, 0x2c, 0x1f,
-	0x0e, 0xa9, 0x27, 0xc6, 0x7c, 0xc9, 0x3c, 0x79, 0x9e, 0x87, 0x07, 0x97, 0x3f, 0x53, 0x20, 0xd7,
-	0xa1, 0xd1, 0xa1, 0x63, 0x51, 0x34, 0x07, 0x19, 0xc7, 0x16, 0x6d, 0xa9, 0x38, 0xe3, 0xd8, 0xa8,
-	0x02, 0x53, 0xe1, 0x51, 0x40, 0xa3, 0xa4, 0x82, 0xf6, 0xea, 0xf9, 0xe6, 0x42, 0x92, 0x44, 0xb7,
-	0xed, 0x88, 0x32, 0xd6, 0x89, 0x23, 0x27, 0xe8, 0x63, 0x09, 0x43, 0x08, 0xd4, 0x80, 0xf8, 0x54,
-	0x2a, 0x07, 0x8b, 0x35, 0xda, 0x04, 0xd5, 0x75, 0x02, 0x5b, 0x48, 0x60, 0x6e, 0x6b, 0x65, 0x5c,
-	0x8b, 0x49, 0xe1, 0xa6, 0x13, 0xd8, 0x58, 0xc0, 0xca, 0xbf, 0x28, 0x90, 0xd3, 0x2d, 0x2b, 0x1c,
-	0x06, 0xf1, 0xef, 0x6e, 0xc7, 0x80, 0x5c, 0x8f, 0x78, 0x24, 0xb0, 0xe8, 0x55, 0xb4, 0x7c, 0x1c,
-	0x8b, 0xee, 0xc1, 0x74, 0x4a, 0x90, 0x9a, 0xba, 0x36, 0xb9, 0x3e, 0xbd, 0xa5, 0x8d, 0x1f, 0xe4,
-	0xd1, 0x09, 0xa0, 0xa6, 0xf2, 0x22, 0x38, 0x1d, 0xc2, 0x79, 0x71, 0xe9, 0x88, 0x25, 0xf2, 0x16,
-	0xeb, 0x72, 0x1f, 0xe0, 0x34, 0x08, 0x2d, 0xc0, 0x94, 0x10, 0x56, 0x72, 0x5a, 0xb9, 0x41, 0xdb,
-	0x90, 0x25, 0x3e, 0xa7, 0xe2, 0x2a, 0x23, 0x4e, 0x42, 0xcb, 0xbf, 0x2a, 0x50, 0xd8, 0xf6, 0x1c,
-	0x1a, 0xc4, 0x4d, 0x3a, 0x7a, 0x8f, 0xd3, 0x9b, 0x00, 0x44, 0xd2, 0x6d, 0x3a, 0xb6, 0x28, 0xa3,
-	0xe2, 0x42, 0x62, 0x69, 0x08, 0xf7, 0x60, 0xd8, 0xf3, 0x1c, 0xcb, 0x74, 0xe9, 0x48, 0xb0, 0x38,
-	0x83, 0x0b, 0xd2, 0xc2, 0xb3, 0xed, 0xc2, 0x34, 0x1b, 0xd0, 0xc0, 0x36, 0x3d, 0xc7, 0x77, 0x62,
-	0x31, 0xe3, 0xcb, 0xbe, 0x18, 0x22, 0x7e, 0x97, 0x87, 0xf3, 0x62, 0x1e, 0x61, 0xb1, 0xbc, 0x62,
-	0x82, 0x2c, 0x15, 0x17, 0xb8, 0x45, 0x5c, 0x2f, 0xb4, 0x05, 0x53, 0x1c, 0x1c, 0x6b, 0x59, 0x31,
-	0x81, 0xa5, 0xf1, 0x09, 0x34, 0xe9, 0xa8, 0xc3, 0x53, 0x25, 0xfc, 0x4b, 0x68, 0x99, 0x42, 0xfe,
-	0xd8, 0xf1, 0x47, 0x72, 0xfc, 0xbd, 0x02, 0xea, 0x2e, 0x09, 0x28, 0x3f, 0x02, 0x93, 0x9a, 0x36,
-	0x4f, 0x68, 0x2e, 0x24, 0x96, 0x86, 0xcd, 0x85, 0xe0, 0x91, 0x80, 0x8a, 0x52, 0xb3, 0x58, 0xac,
-	0xd1, 0x2a, 0xe4, 0x23, 0xfa, 0xd1, 0x90, 0xb2, 0x98, 0x09, 0x82, 0x55, 0x7c, 0xb2, 0xe7, 0x2d,
-	0xf7, 0x46, 0x31, 0x95, 0x0f, 0xa8, 0x8a, 0xe5, 0x86, 0x67, 0x11, 0xf7, 0x5e, 0x32, 0x24, 0xd6,
-	0xdc, 0x76, 0x40, 0x89, 0x2d, 0xde, 0xc4, 0x19, 0x2c, 0xd6, 0xe8, 0x3f, 0xa0, 0x0e, 0x88, 0x63,
-	0x8b, 0xf7, 0xef, 0x92, 0x07, 0x13, 0x81, 0xe5, 0x7f, 0x42, 0x8e, 0x9f, 0xaa, 0x43, 0x63, 0x7e,
-	0xf7, 0x78, 0xb7, 0x4c, 0x53, 0x04, 0xf9, 0x68, 0x9c, 0x7c, 0x8e, 0x3a, 0x26, 0x5e, 0xc0, 0xca,
-	0xdf, 0x29, 0x30, 0xaf, 0x5b, 0x6e, 0x10, 0x1e, 0x79, 0x1c, 0xc9, 0x7f, 0x9d, 0xd0, 0x22, 0x64,
-	0x5d, 0x3a, 0x3a, 0x25, 0x66, 0xca, 0xa5, 0x23, 0xa9, 0xb1, 0x14, 0x67, 0x99, 0x8b, 0x38, 0x9b,
-	0xbc, 0x80, 0x33, 0xf5, 0x22, 0xce, 0xa6, 0xce, 0xe3, 0x2c, 0x7b, 0x0e, 0x67, 0xb9, 0x14, 0x67,
-	0x37, 0xa0, 0xc0, 0x9c, 0x7e, 0x40, 0xe2, 0x61, 0x44, 0xc5, 0xaf, 0xc1, 0x0c, 0x3e, 0x35, 0x94,
-	0xbf, 0x55, 0xa0, 0xa0, 0x5b, 0x2e, 0xa6, 0x6c, 0xe8, 0xc5, 0xa8, 0x0a, 0x59, 0x16, 0x93, 0x78,
-	0xc8, 0xc4, 0x79, 0xe6, 0xb6, 0x96, 0xc7, 0x49, 0xd1, 0x2d, 0xb7, 0x23, 0xdc, 0x38, 0x81, 0x9d,
-	0x0c, 0x24, 0x73, 0xc5, 0x81, 0xa0, 0xff, 0x02, 0xc4, 0x61, 0x4c, 0x3c, 0x53, 0xa4, 0xb9, 0xc2,
-	0xa3, 0x56, 0x10, 0xe1, 0x6d, 0x3e, 0xdc, 0x2f, 0x14, 0xc8, 0x61, 0x7a, 0x48, 0x83, 0x21, 0x4d,
-	0x5d, 0x02, 0xe5, 0xca, 0x97, 0x60, 0x6c, 0x28, 0x99, 0x8b, 0x86, 0x32, 0x79, 0xde, 0x50, 0xd4,
-	0xd3, 0xa1, 0x94, 0x7f, 0x50, 0x60, 0x36, 0x69, 0x0b, 0x53, 0x2b, 0x8c, 0x2e, 0xba, 0xb7, 0xd7,
-	0xa1, 0x70, 0x14, 0x46, 0x2e, 0x8d, 0x4e, 0x45, 0x93, 0x97, 0x86, 0xf7, 0x24, 0x35, 0x79, 0x56,
-	0x52, 0x7f, 0x87, 0x5c, 0x24, 0x4b, 0x88, 0xd2, 0xd3, 0x5b, 0x8b, 0xe3, 0x93, 0x4b, 0xea, 0x27,
-	0x8a, 0x3e, 0xc6, 0xa2, 0x7f, 0x43, 0x3e, 0x1c, 0xd0, 0x88, 0xc4, 0x61, 0x24, 0xc4, 0x55, 0xa8,
-	0xfd, 0xf9, 0xd5, 0xf3, 0xcd, 0x9b, 0x09, 0x15, 0x0f, 0x89, 0xe7, 0xd8, 0xdc, 0x37, 0xfe, 0x5b,
-	0x74, 0x12, 0x52, 0xfe, 0x58, 0x81, 0xd9, 0x47, 0xa2, 0xc3, 0x63, 0xda, 0x53, 0x7d, 0x28, 0x57,
-	0xec, 0x23, 0x73, 0xf9, 0x3e, 0xbe, 0x56, 0x60, 0x46, 0xbc, 0xa8, 0xc7, 0x6d, 0x9c, 0x4f, 0x70,
-	0xaa, 0xb9, 0xcc, 0x25, 0x9a, 0x5b, 0x82, 0x2c, 0x1b, 0xfa, 0x3e, 0x95, 0xb4, 0xe7, 0x71, 0xb2,
-	0xe3, 0x17, 0xcb, 0x0a, 0x3d, 0x8f, 0x5a, 0x31, 0x95, 0x1f, 0x03, 0x79, 0x7c, 0x6a, 0x90, 0xda,
-	0xf1, 0x28, 0x61, 0xd4, 0x16, 0xd4, 0xe6, 0xf1, 0xc9, 0x7e, 0xa3, 0x09, 0xd3, 0xa9, 0xef, 0x04,
-	0x74, 0x03, 0xb4, 0x8e, 0x81, 0x1f, 0x36, 0xb6, 0x0d, 0xb3, 0xd9, 0x68, 0xd5, 0xcd, 0xfd, 0x56,
-	0xa7, 0x6d, 0x6c, 0x37, 0xee, 0x37, 0x8c, 0x7a, 0x71, 0x02, 0x69, 0xb0, 0x30, 0xe6, 0xdd, 0xde,
-	0x6b, 0x75, 0x8d, 0x56, 0xb7, 0xa8, 0xac, 0xaa, 0x9f, 0x7c, 0x55, 0x9a, 0xd8, 0x78, 0x9a, 0x11,
-	0x37, 0x58, 0x5e, 0x4c, 0xb4, 0x0a, 0x4b, 0xfa, 0x76, 0xd3, 0xec, 0x74, 0xf5, 0xee, 0x7e, 0xe7,
-	0x4c, 0xa6, 0x6b, 0x30, 0x9f, 0xf2, 0xb5, 0xf5, 0x46, 0xbd, 0xa8, 0xa0, 0x25, 0x40, 0x63, 0x46,
-	0xdc, 0x6d, 0xe8, 0xbb, 0xc5, 0xcc, 0x99, 0x44, 0xad, 0xbd, 0xee, 0x83, 0x46, 0x6b, 0xc7, 0xac,
-	0xef, 0x1b, 0xc5, 0x49, 0xde, 0x70, 0xca, 0x57, 0xd3, 0xeb, 0x66, 0xa7, 0xb1, 0xd3, 0xd2, 0xbb,
-	0xfb, 0xd8, 0x28, 0xaa, 0xef, 0xb5, 0xd0, 0x6c, 0xed, 0x3d, 0x6a, 0x99, 0x4d, 0xe3, 0x71, 0x71,
-	0xea, 0x8c, 0xaf, 0x69, 0x3c, 0x36, 0x8d, 0xff, 0xb7, 0x1b, 0xd8, 0xa8, 0x17, 0xb3, 0xa8, 0x04,
-	0xab, 0xe7, 0xc4, 0x25, 0x67, 0x2f, 0xe6, 0xd0, 0x4d, 0x58, 0x49, 0xf9, 0xbb, 0x7b, 0x7b, 0xe6,
-	0xff, 0xf4, 0xd6, 0x63, 0x73, 0x57, 0x6f, 0x19, 0x9d, 0x62, 0x1e, 0x5d, 0x87, 0xe5, 0x94, 0x7b,
-	0x6f, 0xbf, 0x6b, 0xee, 0xdd, 0x37, 0xb1, 0xde, 0xda, 0x31, 0x8a, 0x05, 0x49, 0x55, 0xed, 0xde,
-	0x8b, 0x37, 0x25, 0xe5, 0xe5, 0x9b, 0x92, 0xf2, 0xf3, 0x9b, 0x92, 0xf2, 0xf9, 0xdb, 0xd2, 0xc4,
-	0xcb, 0xb7, 0xa5, 0x89, 0x1f, 0xdf, 0x96, 0x26, 0x3e, 0xb8, 0xdd, 0x77, 0xe2, 0x83, 0x61, 0xaf,
-	0x62, 0x85, 0x7e, 0x95, 0x6b, 0xc2, 0x3a, 0x20, 0x4e, 0x50, 0x4d, 0x7f, 0xf7, 0xc6, 0xa3, 0x01,
-	0x65, 0xbd, 0xac, 0xf8, 0x33, 0xe6, 0x6f, 0xbf, 0x05, 0x00, 0x00, 0xff, 0xff, 0x10, 0x49, 0x4f,
-	0x12, 0x33, 0x0d, 0x00, 0x00,
+	// 1834 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xb4, 0x58, 0xcb, 0x6f, 0x1b, 0x5b,
+	0x19, 0xcf, 0xd8, 0xe3, 0xd7, 0x97, 0x97, 0x39, 0x4d, 0x52, 0x27, 0xbd, 0xcd, 0x0d, 0x46, 0x5c,
+	0x85, 0x5e, 0x35, 0x51, 0x73, 0x41, 0x08, 0x24, 0xe0, 0x4e, 0xec, 0x69, 0x6a, 0x92, 0xeb, 0x58,
+	0x63, 0x27, 0xa5, 0x6c, 0x46, 0xc7, 0x33, 0xa7, 0xf6, 0xc8, 0xf3, 0x30, 0x73, 0xc6, 0x49, 0xbd,
+	0x61, 0x0b, 0x82, 0x0d, 0x0b, 0x24, 0x58, 0xb0, 0x63, 0xc3, 0x06, 0xe9, 0x2e, 0xfa, 0x07, 0x20,
+	0xb1, 0x29, 0xbb, 0xab, 0xc2, 0x02, 0x21, 0x51, 0xa1, 0x56, 0x70, 0xff, 0x0d, 0x74, 0x1e, 0x63,
+	0x8f, 0x53, 0x1b, 0x5d, 0xbb, 0xdc, 0x4d, 0x32, 0xe7, 0x7b, 0x9f, 0xdf, 0xf7, 0xfb, 0xce, 0x9c,
+	0x31, 0xdc, 0x26, 0x76, 0x87, 0x1c, 0xda, 0xd8, 0xea, 0x1d, 0x5e, 0x3d, 0xe0, 0xff, 0x0f, 0xfa,
+	0x61, 0x10, 0x05, 0x68, 0x85, 0x29, 0x0e, 0xb8, 0xe0, 0xea, 0xc1, 0xce, 0x57, 0xb0, 0xe7, 0xf8,
+	0xc1, 0x21, 0xff, 0x2b, 0x0c, 0x76, 0xb6, 0xad, 0x80, 0x7a, 0x01, 0x35, 0xf9, 0xea, 0x50, 0x2c,
+	0xa4, 0x6a, 0xa3, 0x13, 0x74, 0x02, 0x21, 0x67, 0x4f, 0x42, 0x5a, 0xfe, 0x9d, 0x0a, 0xd9, 0x06,
+	0x0e, 0xb1, 0x47, 0xd1, 0x37, 0xa0, 0x48, 0x49, 0x14, 0xb9, 0xc4, 0x23, 0x7e, 0x64, 0xda, 0xc4,
+	0x0f, 0xbc, 0x92, 0xb2, 0xa7, 0xec, 0x17, 0x8c, 0xf5, 0xb1, 0xbc, 0xca, 0xc4, 0xe8, 0xdb, 0x90,
+	0xed, 0x87, 0x8e, 0x45, 0x68, 0x29, 0xb5, 0xa7, 0xec, 0x2f, 0x1f, 0x6d, 0x1c, 0x24, 0x0b, 0x3b,
+	0x68, 0x70, 0xdd, 0x71, 0xe1, 0xc5, 0xab, 0xf7, 0x97, 0xfe, 0xf0, 0xf9, 0xa7, 0xf7, 0x14, 0x43,
+	0x9a, 0xa3, 0x33, 0x58, 0xf6, 0x1c, 0xdf, 0xb4, 0x49, 0x3f, 0xa0, 0x4e, 0x54, 0x4a, 0xb3, 0xf0,
+	0xc7, 0x1f, 0x32, 0xbb, 0x7f, 0xbc, 0x7a, 0x7f, 0x53, 0xd4, 0x4b, 0xed, 0xde, 0x81, 0x13, 0x1c,
+	0x7a, 0x38, 0xea, 0x1e, 0xd4, 0xfc, 0xe8, 0xe5, 0xf3, 0xfb, 0x20, 0x37, 0x52, 0xf3, 0x23, 0x03,
+	0x3c, 0xc7, 0xaf, 0x0a, 0x77, 0xb4, 0x0d, 0x79, 0x0f, 0x3f, 0x33, 0xb1, 0xd5, 0xa3, 0x25, 0x75,
+	0x4f, 0xd9, 0x5f, 0x35, 0x72, 0x1e, 0x7e, 0xa6, 0x59, 0x3d, 0x8a, 0x8e, 0x60, 0xf3, 0xda, 0x89,
+	0xba, 0x76, 0x88, 0xaf, 0xb1, 0x4b, 0xcd, 0x3e, 0x09, 0xcd, 0xb6, 0x1b, 0x58, 0xbd, 0x52, 0x86,
+	0xdb, 0xdd, 0x4a, 0x28, 0x1b, 0x24, 0x3c, 0x66, 0x2a, 0xf4, 0x01, 0xac, 0xf7, 0xc3, 0x81, 0x4f,
+	0x12, 0xd6, 0x59, 0x6e, 0xbd, 0xca, 0xc5, 0x49, 0x3b, 0x01, 0x88, 0xd9, 0xc1, 0xd4, 0x6c, 0x63,
+	0x4a, 0x4a, 0xb9, 0x3d, 0x65, 0x5f, 0x35, 0x56, 0x85, 0xf8, 0x04, 0xd3, 0x63, 0x4c, 0x09, 0xfa,
+	0x10, 0x50, 0xc2, 0x8e, 0x05, 0xc5, 0x56, 0xaf, 0x94, 0xe7, 0xa6, 0xeb, 0x23, 0xd3, 0x06, 0x09,
+	0x35, 0xab, 0x87, 0xbe, 0x0e, 0x6b, 0x5d, 0x87, 0x46, 0x41, 0x38, 0x34, 0x49, 0x3f, 0xb0, 0xba,
+	0xb4, 0x54, 0x10, 0xb9, 0xa5, 0x54, 0xe7, 0x42, 0xd4, 0x62, 0xb9, 0xc3, 0x2b, 0xc7, 0x22, 0x23,
+	0x10, 0x61, 0x7e, 0x10, 0xd7, 0x64, 0x0c, 0x09, 0xe4, 0x77, 0x6f, 0xff, 0xe2, 0xf3, 0x4f, 0xef,
+	0x21, 0xce, 0xba, 0x67, 0x82, 0x77, 0x82, 0x13, 0xe5, 0xdf, 0x2a, 0x90, 0x15, 0xdd, 0x44, 0x55,
+	0xc8, 0xb1, 0x2d, 0x74, 0x9c, 0xb6, 0x60, 0xc5, 0x7c, 0x19, 0xb3, 0x7d, 0x12, 0x9e, 0x38, 0x6d,
+	0xf4, 0x08, 0x0a, 0x3c, 0xca, 0xd3, 0x01, 0x71, 0x39, 0x79, 0xe6, 0x8c, 0x93, 0x67, 0x71, 0x98,
+	0x73, 0xf9, 0x37, 0x69, 0xc8, 0x35, 0xc5, 0x36, 0xd0, 0x1a, 0xa4, 0x1c, 0x9b, 0x97, 0xa5, 0x1a,
+	0x29, 0xc7, 0x46, 0x07, 0x90, 0x09, 0xae, 0x7d, 0x12, 0xca, 0x0c, 0xa5, 0x97, 0xcf, 0xef, 0x6f,
+	0xc8, 0x20, 0x9a, 0x6d, 0x87, 0x84, 0xd2, 0x66, 0x14, 0x3a, 0x7e, 0xc7, 0x10, 0x66, 0x08, 0x81,
+	0xea, 0x63, 0x8f, 0x08, 0x3e, 0x1a, 0xfc, 0x19, 0xdd, 0x07, 0xb5, 0xe7, 0xf8, 0x36, 0x27, 0xd6,
+	0xda, 0xd1, 0xf6, 0x24, 0xc3, 0x65, 0xe2, 0x53, 0xc7, 0xb7, 0x0d, 0x6e, 0x86, 0xee, 0x40, 0xc1,
+	0x0a, 0x6c, 0x62, 0x76, 0x31, 0xed, 0x72, 0x92, 0xad, 0x18, 0x79, 0x26, 0x78, 0x84, 0x69, 0x17,
+	0xed, 0x40, 0x3e, 0x24, 0x7d, 0xd7, 0xb1, 0x30, 0x95, 0x94, 0x1a, 0xad, 0xd1, 0x47, 0x90, 0xa5,
+	0x11, 0x8e, 0x06, 0x94, 0x93, 0x68, 0xed, 0xe8, 0xce, 0xd4, 0x4c, 0x4d, 0x6e, 0x62, 0x48, 0x53,
+	0xa4, 0x43, 0x2e, 0x6e, 0x7f, 0x7e, 0x7e, 0x10, 0x63, 0x5f, 0xf4, 0x35, 0x58, 0x0d, 0x89, 0x17,
+	0x5c, 0x11, 0x5b, 0x90, 0x8e, 0x73, 0x4e, 0x35, 0x56, 0xa4, 0x90, 0x73, 0x0e, 0x1d, 0x82, 0xea,
+	0x93, 0x67, 0x82, 0x67, 0xcb, 0x33, 0xca, 0xab, 0x74, 0xb1, 0xdf, 0x21, 0x06, 0x37, 0x2c, 0xff,
+	0x59, 0x81, 0xd5, 0x09, 0x39, 0xda, 0x80, 0x8c, 0x88, 0x2f, 0x5a, 0x24, 0x16, 0x73, 0x77, 0x69,
+	0x02, 0xe2, 0xf4, 0xff, 0x80, 0x58, 0x9d, 0x09, 0x71, 0xe6, 0x0b, 0x43, 0x5c, 0xfe, 0x8f, 0x02,
+	0x39, 0xcd, 0xb2, 0x82, 0x81, 0x1f, 0xbd, 0x33, 0xbf, 0x74, 0xc8, 0xb5, 0xb1, 0x8b, 0x7d, 0x8b,
+	0x2c, 0x72, 0xe4, 0xc5, 0xbe, 0xe8, 0x63, 0x58, 0x4e, 0x9c, 0x5b, 0x25, 0x75, 0x2f, 0xbd, 0xbf,
+	0x7c, 0x54, 0x9a, 0xdc, 0xcc, 0xe3, 0x91, 0xc1, 0xb1, 0xca, 0x92, 0x18, 0x49, 0x17, 0x46, 0xf4,
+	0x1e, 0x19, 0x52, 0x79, 0x0a, 0xf2, 0xe7, 0x72, 0x07, 0x60, 0xec, 0x34, 0xa3, 0x55, 0x15, 0xc8,
+	0x62, 0x8f, 0x41, 0xb1, 0xc8, 0xcc, 0x4a, 0xd7, 0xf2, 0xab, 0x14, 0x14, 0x2a, 0xae, 0x43, 0xfc,
+	0xe8, 0x94, 0x0c, 0xdf, 0xc2, 0xf4, 0x2e, 0x00, 0x16, 0x70, 0x9b, 0x8e, 0xcd, 0xd3, 0xa8, 0x46,
+	0x41, 0x4a, 0x6a, 0x5c, 0xdd, 0x1f, 0xb4, 0x5d, 0xc7, 0x32, 0x7b, 0x64, 0x28, 0xbb, 0x5f, 0x10,
+	0x12, 0x16, 0xed, 0x0c, 0x96, 0x69, 0x9f, 0xf8, 0xb6, 0xe9, 0x3a, 0x9e, 0x13, 0x71, 0x06, 0xcc,
+	0xfb, 0x62, 0xe1, 0xfe, 0x67, 0xcc, 0x9d, 0x25, 0x73, 0x31, 0x8d, 0xe4, 0x50, 0x64, 0x44, 0x2d,
+	0x4c, 0x22, 0x26, 0xe2, 0x08, 0x32, 0xcc, 0x38, 0x2a, 0x65, 0x79, 0x07, 0xb6, 0x26, 0x3b, 0x70,
+	0x4a, 0x86, 0x4d, 0x16, 0x4a, 0xe2, 0x2f, 0x4c, 0x79, 0x48, 0x16, 0xdb, 0x7c, 0x1a, 0x06, 0x9e,
+	0x7c, 0x5f, 0x14, 0xb8, 0xe4, 0x61, 0x18, 0x78, 0xa8, 0x02, 0x6b, 0x04, 0x87, 0xae, 0x43, 0x42,
+	0xb1, 0x03, 0x5a, 0xca, 0xcf, 0x88, 0xcd, 0x2b, 0x94, 0xb1, 0x57, 0xa5, 0x0f, 0x97, 0xd1, 0x32,
+	0x81, 0x7c, 0x6c, 0xf0, 0x65, 0xf6, 0xf1, 0xdf, 0x0a, 0x64, 0x1a, 0x83, 0x90, 0x92, 0x1b, 0x3d,
+	0x53, 0x6e, 0xf6, 0x2c, 0x41, 0xfb, 0xd4, 0xff, 0x8f, 0xf6, 0xe9, 0xf9, 0x69, 0xff, 0xcd, 0xb8,
+	0x61, 0x53, 0x47, 0x86, 0xef, 0xe5, 0xed, 0x96, 0x95, 0x7f, 0x0a, 0x30, 0x56, 0xa1, 0x4d, 0xc8,
+	0xf6, 0xc8, 0x70, 0xbc, 0xcf, 0x4c, 0x8f, 0x0c, 0x6b, 0xf6, 0x18, 0xe7, 0xd4, 0x74, 0x9c, 0xd3,
+	0x8b, 0xe3, 0xfc, 0x7d, 0x28, 0xf0, 0xfc, 0x0d, 0xdc, 0x21, 0xe8, 0x01, 0x64, 0xfb, 0x6c, 0x41,
+	0x4b, 0x0a, 0xdf, 0xc3, 0xad, 0x29, 0x7b, 0x90, 0xe5, 0x4b, 0xc3, 0xf2, 0x9f, 0x52, 0x90, 0x6d,
+	0x05, 0x11, 0x03, 0xe0, 0x04, 0xf2, 0x12, 0x4d, 0xba, 0xc8, 0xdb, 0x7b, 0xe4, 0xcc, 0x5a, 0xca,
+	0xd0, 0x70, 0xfc, 0xce, 0x42, 0x2d, 0x95, 0xbe, 0xa8, 0x0e, 0x2b, 0x41, 0x9f, 0xf8, 0x66, 0x48,
+	0xae, 0x88, 0x3f, 0x58, 0xe8, 0x54, 0x5c, 0x66, 0x01, 0x0c, 0xe1, 0x8f, 0x2e, 0xd9, 0xdd, 0x75,
+	0xe2, 0x5a, 0x44, 0x17, 0x39, 0x03, 0xd6, 0x27, 0xef, 0x45, 0xf1, 0x44, 0x09, 0x02, 0x7c, 0x89,
+	0x13, 0xf5, 0x37, 0x05, 0xd4, 0x33, 0xec, 0xf3, 0x81, 0x8a, 0xf7, 0x31, 0x1e, 0x28, 0x29, 0xa9,
+	0xd9, 0xec, 0xf8, 0x76, 0xb1, 0x2f, 0xa6, 0x69, 0xd5, 0xe0, 0xcf, 0xe2, 0xc5, 0xf7, 0x93, 0x01,
+	0xa1, 0x11, 0xe5, 0x30, 0xaa, 0xc6, 0x68, 0xcd, 0x4a, 0x6e, 0x0f, 0x23, 0x22, 0xb0, 0x50, 0x0d,
+	0xb1, 0x60, 0x51, 0xf8, 0xf5, 0x4b, 0x9c, 0x6b, 0xfc, 0x99, 0xc9, 0xba, 0x04, 0xdb, 0xfc, 0x76,
+	0xb2, 0x62, 0xf0, 0x67, 0xf4, 0x03, 0x50, 0xfb, 0xd8, 0xb1, 0xf9, 0x61, 0x35, 0xe7, 0xc6, 0xb8,
+	0x63, 0xf9, 0x3b, 0x90, 0x63, 0xbb, 0x6a, 0x92, 0x88, 0xbd, 0x31, 0x59, 0xb5, 0x31, 0x7b, 0xd1,
+	0x24, 0x7b, 0x99, 0x55, 0x3c, 0x7b, 0xdc, 0xac, 0xfc, 0x57, 0x05, 0xd6, 0x35, 0xab, 0xe7, 0x07,
+	0xd7, 0x2e, 0xb3, 0x64, 0x9f, 0x1e, 0xb3, 0x26, 0x70, 0x12, 0xb3, 0xd4, 0x2c, 0xcc, 0xd2, 0x33,
+	0x30, 0x53, 0x67, 0x61, 0x96, 0x99, 0x86, 0x59, 0x76, 0x0a, 0x66, 0xb9, 0x04, 0x66, 0xef, 0x41,
+	0x81, 0x3a, 0x1d, 0x1f, 0x47, 0x83, 0x90, 0xf0, 0xab, 0xd9, 0x8a, 0x31, 0x16, 0x94, 0xff, 0xa2,
+	0x40, 0x41, 0xb3, 0x7a, 0x06, 0xa1, 0x03, 0x37, 0x42, 0x87, 0xa3, 0x6b, 0x89, 0xc2, 0xaf, 0x25,
+	0xb7, 0x27, 0x41, 0xd1, 0xac, 0xde, 0x8d, 0x5b, 0x5f, 0xdc, 0x90, 0xd4, 0x82, 0x0d, 0x41, 0x3f,
+	0x04, 0x88, 0xd8, 0x81, 0x60, 0xf2, 0x30, 0x0b, 0x0c, 0x5d, 0x81, 0xbb, 0x37, 0x58, 0x73, 0x7f,
+	0xad, 0x40, 0x2e, 0x1e, 0xbf, 0xf1, 0x10, 0x28, 0x0b, 0x0f, 0xc1, 0x44, 0x53, 0x52, 0xb3, 0x9a,
+	0x92, 0x9e, 0xd6, 0x14, 0x75, 0xdc, 0x94, 0xf2, 0x3f, 0x53, 0xb0, 0x2a, 0xcb, 0x32, 0x88, 0x15,
+	0x84, 0xb3, 0xe6, 0xf6, 0x0e, 0x14, 0xae, 0x83, 0xb0, 0x47, 0xc2, 0x31, 0x69, 0xf2, 0x42, 0xf0,
+	0x16, 0xa5, 0xd2, 0x37, 0x29, 0xf5, 0x2d, 0xc8, 0xc5, 0x07, 0x97, 0xca, 0x2f, 0xc5, 0x9b, 0x93,
+	0x9d, 0x93, 0xf9, 0x25, 0xa3, 0x63, 0x5b, 0xf4, 0x3d, 0xc8, 0x07, 0x7d, 0x12, 0xe2, 0x28, 0x08,
+	0x39, 0xb9, 0x0a, 0xc7, 0x5f, 0x7d, 0xf9, 0xfc, 0xfe, 0x5d, 0x09, 0xc5, 0x25, 0x76, 0x1d, 0x9b,
+	0xe9, 0x26, 0x6f, 0x90, 0x23, 0x97, 0xf1, 0xa5, 0x33, 0xfb, 0xc5, 0x2e, 0x9d, 0x2d, 0xf6, 0x39,
+	0x1b, 0x44, 0x81, 0x15, 0xb8, 0xa6, 0xec, 0xce, 0x02, 0x93, 0xbc, 0x16, 0xc7, 0xd0, 0xc4, 0x51,
+	0xf5, 0xcb, 0x14, 0xac, 0x3e, 0xe6, 0x38, 0xc5, 0xcd, 0x4f, 0xa0, 0xa1, 0x2c, 0x88, 0x46, 0xea,
+	0x1d, 0xd0, 0x48, 0x2f, 0x8c, 0x86, 0xfa, 0xee, 0x68, 0x5c, 0xc3, 0x9a, 0xfc, 0x7a, 0x78, 0x47,
+	0x34, 0xe6, 0xfc, 0xa2, 0x28, 0xff, 0x51, 0x81, 0x15, 0x7e, 0x19, 0x8d, 0xf3, 0x4e, 0x67, 0x79,
+	0xa2, 0x9a, 0xd4, 0x1c, 0xd5, 0x6c, 0x41, 0x96, 0x0e, 0x3c, 0x8f, 0x08, 0xee, 0xe7, 0x0d, 0xb9,
+	0x62, 0xa7, 0x9b, 0x15, 0xb8, 0x2e, 0xb1, 0x22, 0x22, 0x3e, 0x8c, 0xf3, 0xc6, 0x58, 0x20, 0x06,
+	0xd8, 0x25, 0x98, 0x12, 0x9b, 0xf3, 0x3b, 0x6f, 0x8c, 0xd6, 0xf7, 0x9e, 0xc2, 0x72, 0xe2, 0x9b,
+	0x19, 0xbd, 0x07, 0xa5, 0xa6, 0x6e, 0x5c, 0xd6, 0x2a, 0xba, 0x79, 0x5a, 0xab, 0x57, 0xcd, 0x8b,
+	0x7a, 0xb3, 0xa1, 0x57, 0x6a, 0x0f, 0x6b, 0x7a, 0xb5, 0xb8, 0x84, 0x4a, 0xb0, 0x31, 0xa1, 0xad,
+	0x9c, 0xd7, 0x5b, 0x7a, 0xbd, 0x55, 0x54, 0xd0, 0x36, 0x6c, 0x4e, 0x68, 0x1e, 0x5e, 0xd4, 0x2b,
+	0xad, 0xda, 0x79, 0xbd, 0x98, 0xda, 0x51, 0x7f, 0xfe, 0xfb, 0xdd, 0xa5, 0x7b, 0x3f, 0x1b, 0x7f,
+	0x7b, 0x8a, 0xc3, 0x13, 0xed, 0xc2, 0x4e, 0xec, 0xd2, 0x6c, 0x69, 0xad, 0x8b, 0xe6, 0x8d, 0x64,
+	0x89, 0x90, 0x52, 0xaf, 0x55, 0x5a, 0xb5, 0x4b, 0x7d, 0x32, 0x9b, 0x54, 0x35, 0xb4, 0x8b, 0xa6,
+	0x5e, 0x2d, 0xa6, 0xd0, 0x0e, 0x6c, 0xdd, 0x50, 0x19, 0xfa, 0x27, 0xe7, 0x97, 0x7a, 0xb5, 0x98,
+	0x96, 0x95, 0xbc, 0x48, 0xf1, 0xb3, 0x5e, 0x56, 0xb1, 0x03, 0x5b, 0x5a, 0xe5, 0x74, 0x7a, 0x05,
+	0xb7, 0x60, 0x3d, 0xa1, 0x6b, 0x68, 0xb5, 0x6a, 0x51, 0x41, 0x5b, 0x80, 0x26, 0x84, 0x46, 0xab,
+	0xa6, 0x9d, 0x89, 0xc4, 0x09, 0x79, 0xfd, 0xbc, 0xf5, 0xa8, 0x56, 0x3f, 0x31, 0xab, 0x17, 0x7a,
+	0x31, 0xcd, 0x50, 0x4d, 0xe8, 0x8e, 0xb5, 0xaa, 0xd9, 0xac, 0x9d, 0xd4, 0xb5, 0xd6, 0x85, 0xa1,
+	0x17, 0xd5, 0xb7, 0x4a, 0x38, 0xad, 0x9f, 0x3f, 0xae, 0x9b, 0xa7, 0xfa, 0x93, 0x62, 0xe6, 0x86,
+	0xee, 0x54, 0x7f, 0x62, 0xea, 0x3f, 0x6a, 0xd4, 0x0c, 0xbd, 0x5a, 0xcc, 0x32, 0x00, 0xa7, 0xf8,
+	0xc9, 0xdd, 0x17, 0x73, 0xe8, 0x2e, 0x6c, 0x27, 0xf4, 0xad, 0xf3, 0x73, 0xf3, 0x13, 0xad, 0xfe,
+	0xc4, 0x3c, 0xd3, 0xea, 0x7a, 0xb3, 0x98, 0x47, 0x77, 0xe0, 0x76, 0x42, 0x7d, 0x7e, 0xd1, 0x32,
+	0xcf, 0x1f, 0x9a, 0x86, 0x56, 0x3f, 0xd1, 0x8b, 0x85, 0x1b, 0xb1, 0x63, 0x44, 0x63, 0x28, 0x41,
+	0x40, 0x79, 0xfc, 0xf1, 0x8b, 0xd7, 0xbb, 0xca, 0x67, 0xaf, 0x77, 0x95, 0x7f, 0xbd, 0xde, 0x55,
+	0x7e, 0xf5, 0x66, 0x77, 0xe9, 0xb3, 0x37, 0xbb, 0x4b, 0x7f, 0x7f, 0xb3, 0xbb, 0xf4, 0xe3, 0x0f,
+	0x3a, 0x4e, 0xd4, 0x1d, 0xb4, 0x0f, 0xac, 0xc0, 0x3b, 0x64, 0xc4, 0xb6, 0xba, 0xd8, 0xf1, 0x0f,
+	0x93, 0x3f, 0x64, 0x45, 0xc3, 0x3e, 0xa1, 0xed, 0x2c, 0x9f, 0xdb, 0x8f, 0xfe, 0x1b, 0x00, 0x00,
+	0xff, 0xff, 0x60, 0xd0, 0xbb, 0xcc, 0x5a, 0x15, 0x00, 0x00,
 }
 
 func (m *Params) Marshal() (dAtA []byte, err error) {
@@ -1282,6 +1838,16 @@ func (m *Params) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	{
+		size := m.ServiceDeposit.Size()
+		i -= size
+		if _, err := m.ServiceDeposit.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintDack(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x52
 	if m.HistoryEpochs != 0 {
 		i = encodeVarintDack(dAtA, i, uint64(m.HistoryEpochs))
 		i--
@@ -1405,6 +1971,50 @@ func (m *Service) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Next != nil {
+		{
+			size, err := m.Next.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintDack(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x52
+	}
+	if m.RemovedEpoch != 0 {
+		i = encodeVarintDack(dAtA, i, uint64(m.RemovedEpoch))
+		i--
+		dAtA[i] = 0x48
+	}
+	{
+		size := m.Deposit.Size()
+		i -= size
+		if _, err := m.Deposit.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintDack(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x42
+	if m.Status != 0 {
+		i = encodeVarintDack(dAtA, i, uint64(m.Status))
+		i--
+		dAtA[i] = 0x38
+	}
+	if m.Replicas != 0 {
+		i = encodeVarintDack(dAtA, i, uint64(m.Replicas))
+		i--
+		dAtA[i] = 0x30
+	}
+	if len(m.CodeHash) > 0 {
+		i -= len(m.CodeHash)
+		copy(dAtA[i:], m.CodeHash)
+		i = encodeVarintDack(dAtA, i, uint64(len(m.CodeHash)))
+		i--
+		dAtA[i] = 0x2a
+	}
 	if m.Kind != 0 {
 		i = encodeVarintDack(dAtA, i, uint64(m.Kind))
 		i--
@@ -1426,6 +2036,58 @@ func (m *Service) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	}
 	if m.Id != 0 {
 		i = encodeVarintDack(dAtA, i, uint64(m.Id))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *ServiceChange) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ServiceChange) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ServiceChange) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Status != 0 {
+		i = encodeVarintDack(dAtA, i, uint64(m.Status))
+		i--
+		dAtA[i] = 0x28
+	}
+	if m.Replicas != 0 {
+		i = encodeVarintDack(dAtA, i, uint64(m.Replicas))
+		i--
+		dAtA[i] = 0x20
+	}
+	if len(m.CodeHash) > 0 {
+		i -= len(m.CodeHash)
+		copy(dAtA[i:], m.CodeHash)
+		i = encodeVarintDack(dAtA, i, uint64(len(m.CodeHash)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Owner) > 0 {
+		i -= len(m.Owner)
+		copy(dAtA[i:], m.Owner)
+		i = encodeVarintDack(dAtA, i, uint64(len(m.Owner)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintDack(dAtA, i, uint64(m.Epoch))
 		i--
 		dAtA[i] = 0x8
 	}
@@ -1554,6 +2216,25 @@ func (m *ClientKey) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.EarlierLimits) > 0 {
+		for iNdEx := len(m.EarlierLimits) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.EarlierLimits[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintDack(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x42
+		}
+	}
+	if m.LimitFrom != 0 {
+		i = encodeVarintDack(dAtA, i, uint64(m.LimitFrom))
+		i--
+		dAtA[i] = 0x38
+	}
 	if len(m.Spent) > 0 {
 		for iNdEx := len(m.Spent) - 1; iNdEx >= 0; iNdEx-- {
 			{
@@ -1600,6 +2281,253 @@ func (m *ClientKey) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x8
 	}
+	return len(dAtA) - i, nil
+}
+
+func (m *KeyLimit) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *KeyLimit) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *KeyLimit) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size := m.Amount.Size()
+		i -= size
+		if _, err := m.Amount.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintDack(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if m.Epoch != 0 {
+		i = encodeVarintDack(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Purse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Purse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Purse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Spent) > 0 {
+		for iNdEx := len(m.Spent) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Spent[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintDack(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x22
+		}
+	}
+	if len(m.Withdrawals) > 0 {
+		for iNdEx := len(m.Withdrawals) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Withdrawals[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintDack(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x1a
+		}
+	}
+	{
+		size := m.Balance.Size()
+		i -= size
+		if _, err := m.Balance.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintDack(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if m.AccountId != 0 {
+		i = encodeVarintDack(dAtA, i, uint64(m.AccountId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *PurseSpend) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *PurseSpend) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *PurseSpend) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size := m.Amount.Size()
+		i -= size
+		if _, err := m.Amount.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintDack(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x1a
+	if m.Epoch != 0 {
+		i = encodeVarintDack(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.KeyId != 0 {
+		i = encodeVarintDack(dAtA, i, uint64(m.KeyId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *PursePage) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *PursePage) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *PursePage) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Purses) > 0 {
+		for iNdEx := len(m.Purses) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Purses[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintDack(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Totals) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Totals) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Totals) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size := m.ServiceDeposits.Size()
+		i -= size
+		if _, err := m.ServiceDeposits.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintDack(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x22
+	{
+		size := m.OpenRevenue.Size()
+		i -= size
+		if _, err := m.OpenRevenue.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintDack(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x1a
+	{
+		size := m.Pending.Size()
+		i -= size
+		if _, err := m.Pending.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintDack(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	{
+		size := m.Balances.Size()
+		i -= size
+		if _, err := m.Balances.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintDack(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
 	return len(dAtA) - i, nil
 }
 
@@ -1926,6 +2854,23 @@ func (m *RevenueRecord) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	{
+		size := m.ProtocolAmount.Size()
+		i -= size
+		if _, err := m.ProtocolAmount.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintDack(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x3a
+	if len(m.Owner) > 0 {
+		i -= len(m.Owner)
+		copy(dAtA[i:], m.Owner)
+		i = encodeVarintDack(dAtA, i, uint64(len(m.Owner)))
+		i--
+		dAtA[i] = 0x32
+	}
 	if len(m.Operator) > 0 {
 		i -= len(m.Operator)
 		copy(dAtA[i:], m.Operator)
@@ -1981,10 +2926,67 @@ func (m *WorkerRevenue) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	{
+		size := m.ProtocolAmount.Size()
+		i -= size
+		if _, err := m.ProtocolAmount.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintDack(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x22
+	if len(m.Owner) > 0 {
+		i -= len(m.Owner)
+		copy(dAtA[i:], m.Owner)
+		i = encodeVarintDack(dAtA, i, uint64(len(m.Owner)))
+		i--
+		dAtA[i] = 0x1a
+	}
 	if len(m.Operator) > 0 {
 		i -= len(m.Operator)
 		copy(dAtA[i:], m.Operator)
 		i = encodeVarintDack(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0x12
+	}
+	{
+		size, err := m.Revenue.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintDack(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
+func (m *ServiceRevenue) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ServiceRevenue) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ServiceRevenue) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Owner) > 0 {
+		i -= len(m.Owner)
+		copy(dAtA[i:], m.Owner)
+		i = encodeVarintDack(dAtA, i, uint64(len(m.Owner)))
 		i--
 		dAtA[i] = 0x12
 	}
@@ -2112,6 +3114,8 @@ func (m *Params) Size() (n int) {
 	if m.HistoryEpochs != 0 {
 		n += 1 + sovDack(uint64(m.HistoryEpochs))
 	}
+	l = m.ServiceDeposit.Size()
+	n += 1 + l + sovDack(uint64(l))
 	return n
 }
 
@@ -2147,6 +3151,51 @@ func (m *Service) Size() (n int) {
 	}
 	if m.Kind != 0 {
 		n += 1 + sovDack(uint64(m.Kind))
+	}
+	l = len(m.CodeHash)
+	if l > 0 {
+		n += 1 + l + sovDack(uint64(l))
+	}
+	if m.Replicas != 0 {
+		n += 1 + sovDack(uint64(m.Replicas))
+	}
+	if m.Status != 0 {
+		n += 1 + sovDack(uint64(m.Status))
+	}
+	l = m.Deposit.Size()
+	n += 1 + l + sovDack(uint64(l))
+	if m.RemovedEpoch != 0 {
+		n += 1 + sovDack(uint64(m.RemovedEpoch))
+	}
+	if m.Next != nil {
+		l = m.Next.Size()
+		n += 1 + l + sovDack(uint64(l))
+	}
+	return n
+}
+
+func (m *ServiceChange) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovDack(uint64(m.Epoch))
+	}
+	l = len(m.Owner)
+	if l > 0 {
+		n += 1 + l + sovDack(uint64(l))
+	}
+	l = len(m.CodeHash)
+	if l > 0 {
+		n += 1 + l + sovDack(uint64(l))
+	}
+	if m.Replicas != 0 {
+		n += 1 + sovDack(uint64(m.Replicas))
+	}
+	if m.Status != 0 {
+		n += 1 + sovDack(uint64(m.Status))
 	}
 	return n
 }
@@ -2219,6 +3268,104 @@ func (m *ClientKey) Size() (n int) {
 			n += 1 + l + sovDack(uint64(l))
 		}
 	}
+	if m.LimitFrom != 0 {
+		n += 1 + sovDack(uint64(m.LimitFrom))
+	}
+	if len(m.EarlierLimits) > 0 {
+		for _, e := range m.EarlierLimits {
+			l = e.Size()
+			n += 1 + l + sovDack(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *KeyLimit) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovDack(uint64(m.Epoch))
+	}
+	l = m.Amount.Size()
+	n += 1 + l + sovDack(uint64(l))
+	return n
+}
+
+func (m *Purse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.AccountId != 0 {
+		n += 1 + sovDack(uint64(m.AccountId))
+	}
+	l = m.Balance.Size()
+	n += 1 + l + sovDack(uint64(l))
+	if len(m.Withdrawals) > 0 {
+		for _, e := range m.Withdrawals {
+			l = e.Size()
+			n += 1 + l + sovDack(uint64(l))
+		}
+	}
+	if len(m.Spent) > 0 {
+		for _, e := range m.Spent {
+			l = e.Size()
+			n += 1 + l + sovDack(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *PurseSpend) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.KeyId != 0 {
+		n += 1 + sovDack(uint64(m.KeyId))
+	}
+	if m.Epoch != 0 {
+		n += 1 + sovDack(uint64(m.Epoch))
+	}
+	l = m.Amount.Size()
+	n += 1 + l + sovDack(uint64(l))
+	return n
+}
+
+func (m *PursePage) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Purses) > 0 {
+		for _, e := range m.Purses {
+			l = e.Size()
+			n += 1 + l + sovDack(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *Totals) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.Balances.Size()
+	n += 1 + l + sovDack(uint64(l))
+	l = m.Pending.Size()
+	n += 1 + l + sovDack(uint64(l))
+	l = m.OpenRevenue.Size()
+	n += 1 + l + sovDack(uint64(l))
+	l = m.ServiceDeposits.Size()
+	n += 1 + l + sovDack(uint64(l))
 	return n
 }
 
@@ -2373,6 +3520,12 @@ func (m *RevenueRecord) Size() (n int) {
 	if l > 0 {
 		n += 1 + l + sovDack(uint64(l))
 	}
+	l = len(m.Owner)
+	if l > 0 {
+		n += 1 + l + sovDack(uint64(l))
+	}
+	l = m.ProtocolAmount.Size()
+	n += 1 + l + sovDack(uint64(l))
 	return n
 }
 
@@ -2385,6 +3538,27 @@ func (m *WorkerRevenue) Size() (n int) {
 	l = m.Revenue.Size()
 	n += 1 + l + sovDack(uint64(l))
 	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovDack(uint64(l))
+	}
+	l = len(m.Owner)
+	if l > 0 {
+		n += 1 + l + sovDack(uint64(l))
+	}
+	l = m.ProtocolAmount.Size()
+	n += 1 + l + sovDack(uint64(l))
+	return n
+}
+
+func (m *ServiceRevenue) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.Revenue.Size()
+	n += 1 + l + sovDack(uint64(l))
+	l = len(m.Owner)
 	if l > 0 {
 		n += 1 + l + sovDack(uint64(l))
 	}
@@ -2662,6 +3836,40 @@ func (m *Params) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 10:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ServiceDeposit", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.ServiceDeposit.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipDack(dAtA[iNdEx:])
@@ -2928,6 +4136,340 @@ func (m *Service) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.Kind |= ServiceKind(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CodeHash", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.CodeHash = append(m.CodeHash[:0], dAtA[iNdEx:postIndex]...)
+			if m.CodeHash == nil {
+				m.CodeHash = []byte{}
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Replicas", wireType)
+			}
+			m.Replicas = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Replicas |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Status", wireType)
+			}
+			m.Status = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Status |= ServiceStatus(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Deposit", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Deposit.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 9:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RemovedEpoch", wireType)
+			}
+			m.RemovedEpoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.RemovedEpoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 10:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Next", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Next == nil {
+				m.Next = &ServiceChange{}
+			}
+			if err := m.Next.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipDack(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthDack
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ServiceChange) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowDack
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ServiceChange: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ServiceChange: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Owner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CodeHash", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.CodeHash = append(m.CodeHash[:0], dAtA[iNdEx:postIndex]...)
+			if m.CodeHash == nil {
+				m.CodeHash = []byte{}
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Replicas", wireType)
+			}
+			m.Replicas = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Replicas |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Status", wireType)
+			}
+			m.Status = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Status |= ServiceStatus(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -3429,6 +4971,725 @@ func (m *ClientKey) Unmarshal(dAtA []byte) error {
 			}
 			m.Spent = append(m.Spent, KeySpend{})
 			if err := m.Spent[len(m.Spent)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LimitFrom", wireType)
+			}
+			m.LimitFrom = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.LimitFrom |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EarlierLimits", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.EarlierLimits = append(m.EarlierLimits, KeyLimit{})
+			if err := m.EarlierLimits[len(m.EarlierLimits)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipDack(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthDack
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *KeyLimit) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowDack
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: KeyLimit: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: KeyLimit: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Amount", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Amount.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipDack(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthDack
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Purse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowDack
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Purse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Purse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field AccountId", wireType)
+			}
+			m.AccountId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.AccountId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Balance", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Balance.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Withdrawals", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Withdrawals = append(m.Withdrawals, Withdrawal{})
+			if err := m.Withdrawals[len(m.Withdrawals)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Spent", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Spent = append(m.Spent, PurseSpend{})
+			if err := m.Spent[len(m.Spent)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipDack(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthDack
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *PurseSpend) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowDack
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: PurseSpend: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: PurseSpend: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KeyId", wireType)
+			}
+			m.KeyId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.KeyId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Amount", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Amount.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipDack(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthDack
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *PursePage) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowDack
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: PursePage: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: PursePage: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Purses", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Purses = append(m.Purses, Purse{})
+			if err := m.Purses[len(m.Purses)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipDack(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthDack
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Totals) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowDack
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Totals: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Totals: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Balances", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Balances.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pending", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Pending.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OpenRevenue", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.OpenRevenue.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ServiceDeposits", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.ServiceDeposits.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -4514,6 +6775,72 @@ func (m *RevenueRecord) Unmarshal(dAtA []byte) error {
 			}
 			m.Operator = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Owner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ProtocolAmount", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.ProtocolAmount.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipDack(dAtA[iNdEx:])
@@ -4628,6 +6955,187 @@ func (m *WorkerRevenue) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Owner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ProtocolAmount", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.ProtocolAmount.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipDack(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthDack
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ServiceRevenue) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowDack
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ServiceRevenue: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ServiceRevenue: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Revenue", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Revenue.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowDack
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthDack
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthDack
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Owner = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex

@@ -373,6 +373,371 @@ func (m *EventClientKeyAdded) GetKeyId() uint64 {
 	return 0
 }
 
+// EventClientKeyUpdated is emitted when limit or last epoch of a client key change.
+type EventClientKeyUpdated struct {
+	AccountId  uint64 `protobuf:"varint,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	KeyId      uint64 `protobuf:"varint,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	SpendLimit string `protobuf:"bytes,3,opt,name=spend_limit,json=spendLimit,proto3" json:"spend_limit,omitempty"`
+	// limit_from is the epoch from which the limit counts.
+	LimitFrom uint64 `protobuf:"varint,4,opt,name=limit_from,json=limitFrom,proto3" json:"limit_from,omitempty"`
+	LastEpoch uint64 `protobuf:"varint,5,opt,name=last_epoch,json=lastEpoch,proto3" json:"last_epoch,omitempty"`
+}
+
+func (m *EventClientKeyUpdated) Reset()         { *m = EventClientKeyUpdated{} }
+func (m *EventClientKeyUpdated) String() string { return proto.CompactTextString(m) }
+func (*EventClientKeyUpdated) ProtoMessage()    {}
+func (*EventClientKeyUpdated) Descriptor() ([]byte, []int) {
+	return fileDescriptor_5fac800b3fa3d500, []int{6}
+}
+func (m *EventClientKeyUpdated) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventClientKeyUpdated) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventClientKeyUpdated.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventClientKeyUpdated) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventClientKeyUpdated.Merge(m, src)
+}
+func (m *EventClientKeyUpdated) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventClientKeyUpdated) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventClientKeyUpdated.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventClientKeyUpdated proto.InternalMessageInfo
+
+func (m *EventClientKeyUpdated) GetAccountId() uint64 {
+	if m != nil {
+		return m.AccountId
+	}
+	return 0
+}
+
+func (m *EventClientKeyUpdated) GetKeyId() uint64 {
+	if m != nil {
+		return m.KeyId
+	}
+	return 0
+}
+
+func (m *EventClientKeyUpdated) GetSpendLimit() string {
+	if m != nil {
+		return m.SpendLimit
+	}
+	return ""
+}
+
+func (m *EventClientKeyUpdated) GetLimitFrom() uint64 {
+	if m != nil {
+		return m.LimitFrom
+	}
+	return 0
+}
+
+func (m *EventClientKeyUpdated) GetLastEpoch() uint64 {
+	if m != nil {
+		return m.LastEpoch
+	}
+	return 0
+}
+
+// EventClientKeyRevoked is emitted when a client key is revoked.
+type EventClientKeyRevoked struct {
+	AccountId uint64 `protobuf:"varint,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	KeyId     uint64 `protobuf:"varint,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	LastEpoch uint64 `protobuf:"varint,3,opt,name=last_epoch,json=lastEpoch,proto3" json:"last_epoch,omitempty"`
+}
+
+func (m *EventClientKeyRevoked) Reset()         { *m = EventClientKeyRevoked{} }
+func (m *EventClientKeyRevoked) String() string { return proto.CompactTextString(m) }
+func (*EventClientKeyRevoked) ProtoMessage()    {}
+func (*EventClientKeyRevoked) Descriptor() ([]byte, []int) {
+	return fileDescriptor_5fac800b3fa3d500, []int{7}
+}
+func (m *EventClientKeyRevoked) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventClientKeyRevoked) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventClientKeyRevoked.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventClientKeyRevoked) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventClientKeyRevoked.Merge(m, src)
+}
+func (m *EventClientKeyRevoked) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventClientKeyRevoked) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventClientKeyRevoked.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventClientKeyRevoked proto.InternalMessageInfo
+
+func (m *EventClientKeyRevoked) GetAccountId() uint64 {
+	if m != nil {
+		return m.AccountId
+	}
+	return 0
+}
+
+func (m *EventClientKeyRevoked) GetKeyId() uint64 {
+	if m != nil {
+		return m.KeyId
+	}
+	return 0
+}
+
+func (m *EventClientKeyRevoked) GetLastEpoch() uint64 {
+	if m != nil {
+		return m.LastEpoch
+	}
+	return 0
+}
+
+// EventServicePublished is emitted when a service is published.
+type EventServicePublished struct {
+	ServiceId uint64 `protobuf:"varint,1,opt,name=service_id,json=serviceId,proto3" json:"service_id,omitempty"`
+	Owner     string `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Name      string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	CodeHash  []byte `protobuf:"bytes,4,opt,name=code_hash,json=codeHash,proto3" json:"code_hash,omitempty"`
+	Deposit   string `protobuf:"bytes,5,opt,name=deposit,proto3" json:"deposit,omitempty"`
+}
+
+func (m *EventServicePublished) Reset()         { *m = EventServicePublished{} }
+func (m *EventServicePublished) String() string { return proto.CompactTextString(m) }
+func (*EventServicePublished) ProtoMessage()    {}
+func (*EventServicePublished) Descriptor() ([]byte, []int) {
+	return fileDescriptor_5fac800b3fa3d500, []int{8}
+}
+func (m *EventServicePublished) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventServicePublished) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventServicePublished.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventServicePublished) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventServicePublished.Merge(m, src)
+}
+func (m *EventServicePublished) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventServicePublished) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventServicePublished.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventServicePublished proto.InternalMessageInfo
+
+func (m *EventServicePublished) GetServiceId() uint64 {
+	if m != nil {
+		return m.ServiceId
+	}
+	return 0
+}
+
+func (m *EventServicePublished) GetOwner() string {
+	if m != nil {
+		return m.Owner
+	}
+	return ""
+}
+
+func (m *EventServicePublished) GetName() string {
+	if m != nil {
+		return m.Name
+	}
+	return ""
+}
+
+func (m *EventServicePublished) GetCodeHash() []byte {
+	if m != nil {
+		return m.CodeHash
+	}
+	return nil
+}
+
+func (m *EventServicePublished) GetDeposit() string {
+	if m != nil {
+		return m.Deposit
+	}
+	return ""
+}
+
+// EventServiceUpdated is emitted when a service is changed, transferred included.
+type EventServiceUpdated struct {
+	ServiceId uint64 `protobuf:"varint,1,opt,name=service_id,json=serviceId,proto3" json:"service_id,omitempty"`
+	// epoch from which the change counts.
+	Epoch    uint64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Owner    string `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
+	CodeHash []byte `protobuf:"bytes,4,opt,name=code_hash,json=codeHash,proto3" json:"code_hash,omitempty"`
+	Replicas uint32 `protobuf:"varint,5,opt,name=replicas,proto3" json:"replicas,omitempty"`
+	Status   string `protobuf:"bytes,6,opt,name=status,proto3" json:"status,omitempty"`
+}
+
+func (m *EventServiceUpdated) Reset()         { *m = EventServiceUpdated{} }
+func (m *EventServiceUpdated) String() string { return proto.CompactTextString(m) }
+func (*EventServiceUpdated) ProtoMessage()    {}
+func (*EventServiceUpdated) Descriptor() ([]byte, []int) {
+	return fileDescriptor_5fac800b3fa3d500, []int{9}
+}
+func (m *EventServiceUpdated) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventServiceUpdated) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventServiceUpdated.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventServiceUpdated) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventServiceUpdated.Merge(m, src)
+}
+func (m *EventServiceUpdated) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventServiceUpdated) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventServiceUpdated.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventServiceUpdated proto.InternalMessageInfo
+
+func (m *EventServiceUpdated) GetServiceId() uint64 {
+	if m != nil {
+		return m.ServiceId
+	}
+	return 0
+}
+
+func (m *EventServiceUpdated) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *EventServiceUpdated) GetOwner() string {
+	if m != nil {
+		return m.Owner
+	}
+	return ""
+}
+
+func (m *EventServiceUpdated) GetCodeHash() []byte {
+	if m != nil {
+		return m.CodeHash
+	}
+	return nil
+}
+
+func (m *EventServiceUpdated) GetReplicas() uint32 {
+	if m != nil {
+		return m.Replicas
+	}
+	return 0
+}
+
+func (m *EventServiceUpdated) GetStatus() string {
+	if m != nil {
+		return m.Status
+	}
+	return ""
+}
+
+// EventServiceRemoved is emitted when a service is removed.
+type EventServiceRemoved struct {
+	ServiceId uint64 `protobuf:"varint,1,opt,name=service_id,json=serviceId,proto3" json:"service_id,omitempty"`
+	// epoch from which acknowledgements are refused.
+	Epoch uint64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// deposit that went back to the owner.
+	Deposit string `protobuf:"bytes,3,opt,name=deposit,proto3" json:"deposit,omitempty"`
+}
+
+func (m *EventServiceRemoved) Reset()         { *m = EventServiceRemoved{} }
+func (m *EventServiceRemoved) String() string { return proto.CompactTextString(m) }
+func (*EventServiceRemoved) ProtoMessage()    {}
+func (*EventServiceRemoved) Descriptor() ([]byte, []int) {
+	return fileDescriptor_5fac800b3fa3d500, []int{10}
+}
+func (m *EventServiceRemoved) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventServiceRemoved) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventServiceRemoved.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventServiceRemoved) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventServiceRemoved.Merge(m, src)
+}
+func (m *EventServiceRemoved) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventServiceRemoved) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventServiceRemoved.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventServiceRemoved proto.InternalMessageInfo
+
+func (m *EventServiceRemoved) GetServiceId() uint64 {
+	if m != nil {
+		return m.ServiceId
+	}
+	return 0
+}
+
+func (m *EventServiceRemoved) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *EventServiceRemoved) GetDeposit() string {
+	if m != nil {
+		return m.Deposit
+	}
+	return ""
+}
+
 // EventSettled is emitted once for each settlement.
 type EventSettled struct {
 	WorkerId uint64 `protobuf:"varint,1,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
@@ -396,7 +761,7 @@ func (m *EventSettled) Reset()         { *m = EventSettled{} }
 func (m *EventSettled) String() string { return proto.CompactTextString(m) }
 func (*EventSettled) ProtoMessage()    {}
 func (*EventSettled) Descriptor() ([]byte, []int) {
-	return fileDescriptor_5fac800b3fa3d500, []int{6}
+	return fileDescriptor_5fac800b3fa3d500, []int{11}
 }
 func (m *EventSettled) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -512,7 +877,7 @@ func (m *EventRevenueSummed) Reset()         { *m = EventRevenueSummed{} }
 func (m *EventRevenueSummed) String() string { return proto.CompactTextString(m) }
 func (*EventRevenueSummed) ProtoMessage()    {}
 func (*EventRevenueSummed) Descriptor() ([]byte, []int) {
-	return fileDescriptor_5fac800b3fa3d500, []int{7}
+	return fileDescriptor_5fac800b3fa3d500, []int{12}
 }
 func (m *EventRevenueSummed) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -563,7 +928,7 @@ func (m *EventParamsUpdated) Reset()         { *m = EventParamsUpdated{} }
 func (m *EventParamsUpdated) String() string { return proto.CompactTextString(m) }
 func (*EventParamsUpdated) ProtoMessage()    {}
 func (*EventParamsUpdated) Descriptor() ([]byte, []int) {
-	return fileDescriptor_5fac800b3fa3d500, []int{8}
+	return fileDescriptor_5fac800b3fa3d500, []int{13}
 }
 func (m *EventParamsUpdated) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -599,6 +964,11 @@ func init() {
 	proto.RegisterType((*EventWithdrawalFailed)(nil), "edge.dack.v1.EventWithdrawalFailed")
 	proto.RegisterType((*EventWithdrawalDeferred)(nil), "edge.dack.v1.EventWithdrawalDeferred")
 	proto.RegisterType((*EventClientKeyAdded)(nil), "edge.dack.v1.EventClientKeyAdded")
+	proto.RegisterType((*EventClientKeyUpdated)(nil), "edge.dack.v1.EventClientKeyUpdated")
+	proto.RegisterType((*EventClientKeyRevoked)(nil), "edge.dack.v1.EventClientKeyRevoked")
+	proto.RegisterType((*EventServicePublished)(nil), "edge.dack.v1.EventServicePublished")
+	proto.RegisterType((*EventServiceUpdated)(nil), "edge.dack.v1.EventServiceUpdated")
+	proto.RegisterType((*EventServiceRemoved)(nil), "edge.dack.v1.EventServiceRemoved")
 	proto.RegisterType((*EventSettled)(nil), "edge.dack.v1.EventSettled")
 	proto.RegisterType((*EventRevenueSummed)(nil), "edge.dack.v1.EventRevenueSummed")
 	proto.RegisterType((*EventParamsUpdated)(nil), "edge.dack.v1.EventParamsUpdated")
@@ -607,40 +977,53 @@ func init() {
 func init() { proto.RegisterFile("edge/dack/v1/event.proto", fileDescriptor_5fac800b3fa3d500) }
 
 var fileDescriptor_5fac800b3fa3d500 = []byte{
-	// 527 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x9c, 0x54, 0x4d, 0x6f, 0xd3, 0x40,
-	0x10, 0x8d, 0x43, 0x12, 0x92, 0x49, 0xa8, 0x90, 0x69, 0xc1, 0xa2, 0xc2, 0x6a, 0x7d, 0x40, 0x39,
-	0x25, 0xaa, 0xf8, 0x03, 0xb4, 0x84, 0x4a, 0x51, 0x39, 0x54, 0xae, 0x10, 0x12, 0x97, 0x68, 0xe3,
-	0x9d, 0x24, 0xab, 0xc4, 0x1f, 0x5d, 0xaf, 0x53, 0xfc, 0x2f, 0xf8, 0x49, 0x1c, 0x39, 0xf6, 0xc8,
-	0x11, 0x25, 0x7f, 0x04, 0xed, 0xec, 0x86, 0x86, 0x48, 0x55, 0x51, 0x6f, 0x3b, 0xef, 0x8d, 0xde,
-	0xdb, 0x79, 0x63, 0x2f, 0x78, 0xc8, 0xa7, 0xd8, 0xe7, 0x2c, 0x9a, 0xf7, 0x97, 0x27, 0x7d, 0x5c,
-	0x62, 0xa2, 0x7a, 0x99, 0x4c, 0x55, 0xea, 0x76, 0x34, 0xd3, 0xd3, 0x4c, 0x6f, 0x79, 0x12, 0x8c,
-	0x60, 0xef, 0xa3, 0x26, 0x07, 0x98, 0xa5, 0xb9, 0x50, 0xc8, 0xdd, 0x37, 0x00, 0x2c, 0x8a, 0xd2,
-	0x22, 0x51, 0x23, 0xc1, 0x3d, 0xe7, 0xc8, 0xe9, 0xd6, 0xc2, 0x96, 0x45, 0x86, 0xdc, 0x7d, 0x09,
-	0x8d, 0x1c, 0x13, 0x8e, 0xd2, 0xab, 0x1e, 0x39, 0xdd, 0x56, 0x68, 0x2b, 0x8d, 0xb3, 0x58, 0xf7,
-	0x78, 0x4f, 0x0c, 0x6e, 0xaa, 0x20, 0x01, 0x8f, 0x0c, 0xbe, 0x08, 0x35, 0xe3, 0x92, 0xdd, 0xb0,
-	0x45, 0x88, 0xd7, 0x05, 0xe6, 0xff, 0x67, 0x65, 0x25, 0xab, 0xdb, 0x92, 0xee, 0x21, 0xb4, 0x32,
-	0x26, 0xf8, 0x68, 0x22, 0xd3, 0x98, 0xdc, 0x6a, 0x61, 0x53, 0x03, 0xe7, 0x32, 0x8d, 0x83, 0x4f,
-	0xf0, 0x62, 0xc7, 0xef, 0x92, 0x89, 0xc7, 0x5a, 0x05, 0x1c, 0x0e, 0x76, 0xd4, 0xce, 0x99, 0x58,
-	0x3c, 0xfe, 0xea, 0xfb, 0x50, 0x8f, 0x58, 0x91, 0xa3, 0x0d, 0xc9, 0x14, 0xc1, 0x35, 0xbc, 0xda,
-	0x71, 0x19, 0xe0, 0x04, 0xa5, 0x7c, 0xd8, 0xe7, 0x18, 0x3a, 0x12, 0x95, 0x14, 0x68, 0xd3, 0xa8,
-	0x52, 0x43, 0xdb, 0x62, 0x3a, 0x90, 0x7b, 0x2c, 0x2f, 0x6c, 0x4c, 0x1f, 0x16, 0x02, 0x13, 0x75,
-	0x81, 0xe5, 0x29, 0xe7, 0x0f, 0xdb, 0x1d, 0x40, 0x63, 0x8e, 0xa5, 0xa6, 0x8c, 0x51, 0x7d, 0x8e,
-	0xe5, 0x90, 0x07, 0x3f, 0xaa, 0xd0, 0x21, 0xb5, 0x2b, 0x54, 0x4a, 0xa7, 0x73, 0x08, 0xad, 0x9b,
-	0x54, 0xce, 0x51, 0xde, 0xa9, 0x34, 0x0d, 0x30, 0xe4, 0xfa, 0x42, 0x98, 0xa5, 0xd1, 0x6c, 0xa3,
-	0x41, 0x85, 0xeb, 0x42, 0x8d, 0x45, 0xf3, 0x9c, 0x6e, 0xf9, 0x2c, 0xa4, 0xf3, 0xdf, 0x45, 0x13,
-	0x51, 0x23, 0x82, 0x16, 0x7d, 0xaa, 0xc9, 0x63, 0xe8, 0x64, 0x4c, 0x2a, 0xc1, 0x16, 0x86, 0xaf,
-	0x13, 0xdf, 0xb6, 0x18, 0xb5, 0x74, 0xe1, 0x79, 0x92, 0xaa, 0x99, 0x48, 0xa6, 0x23, 0x5e, 0xa0,
-	0x69, 0x6b, 0x50, 0xdb, 0x9e, 0xc5, 0x07, 0x05, 0x6e, 0xc4, 0x24, 0x4e, 0x8a, 0x1c, 0xad, 0xd9,
-	0x53, 0x23, 0x66, 0x31, 0x6a, 0xb9, 0x5b, 0x69, 0xf3, 0x9f, 0x95, 0xbe, 0x86, 0xa6, 0x34, 0x5f,
-	0x74, 0xee, 0xb5, 0xcc, 0xa8, 0x9b, 0x5a, 0x8f, 0x3a, 0x2e, 0x15, 0xe6, 0x1e, 0x98, 0x51, 0xa9,
-	0xd0, 0xa3, 0x4e, 0x0a, 0x5c, 0x78, 0x6d, 0x02, 0xe9, 0x1c, 0x9c, 0x81, 0x4b, 0x09, 0x86, 0xfa,
-	0x57, 0x2d, 0xf0, 0xaa, 0x88, 0x63, 0xdc, 0x8a, 0xca, 0xd9, 0x8e, 0xea, 0xbe, 0x8f, 0x75, 0xdf,
-	0x6a, 0x5c, 0x32, 0xc9, 0xe2, 0xfc, 0x73, 0xc6, 0x99, 0x42, 0x7e, 0xf6, 0xfe, 0xe7, 0xca, 0x77,
-	0x6e, 0x57, 0xbe, 0xf3, 0x7b, 0xe5, 0x3b, 0xdf, 0xd7, 0x7e, 0xe5, 0x76, 0xed, 0x57, 0x7e, 0xad,
-	0xfd, 0xca, 0xd7, 0xb7, 0x53, 0xa1, 0x66, 0xc5, 0xb8, 0x17, 0xa5, 0x71, 0x5f, 0x3f, 0x0a, 0xd1,
-	0x8c, 0x89, 0x84, 0x4e, 0xfd, 0x6f, 0xe6, 0xe9, 0x50, 0x65, 0x86, 0xf9, 0xb8, 0x41, 0x0f, 0xc7,
-	0xbb, 0x3f, 0x01, 0x00, 0x00, 0xff, 0xff, 0xa7, 0x96, 0x08, 0x99, 0x54, 0x04, 0x00, 0x00,
+	// 722 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x9c, 0x55, 0xcf, 0x4e, 0x1b, 0x3f,
+	0x10, 0x66, 0x93, 0x10, 0x12, 0x27, 0xa0, 0x9f, 0xf6, 0x07, 0xed, 0xaa, 0xa8, 0x29, 0xec, 0xa1,
+	0xe2, 0x94, 0x08, 0xf5, 0x05, 0x0a, 0x05, 0x54, 0x04, 0x07, 0xb4, 0xa8, 0xaa, 0xd4, 0x4b, 0xe4,
+	0xac, 0x27, 0xac, 0x95, 0xfd, 0x87, 0xed, 0x0d, 0xcd, 0x5b, 0xf4, 0xd6, 0x97, 0xe8, 0xa5, 0x6f,
+	0xd0, 0x63, 0x8f, 0x1c, 0x7b, 0xac, 0xe0, 0x45, 0x2a, 0x8f, 0x9d, 0xb0, 0x89, 0x44, 0xa9, 0x72,
+	0xf3, 0x7c, 0x63, 0x7d, 0xdf, 0xcc, 0x67, 0x7b, 0x4c, 0x3c, 0x60, 0x57, 0xd0, 0x63, 0x34, 0x1c,
+	0xf5, 0xc6, 0xfb, 0x3d, 0x18, 0x43, 0xaa, 0xba, 0xb9, 0xc8, 0x54, 0xe6, 0xb6, 0x75, 0xa6, 0xab,
+	0x33, 0xdd, 0xf1, 0xbe, 0xdf, 0x27, 0x1b, 0xc7, 0x3a, 0x79, 0x04, 0x79, 0x26, 0xb9, 0x02, 0xe6,
+	0xbe, 0x24, 0x84, 0x86, 0x61, 0x56, 0xa4, 0xaa, 0xcf, 0x99, 0xe7, 0xec, 0x38, 0x7b, 0xb5, 0xa0,
+	0x69, 0x91, 0x53, 0xe6, 0x3e, 0x23, 0x75, 0x09, 0x29, 0x03, 0xe1, 0x55, 0x76, 0x9c, 0xbd, 0x66,
+	0x60, 0x23, 0x8d, 0xd3, 0x44, 0xef, 0xf1, 0xaa, 0x06, 0x37, 0x91, 0x9f, 0x12, 0x0f, 0x05, 0x3e,
+	0x72, 0x15, 0x31, 0x41, 0x6f, 0x68, 0x1c, 0xc0, 0x75, 0x01, 0xf2, 0xdf, 0xa4, 0x2c, 0x65, 0xa5,
+	0x4c, 0xe9, 0x6e, 0x93, 0x66, 0x4e, 0x39, 0xeb, 0x0f, 0x45, 0x96, 0xa0, 0x5a, 0x2d, 0x68, 0x68,
+	0xe0, 0x44, 0x64, 0x89, 0x7f, 0x4e, 0xfe, 0x5f, 0xd0, 0xbb, 0xa0, 0x7c, 0x59, 0x29, 0x9f, 0x91,
+	0xad, 0x05, 0xb6, 0x13, 0xca, 0xe3, 0xe5, 0x4b, 0xdf, 0x24, 0xab, 0x21, 0x2d, 0x24, 0x58, 0x93,
+	0x4c, 0xe0, 0x5f, 0x93, 0xe7, 0x0b, 0x2a, 0x47, 0x30, 0x04, 0x21, 0x9e, 0xd6, 0xd9, 0x25, 0x6d,
+	0x01, 0x4a, 0x70, 0xb0, 0x6e, 0x54, 0x70, 0x43, 0xcb, 0x62, 0xda, 0x90, 0x47, 0x24, 0xcf, 0xac,
+	0x4d, 0xef, 0x62, 0x0e, 0xa9, 0x3a, 0x83, 0xc9, 0x01, 0x63, 0x4f, 0xcb, 0x6d, 0x91, 0xfa, 0x08,
+	0x26, 0x3a, 0x65, 0x84, 0x56, 0x47, 0x30, 0x39, 0x65, 0xfe, 0x37, 0xc7, 0xda, 0x34, 0x63, 0xfb,
+	0x90, 0x33, 0xaa, 0x96, 0xe5, 0x73, 0x5f, 0x91, 0x96, 0xcc, 0x21, 0x65, 0xfd, 0x98, 0x27, 0x7c,
+	0x7a, 0xa1, 0x08, 0x42, 0xe7, 0x1a, 0xd1, 0xb4, 0x98, 0x32, 0x4d, 0xd7, 0x0c, 0x2d, 0x22, 0xd8,
+	0xb2, 0x4e, 0x53, 0xa9, 0xfa, 0x90, 0x67, 0x61, 0xe4, 0xad, 0xda, 0x34, 0x95, 0xea, 0x58, 0x03,
+	0x7e, 0xbc, 0x58, 0x6d, 0x00, 0xe3, 0x6c, 0xb4, 0x74, 0xb5, 0xf3, 0x6a, 0xd5, 0x45, 0xb5, 0xaf,
+	0x53, 0x73, 0x2e, 0x41, 0x8c, 0x79, 0x08, 0x17, 0xc5, 0x20, 0xe6, 0x32, 0x32, 0x72, 0xd2, 0x60,
+	0x25, 0x39, 0x8b, 0x9c, 0x32, 0x7d, 0x70, 0xd9, 0x4d, 0x3a, 0x7b, 0x68, 0x26, 0x70, 0x5d, 0x52,
+	0x4b, 0x69, 0x32, 0x3d, 0x4d, 0x5c, 0xeb, 0x07, 0x11, 0x66, 0x0c, 0xfa, 0x11, 0x95, 0x11, 0xba,
+	0xd1, 0x0e, 0x1a, 0x1a, 0x78, 0x4f, 0x65, 0xe4, 0x7a, 0x64, 0x8d, 0x99, 0xc7, 0x8d, 0x4e, 0x34,
+	0x83, 0x69, 0xe8, 0x7f, 0x77, 0xec, 0x25, 0xb0, 0x95, 0x95, 0x0e, 0xed, 0x89, 0xba, 0x4c, 0xab,
+	0xd6, 0x05, 0x0c, 0x1e, 0xaa, 0xad, 0x96, 0xab, 0xfd, 0x6b, 0x65, 0x2f, 0x48, 0x43, 0x40, 0x1e,
+	0xf3, 0x90, 0x4a, 0x2c, 0x6d, 0x3d, 0x98, 0xc5, 0x38, 0x66, 0x14, 0x55, 0x85, 0xf4, 0xea, 0x76,
+	0xcc, 0x60, 0xe4, 0xb3, 0xf9, 0x92, 0x03, 0x48, 0xb2, 0xf1, 0xb2, 0x25, 0x97, 0x9c, 0xa9, 0xce,
+	0x3b, 0xf3, 0xa3, 0x42, 0xda, 0x56, 0x46, 0x29, 0xfd, 0xdc, 0xb7, 0x49, 0xf3, 0x26, 0x13, 0x23,
+	0x10, 0x0f, 0xf4, 0x0d, 0x03, 0x3c, 0xca, 0xee, 0x92, 0x1a, 0x0d, 0x47, 0x12, 0xa9, 0xd7, 0x03,
+	0x5c, 0xcf, 0x26, 0x17, 0x26, 0x6a, 0xa6, 0x65, 0x0d, 0x1c, 0xe8, 0xe4, 0x2e, 0x69, 0xe7, 0x54,
+	0x28, 0x4e, 0x63, 0x93, 0x37, 0x96, 0xb4, 0x2c, 0x86, 0x5b, 0xf6, 0xc8, 0x7f, 0x69, 0xa6, 0x22,
+	0x9e, 0x5e, 0xf5, 0x59, 0x01, 0x66, 0x5b, 0x1d, 0xb7, 0x6d, 0x58, 0xfc, 0xa8, 0x80, 0x29, 0x99,
+	0x80, 0x61, 0x21, 0xc1, 0x8a, 0xad, 0x19, 0x32, 0x8b, 0xe1, 0x96, 0x87, 0x19, 0xd5, 0x98, 0x9b,
+	0x51, 0x78, 0x2c, 0x38, 0xa2, 0xa5, 0xd7, 0x34, 0xad, 0x4e, 0x63, 0xdd, 0xea, 0x60, 0xa2, 0x40,
+	0x7a, 0xc4, 0xb4, 0x8a, 0x81, 0x6e, 0x75, 0x58, 0x40, 0xec, 0xb5, 0x10, 0xc4, 0xb5, 0x7f, 0x48,
+	0x5c, 0x74, 0x30, 0xd0, 0x7f, 0x4f, 0x01, 0x97, 0x45, 0x92, 0x40, 0xc9, 0x2a, 0xa7, 0x6c, 0xd5,
+	0x63, 0xd3, 0x77, 0xd3, 0x72, 0x5c, 0x50, 0x41, 0x13, 0x69, 0xaf, 0xe7, 0xe1, 0xdb, 0x9f, 0x77,
+	0x1d, 0xe7, 0xf6, 0xae, 0xe3, 0xfc, 0xbe, 0xeb, 0x38, 0x5f, 0xee, 0x3b, 0x2b, 0xb7, 0xf7, 0x9d,
+	0x95, 0x5f, 0xf7, 0x9d, 0x95, 0x4f, 0xaf, 0xaf, 0xb8, 0x8a, 0x8a, 0x41, 0x37, 0xcc, 0x92, 0x9e,
+	0xfe, 0xe5, 0xc2, 0x88, 0xf2, 0x14, 0x57, 0xbd, 0xcf, 0xe6, 0x2f, 0x54, 0x93, 0x1c, 0xe4, 0xa0,
+	0x8e, 0x3f, 0xe1, 0x9b, 0x3f, 0x01, 0x00, 0x00, 0xff, 0xff, 0x62, 0x52, 0x82, 0x70, 0x25, 0x07,
+	0x00, 0x00,
 }
 
 func (m *EventDeposited) Marshal() (dAtA []byte, err error) {
@@ -869,6 +1252,249 @@ func (m *EventClientKeyAdded) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	}
 	if m.AccountId != 0 {
 		i = encodeVarintEvent(dAtA, i, uint64(m.AccountId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventClientKeyUpdated) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventClientKeyUpdated) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventClientKeyUpdated) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.LastEpoch != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.LastEpoch))
+		i--
+		dAtA[i] = 0x28
+	}
+	if m.LimitFrom != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.LimitFrom))
+		i--
+		dAtA[i] = 0x20
+	}
+	if len(m.SpendLimit) > 0 {
+		i -= len(m.SpendLimit)
+		copy(dAtA[i:], m.SpendLimit)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.SpendLimit)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.KeyId != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.KeyId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.AccountId != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.AccountId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventClientKeyRevoked) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventClientKeyRevoked) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventClientKeyRevoked) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.LastEpoch != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.LastEpoch))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.KeyId != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.KeyId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.AccountId != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.AccountId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventServicePublished) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventServicePublished) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventServicePublished) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Deposit) > 0 {
+		i -= len(m.Deposit)
+		copy(dAtA[i:], m.Deposit)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Deposit)))
+		i--
+		dAtA[i] = 0x2a
+	}
+	if len(m.CodeHash) > 0 {
+		i -= len(m.CodeHash)
+		copy(dAtA[i:], m.CodeHash)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.CodeHash)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if len(m.Name) > 0 {
+		i -= len(m.Name)
+		copy(dAtA[i:], m.Name)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Name)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Owner) > 0 {
+		i -= len(m.Owner)
+		copy(dAtA[i:], m.Owner)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Owner)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.ServiceId != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.ServiceId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventServiceUpdated) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventServiceUpdated) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventServiceUpdated) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Status) > 0 {
+		i -= len(m.Status)
+		copy(dAtA[i:], m.Status)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Status)))
+		i--
+		dAtA[i] = 0x32
+	}
+	if m.Replicas != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Replicas))
+		i--
+		dAtA[i] = 0x28
+	}
+	if len(m.CodeHash) > 0 {
+		i -= len(m.CodeHash)
+		copy(dAtA[i:], m.CodeHash)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.CodeHash)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if len(m.Owner) > 0 {
+		i -= len(m.Owner)
+		copy(dAtA[i:], m.Owner)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Owner)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.ServiceId != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.ServiceId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventServiceRemoved) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventServiceRemoved) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventServiceRemoved) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Deposit) > 0 {
+		i -= len(m.Deposit)
+		copy(dAtA[i:], m.Deposit)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Deposit)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.ServiceId != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.ServiceId))
 		i--
 		dAtA[i] = 0x8
 	}
@@ -1129,6 +1755,126 @@ func (m *EventClientKeyAdded) Size() (n int) {
 	}
 	if m.KeyId != 0 {
 		n += 1 + sovEvent(uint64(m.KeyId))
+	}
+	return n
+}
+
+func (m *EventClientKeyUpdated) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.AccountId != 0 {
+		n += 1 + sovEvent(uint64(m.AccountId))
+	}
+	if m.KeyId != 0 {
+		n += 1 + sovEvent(uint64(m.KeyId))
+	}
+	l = len(m.SpendLimit)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	if m.LimitFrom != 0 {
+		n += 1 + sovEvent(uint64(m.LimitFrom))
+	}
+	if m.LastEpoch != 0 {
+		n += 1 + sovEvent(uint64(m.LastEpoch))
+	}
+	return n
+}
+
+func (m *EventClientKeyRevoked) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.AccountId != 0 {
+		n += 1 + sovEvent(uint64(m.AccountId))
+	}
+	if m.KeyId != 0 {
+		n += 1 + sovEvent(uint64(m.KeyId))
+	}
+	if m.LastEpoch != 0 {
+		n += 1 + sovEvent(uint64(m.LastEpoch))
+	}
+	return n
+}
+
+func (m *EventServicePublished) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.ServiceId != 0 {
+		n += 1 + sovEvent(uint64(m.ServiceId))
+	}
+	l = len(m.Owner)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	l = len(m.Name)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	l = len(m.CodeHash)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	l = len(m.Deposit)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	return n
+}
+
+func (m *EventServiceUpdated) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.ServiceId != 0 {
+		n += 1 + sovEvent(uint64(m.ServiceId))
+	}
+	if m.Epoch != 0 {
+		n += 1 + sovEvent(uint64(m.Epoch))
+	}
+	l = len(m.Owner)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	l = len(m.CodeHash)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	if m.Replicas != 0 {
+		n += 1 + sovEvent(uint64(m.Replicas))
+	}
+	l = len(m.Status)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	return n
+}
+
+func (m *EventServiceRemoved) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.ServiceId != 0 {
+		n += 1 + sovEvent(uint64(m.ServiceId))
+	}
+	if m.Epoch != 0 {
+		n += 1 + sovEvent(uint64(m.Epoch))
+	}
+	l = len(m.Deposit)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
 	}
 	return n
 }
@@ -1881,6 +2627,795 @@ func (m *EventClientKeyAdded) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventClientKeyUpdated) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventClientKeyUpdated: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventClientKeyUpdated: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field AccountId", wireType)
+			}
+			m.AccountId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.AccountId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KeyId", wireType)
+			}
+			m.KeyId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.KeyId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SpendLimit", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.SpendLimit = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LimitFrom", wireType)
+			}
+			m.LimitFrom = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.LimitFrom |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LastEpoch", wireType)
+			}
+			m.LastEpoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.LastEpoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventClientKeyRevoked) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventClientKeyRevoked: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventClientKeyRevoked: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field AccountId", wireType)
+			}
+			m.AccountId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.AccountId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KeyId", wireType)
+			}
+			m.KeyId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.KeyId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LastEpoch", wireType)
+			}
+			m.LastEpoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.LastEpoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventServicePublished) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventServicePublished: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventServicePublished: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ServiceId", wireType)
+			}
+			m.ServiceId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ServiceId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Owner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Name", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Name = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CodeHash", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.CodeHash = append(m.CodeHash[:0], dAtA[iNdEx:postIndex]...)
+			if m.CodeHash == nil {
+				m.CodeHash = []byte{}
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Deposit", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Deposit = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventServiceUpdated) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventServiceUpdated: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventServiceUpdated: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ServiceId", wireType)
+			}
+			m.ServiceId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ServiceId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Owner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CodeHash", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.CodeHash = append(m.CodeHash[:0], dAtA[iNdEx:postIndex]...)
+			if m.CodeHash == nil {
+				m.CodeHash = []byte{}
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Replicas", wireType)
+			}
+			m.Replicas = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Replicas |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Status", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Status = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventServiceRemoved) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventServiceRemoved: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventServiceRemoved: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ServiceId", wireType)
+			}
+			m.ServiceId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ServiceId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Deposit", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Deposit = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipEvent(dAtA[iNdEx:])

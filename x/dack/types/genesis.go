@@ -73,7 +73,7 @@ func (gs *GenesisState) validateServices() error {
 		if s.Kind != SERVICE_KIND_CONTENT {
 			return errorsmod.Wrapf(ErrInvalidGenesis, "service %d: kind %s", s.Id, s.Kind)
 		}
-		content = content || s == ContentService()
+		content = content || s.Id == ContentServiceID
 	}
 	if !content {
 		return errorsmod.Wrap(ErrInvalidGenesis, "the content service is missing")

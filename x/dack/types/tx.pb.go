@@ -440,6 +440,649 @@ func (m *MsgAddClientKeyResponse) GetKeyId() uint64 {
 	return 0
 }
 
+type MsgUpdateClientKey struct {
+	Owner string `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	KeyId uint64 `protobuf:"varint,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	// spend_limit per epoch from the next epoch on, in units of the settlement coin; positive.
+	SpendLimit cosmossdk_io_math.Int `protobuf:"bytes,3,opt,name=spend_limit,json=spendLimit,proto3,customtype=cosmossdk.io/math.Int" json:"spend_limit"`
+	// last_epoch is the last epoch that the key can acknowledge, at least the current one.
+	LastEpoch uint64 `protobuf:"varint,4,opt,name=last_epoch,json=lastEpoch,proto3" json:"last_epoch,omitempty"`
+}
+
+func (m *MsgUpdateClientKey) Reset()         { *m = MsgUpdateClientKey{} }
+func (m *MsgUpdateClientKey) String() string { return proto.CompactTextString(m) }
+func (*MsgUpdateClientKey) ProtoMessage()    {}
+func (*MsgUpdateClientKey) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4593d543b2e5c03c, []int{8}
+}
+func (m *MsgUpdateClientKey) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgUpdateClientKey) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgUpdateClientKey.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgUpdateClientKey) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgUpdateClientKey.Merge(m, src)
+}
+func (m *MsgUpdateClientKey) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgUpdateClientKey) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgUpdateClientKey.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgUpdateClientKey proto.InternalMessageInfo
+
+func (m *MsgUpdateClientKey) GetOwner() string {
+	if m != nil {
+		return m.Owner
+	}
+	return ""
+}
+
+func (m *MsgUpdateClientKey) GetKeyId() uint64 {
+	if m != nil {
+		return m.KeyId
+	}
+	return 0
+}
+
+func (m *MsgUpdateClientKey) GetLastEpoch() uint64 {
+	if m != nil {
+		return m.LastEpoch
+	}
+	return 0
+}
+
+type MsgUpdateClientKeyResponse struct {
+}
+
+func (m *MsgUpdateClientKeyResponse) Reset()         { *m = MsgUpdateClientKeyResponse{} }
+func (m *MsgUpdateClientKeyResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgUpdateClientKeyResponse) ProtoMessage()    {}
+func (*MsgUpdateClientKeyResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4593d543b2e5c03c, []int{9}
+}
+func (m *MsgUpdateClientKeyResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgUpdateClientKeyResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgUpdateClientKeyResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgUpdateClientKeyResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgUpdateClientKeyResponse.Merge(m, src)
+}
+func (m *MsgUpdateClientKeyResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgUpdateClientKeyResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgUpdateClientKeyResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgUpdateClientKeyResponse proto.InternalMessageInfo
+
+type MsgRevokeClientKey struct {
+	Owner string `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	KeyId uint64 `protobuf:"varint,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+}
+
+func (m *MsgRevokeClientKey) Reset()         { *m = MsgRevokeClientKey{} }
+func (m *MsgRevokeClientKey) String() string { return proto.CompactTextString(m) }
+func (*MsgRevokeClientKey) ProtoMessage()    {}
+func (*MsgRevokeClientKey) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4593d543b2e5c03c, []int{10}
+}
+func (m *MsgRevokeClientKey) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRevokeClientKey) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRevokeClientKey.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRevokeClientKey) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRevokeClientKey.Merge(m, src)
+}
+func (m *MsgRevokeClientKey) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRevokeClientKey) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRevokeClientKey.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRevokeClientKey proto.InternalMessageInfo
+
+func (m *MsgRevokeClientKey) GetOwner() string {
+	if m != nil {
+		return m.Owner
+	}
+	return ""
+}
+
+func (m *MsgRevokeClientKey) GetKeyId() uint64 {
+	if m != nil {
+		return m.KeyId
+	}
+	return 0
+}
+
+type MsgRevokeClientKeyResponse struct {
+	// last_epoch that the key can acknowledge.
+	LastEpoch uint64 `protobuf:"varint,1,opt,name=last_epoch,json=lastEpoch,proto3" json:"last_epoch,omitempty"`
+}
+
+func (m *MsgRevokeClientKeyResponse) Reset()         { *m = MsgRevokeClientKeyResponse{} }
+func (m *MsgRevokeClientKeyResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgRevokeClientKeyResponse) ProtoMessage()    {}
+func (*MsgRevokeClientKeyResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4593d543b2e5c03c, []int{11}
+}
+func (m *MsgRevokeClientKeyResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRevokeClientKeyResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRevokeClientKeyResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRevokeClientKeyResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRevokeClientKeyResponse.Merge(m, src)
+}
+func (m *MsgRevokeClientKeyResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRevokeClientKeyResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRevokeClientKeyResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRevokeClientKeyResponse proto.InternalMessageInfo
+
+func (m *MsgRevokeClientKeyResponse) GetLastEpoch() uint64 {
+	if m != nil {
+		return m.LastEpoch
+	}
+	return 0
+}
+
+type MsgPublishService struct {
+	// owner pays the deposit and receives the owner share.
+	Owner string `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	Name  string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// code_hash is the BLAKE3 hash of the WebAssembly module, 32 bytes.
+	CodeHash []byte `protobuf:"bytes,3,opt,name=code_hash,json=codeHash,proto3" json:"code_hash,omitempty"`
+	Replicas uint32 `protobuf:"varint,4,opt,name=replicas,proto3" json:"replicas,omitempty"`
+}
+
+func (m *MsgPublishService) Reset()         { *m = MsgPublishService{} }
+func (m *MsgPublishService) String() string { return proto.CompactTextString(m) }
+func (*MsgPublishService) ProtoMessage()    {}
+func (*MsgPublishService) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4593d543b2e5c03c, []int{12}
+}
+func (m *MsgPublishService) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgPublishService) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgPublishService.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgPublishService) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgPublishService.Merge(m, src)
+}
+func (m *MsgPublishService) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgPublishService) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgPublishService.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgPublishService proto.InternalMessageInfo
+
+func (m *MsgPublishService) GetOwner() string {
+	if m != nil {
+		return m.Owner
+	}
+	return ""
+}
+
+func (m *MsgPublishService) GetName() string {
+	if m != nil {
+		return m.Name
+	}
+	return ""
+}
+
+func (m *MsgPublishService) GetCodeHash() []byte {
+	if m != nil {
+		return m.CodeHash
+	}
+	return nil
+}
+
+func (m *MsgPublishService) GetReplicas() uint32 {
+	if m != nil {
+		return m.Replicas
+	}
+	return 0
+}
+
+type MsgPublishServiceResponse struct {
+	ServiceId uint64 `protobuf:"varint,1,opt,name=service_id,json=serviceId,proto3" json:"service_id,omitempty"`
+}
+
+func (m *MsgPublishServiceResponse) Reset()         { *m = MsgPublishServiceResponse{} }
+func (m *MsgPublishServiceResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgPublishServiceResponse) ProtoMessage()    {}
+func (*MsgPublishServiceResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4593d543b2e5c03c, []int{13}
+}
+func (m *MsgPublishServiceResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgPublishServiceResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgPublishServiceResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgPublishServiceResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgPublishServiceResponse.Merge(m, src)
+}
+func (m *MsgPublishServiceResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgPublishServiceResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgPublishServiceResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgPublishServiceResponse proto.InternalMessageInfo
+
+func (m *MsgPublishServiceResponse) GetServiceId() uint64 {
+	if m != nil {
+		return m.ServiceId
+	}
+	return 0
+}
+
+type MsgUpdateService struct {
+	// owner of the service, now and in the next epoch.
+	Owner     string `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	ServiceId uint64 `protobuf:"varint,2,opt,name=service_id,json=serviceId,proto3" json:"service_id,omitempty"`
+	Name      string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	CodeHash  []byte `protobuf:"bytes,4,opt,name=code_hash,json=codeHash,proto3" json:"code_hash,omitempty"`
+	Replicas  uint32 `protobuf:"varint,5,opt,name=replicas,proto3" json:"replicas,omitempty"`
+	// status is active or paused.
+	Status ServiceStatus `protobuf:"varint,6,opt,name=status,proto3,enum=edge.dack.v1.ServiceStatus" json:"status,omitempty"`
+}
+
+func (m *MsgUpdateService) Reset()         { *m = MsgUpdateService{} }
+func (m *MsgUpdateService) String() string { return proto.CompactTextString(m) }
+func (*MsgUpdateService) ProtoMessage()    {}
+func (*MsgUpdateService) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4593d543b2e5c03c, []int{14}
+}
+func (m *MsgUpdateService) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgUpdateService) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgUpdateService.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgUpdateService) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgUpdateService.Merge(m, src)
+}
+func (m *MsgUpdateService) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgUpdateService) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgUpdateService.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgUpdateService proto.InternalMessageInfo
+
+func (m *MsgUpdateService) GetOwner() string {
+	if m != nil {
+		return m.Owner
+	}
+	return ""
+}
+
+func (m *MsgUpdateService) GetServiceId() uint64 {
+	if m != nil {
+		return m.ServiceId
+	}
+	return 0
+}
+
+func (m *MsgUpdateService) GetName() string {
+	if m != nil {
+		return m.Name
+	}
+	return ""
+}
+
+func (m *MsgUpdateService) GetCodeHash() []byte {
+	if m != nil {
+		return m.CodeHash
+	}
+	return nil
+}
+
+func (m *MsgUpdateService) GetReplicas() uint32 {
+	if m != nil {
+		return m.Replicas
+	}
+	return 0
+}
+
+func (m *MsgUpdateService) GetStatus() ServiceStatus {
+	if m != nil {
+		return m.Status
+	}
+	return SERVICE_STATUS_UNSPECIFIED
+}
+
+type MsgUpdateServiceResponse struct {
+	// epoch from which the change counts.
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+}
+
+func (m *MsgUpdateServiceResponse) Reset()         { *m = MsgUpdateServiceResponse{} }
+func (m *MsgUpdateServiceResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgUpdateServiceResponse) ProtoMessage()    {}
+func (*MsgUpdateServiceResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4593d543b2e5c03c, []int{15}
+}
+func (m *MsgUpdateServiceResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgUpdateServiceResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgUpdateServiceResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgUpdateServiceResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgUpdateServiceResponse.Merge(m, src)
+}
+func (m *MsgUpdateServiceResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgUpdateServiceResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgUpdateServiceResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgUpdateServiceResponse proto.InternalMessageInfo
+
+func (m *MsgUpdateServiceResponse) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+type MsgTransferService struct {
+	Owner     string `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	ServiceId uint64 `protobuf:"varint,2,opt,name=service_id,json=serviceId,proto3" json:"service_id,omitempty"`
+	NewOwner  string `protobuf:"bytes,3,opt,name=new_owner,json=newOwner,proto3" json:"new_owner,omitempty"`
+}
+
+func (m *MsgTransferService) Reset()         { *m = MsgTransferService{} }
+func (m *MsgTransferService) String() string { return proto.CompactTextString(m) }
+func (*MsgTransferService) ProtoMessage()    {}
+func (*MsgTransferService) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4593d543b2e5c03c, []int{16}
+}
+func (m *MsgTransferService) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgTransferService) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgTransferService.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgTransferService) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgTransferService.Merge(m, src)
+}
+func (m *MsgTransferService) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgTransferService) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgTransferService.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgTransferService proto.InternalMessageInfo
+
+func (m *MsgTransferService) GetOwner() string {
+	if m != nil {
+		return m.Owner
+	}
+	return ""
+}
+
+func (m *MsgTransferService) GetServiceId() uint64 {
+	if m != nil {
+		return m.ServiceId
+	}
+	return 0
+}
+
+func (m *MsgTransferService) GetNewOwner() string {
+	if m != nil {
+		return m.NewOwner
+	}
+	return ""
+}
+
+type MsgTransferServiceResponse struct {
+	// epoch from which the new owner counts.
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+}
+
+func (m *MsgTransferServiceResponse) Reset()         { *m = MsgTransferServiceResponse{} }
+func (m *MsgTransferServiceResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgTransferServiceResponse) ProtoMessage()    {}
+func (*MsgTransferServiceResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4593d543b2e5c03c, []int{17}
+}
+func (m *MsgTransferServiceResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgTransferServiceResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgTransferServiceResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgTransferServiceResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgTransferServiceResponse.Merge(m, src)
+}
+func (m *MsgTransferServiceResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgTransferServiceResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgTransferServiceResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgTransferServiceResponse proto.InternalMessageInfo
+
+func (m *MsgTransferServiceResponse) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+type MsgRemoveService struct {
+	Owner     string `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	ServiceId uint64 `protobuf:"varint,2,opt,name=service_id,json=serviceId,proto3" json:"service_id,omitempty"`
+}
+
+func (m *MsgRemoveService) Reset()         { *m = MsgRemoveService{} }
+func (m *MsgRemoveService) String() string { return proto.CompactTextString(m) }
+func (*MsgRemoveService) ProtoMessage()    {}
+func (*MsgRemoveService) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4593d543b2e5c03c, []int{18}
+}
+func (m *MsgRemoveService) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRemoveService) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRemoveService.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRemoveService) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRemoveService.Merge(m, src)
+}
+func (m *MsgRemoveService) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRemoveService) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRemoveService.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRemoveService proto.InternalMessageInfo
+
+func (m *MsgRemoveService) GetOwner() string {
+	if m != nil {
+		return m.Owner
+	}
+	return ""
+}
+
+func (m *MsgRemoveService) GetServiceId() uint64 {
+	if m != nil {
+		return m.ServiceId
+	}
+	return 0
+}
+
+type MsgRemoveServiceResponse struct {
+	// epoch from which acknowledgements are refused.
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+}
+
+func (m *MsgRemoveServiceResponse) Reset()         { *m = MsgRemoveServiceResponse{} }
+func (m *MsgRemoveServiceResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgRemoveServiceResponse) ProtoMessage()    {}
+func (*MsgRemoveServiceResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4593d543b2e5c03c, []int{19}
+}
+func (m *MsgRemoveServiceResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRemoveServiceResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRemoveServiceResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRemoveServiceResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRemoveServiceResponse.Merge(m, src)
+}
+func (m *MsgRemoveServiceResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRemoveServiceResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRemoveServiceResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRemoveServiceResponse proto.InternalMessageInfo
+
+func (m *MsgRemoveServiceResponse) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
 // MsgSettle carries acknowledgements of one worker and one epoch, strictly ascending by (key id, service, lane).
 type MsgSettle struct {
 	// account of the worker, which signs.
@@ -453,7 +1096,7 @@ func (m *MsgSettle) Reset()         { *m = MsgSettle{} }
 func (m *MsgSettle) String() string { return proto.CompactTextString(m) }
 func (*MsgSettle) ProtoMessage()    {}
 func (*MsgSettle) Descriptor() ([]byte, []int) {
-	return fileDescriptor_4593d543b2e5c03c, []int{8}
+	return fileDescriptor_4593d543b2e5c03c, []int{20}
 }
 func (m *MsgSettle) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -519,7 +1162,7 @@ func (m *MsgSettleResponse) Reset()         { *m = MsgSettleResponse{} }
 func (m *MsgSettleResponse) String() string { return proto.CompactTextString(m) }
 func (*MsgSettleResponse) ProtoMessage()    {}
 func (*MsgSettleResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_4593d543b2e5c03c, []int{9}
+	return fileDescriptor_4593d543b2e5c03c, []int{21}
 }
 func (m *MsgSettleResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -564,6 +1207,18 @@ func init() {
 	proto.RegisterType((*MsgRequestWithdrawalResponse)(nil), "edge.dack.v1.MsgRequestWithdrawalResponse")
 	proto.RegisterType((*MsgAddClientKey)(nil), "edge.dack.v1.MsgAddClientKey")
 	proto.RegisterType((*MsgAddClientKeyResponse)(nil), "edge.dack.v1.MsgAddClientKeyResponse")
+	proto.RegisterType((*MsgUpdateClientKey)(nil), "edge.dack.v1.MsgUpdateClientKey")
+	proto.RegisterType((*MsgUpdateClientKeyResponse)(nil), "edge.dack.v1.MsgUpdateClientKeyResponse")
+	proto.RegisterType((*MsgRevokeClientKey)(nil), "edge.dack.v1.MsgRevokeClientKey")
+	proto.RegisterType((*MsgRevokeClientKeyResponse)(nil), "edge.dack.v1.MsgRevokeClientKeyResponse")
+	proto.RegisterType((*MsgPublishService)(nil), "edge.dack.v1.MsgPublishService")
+	proto.RegisterType((*MsgPublishServiceResponse)(nil), "edge.dack.v1.MsgPublishServiceResponse")
+	proto.RegisterType((*MsgUpdateService)(nil), "edge.dack.v1.MsgUpdateService")
+	proto.RegisterType((*MsgUpdateServiceResponse)(nil), "edge.dack.v1.MsgUpdateServiceResponse")
+	proto.RegisterType((*MsgTransferService)(nil), "edge.dack.v1.MsgTransferService")
+	proto.RegisterType((*MsgTransferServiceResponse)(nil), "edge.dack.v1.MsgTransferServiceResponse")
+	proto.RegisterType((*MsgRemoveService)(nil), "edge.dack.v1.MsgRemoveService")
+	proto.RegisterType((*MsgRemoveServiceResponse)(nil), "edge.dack.v1.MsgRemoveServiceResponse")
 	proto.RegisterType((*MsgSettle)(nil), "edge.dack.v1.MsgSettle")
 	proto.RegisterType((*MsgSettleResponse)(nil), "edge.dack.v1.MsgSettleResponse")
 }
@@ -571,62 +1226,87 @@ func init() {
 func init() { proto.RegisterFile("edge/dack/v1/tx.proto", fileDescriptor_4593d543b2e5c03c) }
 
 var fileDescriptor_4593d543b2e5c03c = []byte{
-	// 875 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x9c, 0x55, 0xcf, 0x6b, 0x1b, 0x47,
-	0x14, 0xf6, 0x5a, 0x3f, 0x5c, 0x3d, 0x0b, 0x8a, 0x17, 0xb9, 0x5e, 0x2b, 0xb5, 0x2c, 0x16, 0x1a,
-	0x8c, 0x20, 0xbb, 0xb6, 0x03, 0x0d, 0xb8, 0x39, 0xd4, 0x4a, 0x53, 0x10, 0x8d, 0xa0, 0xdd, 0xa4,
-	0x14, 0x7a, 0x11, 0xa3, 0x9d, 0xc9, 0x6a, 0x90, 0x76, 0x67, 0xbb, 0x33, 0xb2, 0xa2, 0x5b, 0xe9,
-	0xb1, 0xa7, 0x1e, 0xfa, 0x47, 0xe4, 0x68, 0x4a, 0xfa, 0x3f, 0xe4, 0x18, 0x42, 0x0f, 0xa1, 0x87,
-	0x50, 0xec, 0x83, 0xff, 0x8d, 0x32, 0x3f, 0xf4, 0xdb, 0x89, 0x49, 0x2e, 0xc6, 0xf3, 0xbd, 0xf7,
-	0xbe, 0xf7, 0xbe, 0x6f, 0xde, 0x8e, 0x60, 0x9b, 0xe0, 0x88, 0xf8, 0x18, 0x85, 0x7d, 0xff, 0xec,
-	0xc8, 0x17, 0xcf, 0xbc, 0x34, 0x63, 0x82, 0xd9, 0x65, 0x09, 0x7b, 0x12, 0xf6, 0xce, 0x8e, 0xaa,
-	0x5b, 0x28, 0xa6, 0x09, 0xf3, 0xd5, 0x5f, 0x9d, 0x50, 0xad, 0x85, 0x8c, 0xc7, 0x8c, 0xfb, 0x5d,
-	0xc4, 0x89, 0x7f, 0x76, 0xd4, 0x25, 0x02, 0x1d, 0xf9, 0x21, 0xa3, 0x89, 0x89, 0xef, 0x98, 0x78,
-	0xcc, 0x23, 0x49, 0x1c, 0xf3, 0xc8, 0x04, 0x76, 0x75, 0xa0, 0xa3, 0x4e, 0xbe, 0x3e, 0x4c, 0x6a,
-	0x16, 0x66, 0x51, 0xcd, 0x75, 0xa0, 0x12, 0xb1, 0x88, 0xe9, 0x02, 0xf9, 0x9f, 0x46, 0xdd, 0xbf,
-	0x2c, 0xf8, 0xb4, 0xcd, 0xa3, 0x1f, 0x53, 0x8c, 0x04, 0xf9, 0x1e, 0x65, 0x28, 0xe6, 0xf6, 0x97,
-	0x50, 0x42, 0x43, 0xd1, 0x63, 0x19, 0x15, 0x63, 0xc7, 0xaa, 0x5b, 0x07, 0xa5, 0xa6, 0xf3, 0xfa,
-	0xc5, 0x9d, 0x8a, 0xe9, 0x73, 0x8a, 0x71, 0x46, 0x38, 0x7f, 0x2c, 0x32, 0x9a, 0x44, 0xc1, 0x2c,
-	0xd5, 0xbe, 0x07, 0xc5, 0x54, 0x31, 0x38, 0xeb, 0x75, 0xeb, 0x60, 0xf3, 0xb8, 0xe2, 0xcd, 0x1b,
-	0xe0, 0x69, 0xf6, 0x66, 0xe9, 0xe5, 0xdb, 0xfd, 0xb5, 0xe7, 0x57, 0xe7, 0x0d, 0x2b, 0x30, 0xe9,
-	0x27, 0xde, 0x6f, 0x57, 0xe7, 0x8d, 0x19, 0xd1, 0xef, 0x57, 0xe7, 0x8d, 0x5b, 0x4a, 0xc6, 0x33,
-	0x2d, 0x64, 0x69, 0x40, 0x77, 0x17, 0x76, 0x96, 0xa0, 0x80, 0xf0, 0x94, 0x25, 0x9c, 0xb8, 0xff,
-	0x58, 0x00, 0x6d, 0x1e, 0x7d, 0x43, 0x52, 0xc6, 0xa9, 0xb0, 0x0f, 0xa1, 0xc8, 0x49, 0x82, 0x49,
-	0x76, 0xa3, 0x0e, 0x93, 0x67, 0x7b, 0x50, 0x60, 0xa3, 0x84, 0x64, 0x4a, 0xc3, 0xfb, 0x0a, 0x74,
-	0x9a, 0x7d, 0x1f, 0x8a, 0x28, 0x66, 0xc3, 0x44, 0x38, 0x39, 0x25, 0x7a, 0xd7, 0x33, 0xd9, 0xf2,
-	0x52, 0x3d, 0x73, 0xa9, 0xde, 0x03, 0x46, 0x93, 0x05, 0xe5, 0xba, 0xe6, 0xe4, 0xb6, 0x54, 0x6e,
-	0x5a, 0x4b, 0xd9, 0x9f, 0x2d, 0xc9, 0x36, 0x3a, 0xdc, 0xbb, 0x60, 0xcf, 0x4e, 0x13, 0xb1, 0xf6,
-	0x1e, 0x00, 0x0a, 0x43, 0x49, 0xd4, 0xa1, 0x58, 0x29, 0xcc, 0x07, 0x25, 0x83, 0xb4, 0xb0, 0xfb,
-	0xb7, 0x05, 0x95, 0x36, 0x8f, 0x02, 0xf2, 0xcb, 0x90, 0x70, 0xf1, 0x13, 0x15, 0x3d, 0x9c, 0xa1,
-	0x11, 0x1a, 0xcc, 0x34, 0x5a, 0x1f, 0xaa, 0x71, 0xfd, 0x23, 0x34, 0xfa, 0x52, 0xa3, 0x66, 0x92,
-	0x12, 0xeb, 0x4b, 0x12, 0x57, 0xc6, 0x73, 0xbf, 0x82, 0xcf, 0xaf, 0xc3, 0xa7, 0xb2, 0x6f, 0x41,
-	0x29, 0x45, 0x14, 0x77, 0x9e, 0x66, 0x2c, 0x36, 0xaa, 0x3f, 0x91, 0xc0, 0xb7, 0x19, 0x8b, 0xdd,
-	0x3f, 0xd7, 0xd5, 0x42, 0x9f, 0x62, 0xfc, 0x60, 0x40, 0x49, 0x22, 0xbe, 0x23, 0xe3, 0x0f, 0xd6,
-	0xbb, 0x07, 0x90, 0x0e, 0xbb, 0x03, 0x1a, 0x76, 0xfa, 0x64, 0xac, 0x34, 0x97, 0x83, 0x92, 0x46,
-	0x24, 0x5d, 0x05, 0x0a, 0x69, 0xc6, 0xd8, 0x53, 0x75, 0xe3, 0xe5, 0x40, 0x1f, 0xec, 0x1f, 0x60,
-	0x93, 0xa7, 0x24, 0xc1, 0x9d, 0x01, 0x8d, 0xa9, 0x70, 0xf2, 0xaa, 0xd5, 0xa1, 0xb4, 0xe3, 0xdf,
-	0xb7, 0xfb, 0xdb, 0xba, 0x1d, 0xc7, 0x7d, 0x8f, 0x32, 0x3f, 0x46, 0xa2, 0xe7, 0xb5, 0x12, 0xf1,
-	0xfa, 0xc5, 0x1d, 0x30, 0x73, 0xb4, 0x12, 0xa1, 0x5d, 0x03, 0x45, 0xf2, 0x48, 0x72, 0xc8, 0x39,
-	0x06, 0x88, 0x8b, 0x0e, 0x49, 0x59, 0xd8, 0x73, 0x0a, 0xfa, 0x7e, 0x25, 0xf2, 0x50, 0x02, 0x27,
-	0x8d, 0x45, 0x63, 0x97, 0x3f, 0x99, 0x79, 0x0b, 0xdc, 0x43, 0xf5, 0xc9, 0xcc, 0x43, 0x53, 0x3b,
-	0xb7, 0xa1, 0xd8, 0x27, 0xe3, 0xd9, 0x06, 0x15, 0xfa, 0x64, 0xdc, 0xc2, 0xee, 0x1b, 0x0b, 0x4a,
-	0x6d, 0x1e, 0x3d, 0x26, 0x42, 0x0c, 0x88, 0x7d, 0x0c, 0x1b, 0x66, 0xb1, 0x6e, 0x34, 0x71, 0x92,
-	0x28, 0xef, 0x69, 0xc4, 0xb2, 0x3e, 0xc9, 0x24, 0xf7, 0xba, 0xbe, 0x27, 0x0d, 0xb4, 0xb0, 0x34,
-	0x51, 0xcb, 0xca, 0xe9, 0xa6, 0xea, 0x60, 0xdf, 0x87, 0x3c, 0x0a, 0xfb, 0xdc, 0xc9, 0xd7, 0x73,
-	0x07, 0x9b, 0xc7, 0x7b, 0x8b, 0x0f, 0xc8, 0x69, 0xd8, 0x4f, 0xd8, 0x68, 0x20, 0xb1, 0x98, 0x24,
-	0x62, 0x7e, 0xd7, 0x54, 0x95, 0xfe, 0x9a, 0x26, 0xed, 0xa5, 0x25, 0xdb, 0x4b, 0x96, 0x68, 0x31,
-	0xee, 0x23, 0xd8, 0x9a, 0x1e, 0xa6, 0x36, 0xdc, 0x83, 0x8d, 0x8c, 0xf0, 0xe1, 0x40, 0x70, 0xc7,
-	0x52, 0xdd, 0x77, 0x56, 0xba, 0x07, 0x2a, 0xde, 0xcc, 0xcb, 0xbe, 0xc1, 0x24, 0xfb, 0xf8, 0x79,
-	0x0e, 0x72, 0x6d, 0x1e, 0xd9, 0x4f, 0xa0, 0xbc, 0xf0, 0x8c, 0x2e, 0x4d, 0xbf, 0xf4, 0x62, 0x55,
-	0xbf, 0x78, 0x6f, 0x78, 0x3a, 0xd6, 0x43, 0xd8, 0x98, 0x3c, 0x66, 0xce, 0x4a, 0x85, 0x89, 0x54,
-	0xeb, 0xef, 0x8a, 0x4c, 0x69, 0x42, 0xd8, 0x5a, 0x7d, 0x07, 0xdc, 0x95, 0xb2, 0x95, 0x9c, 0x6a,
-	0xe3, 0xe6, 0x9c, 0x69, 0x93, 0x27, 0x50, 0x5e, 0xf8, 0xee, 0x56, 0x1d, 0x98, 0x0f, 0x5f, 0xe3,
-	0xc0, 0xb5, 0xfb, 0xd9, 0x84, 0xa2, 0x59, 0xc2, 0x9d, 0x95, 0x02, 0x1d, 0xa8, 0xee, 0xbf, 0x23,
-	0x30, 0xe1, 0xa8, 0x16, 0x7e, 0x95, 0x6b, 0xd2, 0xfc, 0xfa, 0xe5, 0x45, 0xcd, 0x7a, 0x75, 0x51,
-	0xb3, 0xfe, 0xbb, 0xa8, 0x59, 0x7f, 0x5c, 0xd6, 0xd6, 0x5e, 0x5d, 0xd6, 0xd6, 0xde, 0x5c, 0xd6,
-	0xd6, 0x7e, 0xbe, 0x1d, 0x51, 0xd1, 0x1b, 0x76, 0xbd, 0x90, 0xc5, 0xbe, 0xe4, 0x0a, 0x7b, 0x88,
-	0x26, 0xfe, 0xfc, 0xfa, 0x88, 0x71, 0x4a, 0x78, 0xb7, 0xa8, 0x7e, 0x36, 0xef, 0xfe, 0x1f, 0x00,
-	0x00, 0xff, 0xff, 0x31, 0x0a, 0x18, 0x6f, 0xf3, 0x07, 0x00, 0x00,
+	// 1265 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xb4, 0x57, 0x4d, 0x6f, 0xdb, 0x46,
+	0x13, 0x36, 0xf5, 0x65, 0x6b, 0xe3, 0x24, 0x6f, 0x08, 0xf9, 0xb5, 0x2c, 0xdb, 0xb2, 0x40, 0xa0,
+	0xae, 0xe1, 0xd6, 0xa4, 0x2d, 0xa3, 0x0d, 0xa0, 0xe4, 0x50, 0x3b, 0x4d, 0x51, 0xa1, 0x11, 0x9a,
+	0xd2, 0x2e, 0x0c, 0x04, 0x28, 0x04, 0x9a, 0x5c, 0x53, 0x84, 0x44, 0x2e, 0xcb, 0x5d, 0x49, 0xd1,
+	0xad, 0xe8, 0x31, 0x87, 0x22, 0x87, 0xfe, 0x88, 0x1e, 0x8d, 0x22, 0xbd, 0xf6, 0x9c, 0xde, 0x82,
+	0xb4, 0x87, 0xa0, 0x87, 0xa0, 0xb0, 0x0f, 0xfe, 0x13, 0x3d, 0x14, 0xbb, 0x4b, 0x51, 0xfc, 0x90,
+	0x2c, 0xd8, 0x48, 0x2e, 0x86, 0xf6, 0x99, 0xd9, 0x99, 0x79, 0x9e, 0xdd, 0x1d, 0x8e, 0xc1, 0x02,
+	0x34, 0x4c, 0xa8, 0x18, 0x9a, 0xde, 0x56, 0x7a, 0x3b, 0x0a, 0x79, 0x2a, 0xbb, 0x1e, 0x22, 0x48,
+	0x9c, 0xa7, 0xb0, 0x4c, 0x61, 0xb9, 0xb7, 0x53, 0xba, 0xa3, 0xd9, 0x96, 0x83, 0x14, 0xf6, 0x97,
+	0x3b, 0x94, 0xca, 0x3a, 0xc2, 0x36, 0xc2, 0xca, 0xb1, 0x86, 0xa1, 0xd2, 0xdb, 0x39, 0x86, 0x44,
+	0xdb, 0x51, 0x74, 0x64, 0x39, 0xbe, 0x7d, 0xd1, 0xb7, 0xdb, 0xd8, 0xa4, 0x81, 0x6d, 0x6c, 0xfa,
+	0x86, 0x25, 0x6e, 0x68, 0xb2, 0x95, 0xc2, 0x17, 0xc3, 0x3d, 0x91, 0x5a, 0x58, 0x72, 0x6e, 0x28,
+	0x98, 0xc8, 0x44, 0x7c, 0x03, 0xfd, 0xc5, 0x51, 0xe9, 0x57, 0x01, 0xdc, 0x6e, 0x60, 0xf3, 0x5b,
+	0xd7, 0xd0, 0x08, 0x7c, 0xac, 0x79, 0x9a, 0x8d, 0xc5, 0x4f, 0x41, 0x5e, 0xeb, 0x92, 0x16, 0xf2,
+	0x2c, 0x32, 0x28, 0x0a, 0x15, 0x61, 0x23, 0xbf, 0x5f, 0x7c, 0xfd, 0x62, 0xab, 0xe0, 0xe7, 0xd9,
+	0x33, 0x0c, 0x0f, 0x62, 0x7c, 0x40, 0x3c, 0xcb, 0x31, 0xd5, 0x91, 0xab, 0x78, 0x17, 0xe4, 0x5c,
+	0x16, 0xa1, 0x98, 0xaa, 0x08, 0x1b, 0x37, 0xaa, 0x05, 0x39, 0x2c, 0x80, 0xcc, 0xa3, 0xef, 0xe7,
+	0x5f, 0xbe, 0x5d, 0x9b, 0xf9, 0xe5, 0xe2, 0x74, 0x53, 0x50, 0x7d, 0xf7, 0x9a, 0xfc, 0xe3, 0xc5,
+	0xe9, 0xe6, 0x28, 0xd0, 0xb3, 0x8b, 0xd3, 0xcd, 0x65, 0x46, 0xe3, 0x29, 0x27, 0x12, 0x2b, 0x50,
+	0x5a, 0x02, 0x8b, 0x31, 0x48, 0x85, 0xd8, 0x45, 0x0e, 0x86, 0xd2, 0x5f, 0x02, 0x00, 0x0d, 0x6c,
+	0x7e, 0x0e, 0x5d, 0x84, 0x2d, 0x22, 0x6e, 0x83, 0x1c, 0x86, 0x8e, 0x01, 0xbd, 0xa9, 0x3c, 0x7c,
+	0x3f, 0x51, 0x06, 0x59, 0xd4, 0x77, 0xa0, 0xc7, 0x38, 0x5c, 0xb6, 0x81, 0xbb, 0x89, 0xf7, 0x41,
+	0x4e, 0xb3, 0x51, 0xd7, 0x21, 0xc5, 0x34, 0x23, 0xbd, 0x24, 0xfb, 0xde, 0xf4, 0x50, 0x65, 0xff,
+	0x50, 0xe5, 0x07, 0xc8, 0x72, 0x22, 0xcc, 0xf9, 0x9e, 0xda, 0x3a, 0x65, 0xee, 0xa7, 0xa6, 0xb4,
+	0xff, 0x1f, 0xa3, 0xed, 0xf3, 0x90, 0x76, 0x81, 0x38, 0x5a, 0x0d, 0xc9, 0x8a, 0xab, 0x00, 0x68,
+	0xba, 0x4e, 0x03, 0x35, 0x2d, 0x83, 0x31, 0xcc, 0xa8, 0x79, 0x1f, 0xa9, 0x1b, 0xd2, 0x6f, 0x02,
+	0x28, 0x34, 0xb0, 0xa9, 0xc2, 0xef, 0xbb, 0x10, 0x93, 0x23, 0x8b, 0xb4, 0x0c, 0x4f, 0xeb, 0x6b,
+	0x9d, 0x11, 0x47, 0xe1, 0xaa, 0x1c, 0x53, 0xd7, 0xe0, 0xa8, 0x50, 0x8e, 0x3c, 0x12, 0xa5, 0x58,
+	0x89, 0x51, 0x4c, 0x94, 0x27, 0xdd, 0x03, 0x2b, 0xe3, 0xf0, 0x80, 0xf6, 0x32, 0xc8, 0xbb, 0x9a,
+	0x65, 0x34, 0x4f, 0x3c, 0x64, 0xfb, 0xac, 0xe7, 0x28, 0xf0, 0x85, 0x87, 0x6c, 0xe9, 0xe7, 0x14,
+	0xbb, 0xd0, 0x7b, 0x86, 0xf1, 0xa0, 0x63, 0x41, 0x87, 0x7c, 0x05, 0x07, 0x57, 0xe6, 0xbb, 0x0a,
+	0x80, 0xdb, 0x3d, 0xee, 0x58, 0x7a, 0xb3, 0x0d, 0x07, 0x8c, 0xf3, 0xbc, 0x9a, 0xe7, 0x08, 0x0d,
+	0x57, 0x00, 0x59, 0xd7, 0x43, 0xe8, 0x84, 0x9d, 0xf8, 0xbc, 0xca, 0x17, 0xe2, 0x37, 0xe0, 0x06,
+	0x76, 0xa1, 0x63, 0x34, 0x3b, 0x96, 0x6d, 0x91, 0x62, 0x86, 0xa5, 0xda, 0xa6, 0x72, 0xfc, 0xfd,
+	0x76, 0x6d, 0x81, 0xa7, 0xc3, 0x46, 0x5b, 0xb6, 0x90, 0x62, 0x6b, 0xa4, 0x25, 0xd7, 0x1d, 0xf2,
+	0xfa, 0xc5, 0x16, 0xf0, 0xeb, 0xa8, 0x3b, 0x84, 0xab, 0x06, 0x58, 0x90, 0x47, 0x34, 0x06, 0xad,
+	0xa3, 0xa3, 0x61, 0xd2, 0x84, 0x2e, 0xd2, 0x5b, 0xc5, 0x2c, 0x3f, 0x5f, 0x8a, 0x3c, 0xa4, 0x40,
+	0x6d, 0x33, 0x2a, 0x6c, 0xfc, 0xc9, 0x84, 0x25, 0x90, 0xb6, 0xd9, 0x93, 0x09, 0x43, 0x81, 0x9c,
+	0x0b, 0x20, 0xd7, 0x86, 0x83, 0xd1, 0x0d, 0xca, 0xb6, 0xe1, 0xa0, 0x6e, 0x48, 0xff, 0x0a, 0xec,
+	0xce, 0xf1, 0x57, 0x76, 0x7d, 0x2d, 0x47, 0xd1, 0x53, 0xa1, 0xe8, 0x71, 0xb5, 0xd2, 0xef, 0x5c,
+	0xad, 0x4c, 0x5c, 0xad, 0xad, 0xa8, 0x5a, 0xe5, 0xb1, 0x0d, 0x66, 0x24, 0xd8, 0x0a, 0x28, 0x25,
+	0xd1, 0xa0, 0xcd, 0x3c, 0xe3, 0xe2, 0xa8, 0xb0, 0x87, 0xda, 0xef, 0x5c, 0x9c, 0x69, 0xa5, 0xc6,
+	0xb2, 0x4a, 0xf7, 0x58, 0xa9, 0x31, 0x34, 0xdc, 0x24, 0x42, 0xb2, 0x08, 0x31, 0x59, 0xa4, 0xdf,
+	0x05, 0x70, 0xa7, 0x81, 0xcd, 0xc7, 0xf4, 0x76, 0xe3, 0xd6, 0x01, 0xf4, 0x7a, 0x96, 0x0e, 0xaf,
+	0x4c, 0x44, 0x04, 0x19, 0x47, 0xb3, 0x21, 0x6f, 0x9a, 0x2a, 0xfb, 0x4d, 0x9f, 0xa9, 0x8e, 0x0c,
+	0xd8, 0x6c, 0x69, 0xb8, 0xe5, 0x3f, 0x95, 0x39, 0x0a, 0x7c, 0xa9, 0xe1, 0x96, 0x58, 0x02, 0x73,
+	0x1e, 0x74, 0x3b, 0x96, 0xae, 0x61, 0x76, 0x54, 0x37, 0xd5, 0x60, 0x5d, 0xfb, 0x38, 0x4a, 0x7f,
+	0x35, 0x46, 0x3f, 0x5a, 0xaa, 0x54, 0x03, 0x4b, 0x09, 0x30, 0x4c, 0x1e, 0x73, 0x28, 0xd4, 0x21,
+	0x7d, 0xa4, 0x6e, 0x48, 0xcf, 0x53, 0xe0, 0x7f, 0xc1, 0x29, 0x5f, 0x97, 0x7b, 0x34, 0x47, 0x2a,
+	0x96, 0x23, 0x90, 0x26, 0x3d, 0x49, 0x9a, 0xcc, 0x25, 0xd2, 0x64, 0xa3, 0xd2, 0x88, 0xbb, 0x20,
+	0x87, 0x89, 0x46, 0xba, 0xb8, 0x98, 0xab, 0x08, 0x1b, 0xb7, 0xaa, 0xcb, 0xd1, 0x4f, 0xac, 0x4f,
+	0xe1, 0x80, 0xb9, 0xa8, 0xbe, 0x6b, 0xed, 0xa3, 0xa8, 0x9e, 0x2b, 0x63, 0x6f, 0xfe, 0x50, 0xce,
+	0x6d, 0x50, 0x8c, 0x63, 0x81, 0x9a, 0x05, 0x90, 0x0d, 0xdf, 0x22, 0xbe, 0x90, 0xfe, 0xe0, 0x6f,
+	0xe1, 0xd0, 0xd3, 0x1c, 0x7c, 0x02, 0xbd, 0xf7, 0x24, 0xe3, 0x27, 0x20, 0xef, 0xc0, 0x7e, 0x93,
+	0x87, 0x4c, 0x4f, 0x09, 0x39, 0xe7, 0xc0, 0xfe, 0xd7, 0xd4, 0x73, 0xda, 0x53, 0x8a, 0x15, 0x2d,
+	0x55, 0xd9, 0x53, 0x8a, 0xa1, 0x53, 0xf8, 0xff, 0x24, 0xb0, 0x4b, 0xa4, 0x42, 0x1b, 0xf5, 0xde,
+	0xd3, 0x25, 0x9a, 0x76, 0x84, 0x91, 0xdc, 0xfe, 0x11, 0x46, 0xb0, 0x29, 0x14, 0xde, 0x08, 0x20,
+	0xdf, 0xc0, 0xe6, 0x01, 0x24, 0xa4, 0x03, 0xc5, 0x2a, 0x98, 0xf5, 0x87, 0x88, 0xa9, 0xd5, 0x0f,
+	0x1d, 0xe9, 0x8d, 0xee, 0x23, 0xaf, 0x0d, 0xbd, 0x51, 0xf9, 0x73, 0x1c, 0xa8, 0x1b, 0xa3, 0xa4,
+	0xe9, 0x50, 0x52, 0xf1, 0x3e, 0xc8, 0x68, 0x7a, 0x9b, 0x3e, 0xff, 0xf4, 0xc6, 0x8d, 0xea, 0x6a,
+	0xf4, 0x26, 0xef, 0xe9, 0x6d, 0x07, 0xf5, 0x3b, 0x14, 0xb3, 0xa1, 0x43, 0xc2, 0x73, 0x05, 0xdb,
+	0xc5, 0x27, 0xa7, 0x61, 0x7a, 0xaa, 0xc9, 0x42, 0x4c, 0x13, 0x4e, 0x46, 0x7a, 0xc4, 0xda, 0x1b,
+	0x5f, 0x04, 0x2a, 0xdc, 0x05, 0xb3, 0x1e, 0xc4, 0xdd, 0x0e, 0xc1, 0x45, 0x81, 0x65, 0x5f, 0x4c,
+	0x64, 0x57, 0x99, 0x7d, 0x3f, 0x43, 0xf3, 0xaa, 0x43, 0xef, 0xea, 0x9f, 0xb3, 0x20, 0xdd, 0xc0,
+	0xa6, 0x78, 0x08, 0xe6, 0x23, 0x23, 0x73, 0xac, 0xfa, 0xd8, 0x74, 0x5a, 0xfa, 0xe0, 0x52, 0x73,
+	0x50, 0xd6, 0x43, 0x30, 0x3b, 0x1c, 0x5c, 0x8b, 0x89, 0x1d, 0xbe, 0xa5, 0x54, 0x99, 0x64, 0x09,
+	0xc2, 0xe8, 0xe0, 0x4e, 0x72, 0xe6, 0x93, 0x12, 0xdb, 0x12, 0x3e, 0xa5, 0xcd, 0xe9, 0x3e, 0x41,
+	0x92, 0x43, 0x30, 0x1f, 0x99, 0xb1, 0x92, 0x0a, 0x84, 0xcd, 0x63, 0x14, 0x18, 0x3b, 0x8b, 0x7c,
+	0x07, 0x6e, 0xc7, 0x07, 0x8e, 0xca, 0x04, 0xed, 0x46, 0xb1, 0x37, 0xa6, 0x79, 0x84, 0xc3, 0xc7,
+	0x3f, 0xd9, 0x95, 0x31, 0x9c, 0x23, 0x1e, 0x63, 0xc2, 0x4f, 0xfa, 0xd4, 0x3e, 0x01, 0xb7, 0x62,
+	0xdf, 0xd1, 0xb5, 0xc4, 0xde, 0xa8, 0x43, 0xe9, 0xc3, 0x29, 0x0e, 0x41, 0xec, 0x23, 0x70, 0x33,
+	0xfa, 0x99, 0x2a, 0x4f, 0x60, 0x3d, 0x8c, 0xbc, 0x7e, 0xb9, 0x3d, 0xac, 0x49, 0xbc, 0x75, 0x27,
+	0x35, 0x89, 0x79, 0x8c, 0xd1, 0x64, 0x52, 0xcf, 0x3c, 0x02, 0x37, 0xa3, 0x9d, 0xb1, 0x3c, 0x46,
+	0xce, 0x90, 0x7d, 0x4c, 0xdd, 0xe3, 0x3b, 0xd9, 0x3e, 0xc8, 0xf9, 0xfd, 0x6a, 0x31, 0xb1, 0x83,
+	0x1b, 0x4a, 0x6b, 0x13, 0x0c, 0xc3, 0x18, 0xa5, 0xec, 0x0f, 0xb4, 0xa3, 0xec, 0x7f, 0xf6, 0xf2,
+	0xac, 0x2c, 0xbc, 0x3a, 0x2b, 0x0b, 0xff, 0x9c, 0x95, 0x85, 0xe7, 0xe7, 0xe5, 0x99, 0x57, 0xe7,
+	0xe5, 0x99, 0x37, 0xe7, 0xe5, 0x99, 0x27, 0xeb, 0xa6, 0x45, 0x5a, 0xdd, 0x63, 0x59, 0x47, 0xb6,
+	0x42, 0x63, 0xe9, 0x2d, 0xcd, 0x72, 0x94, 0x70, 0xa7, 0x21, 0x03, 0x17, 0xe2, 0xe3, 0x1c, 0xfb,
+	0x6f, 0x7a, 0xf7, 0xbf, 0x00, 0x00, 0x00, 0xff, 0xff, 0x33, 0x73, 0x24, 0xf9, 0x0a, 0x10, 0x00,
+	0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -649,6 +1329,18 @@ type MsgClient interface {
 	RequestWithdrawal(ctx context.Context, in *MsgRequestWithdrawal, opts ...grpc.CallOption) (*MsgRequestWithdrawalResponse, error)
 	// AddClientKey registers a key that can acknowledge on behalf of the sender's account.
 	AddClientKey(ctx context.Context, in *MsgAddClientKey, opts ...grpc.CallOption) (*MsgAddClientKeyResponse, error)
+	// UpdateClientKey changes the spend limit and the last epoch of a key, from the next epoch on.
+	UpdateClientKey(ctx context.Context, in *MsgUpdateClientKey, opts ...grpc.CallOption) (*MsgUpdateClientKeyResponse, error)
+	// RevokeClientKey ends a key with the current epoch.
+	RevokeClientKey(ctx context.Context, in *MsgRevokeClientKey, opts ...grpc.CallOption) (*MsgRevokeClientKeyResponse, error)
+	// PublishService publishes a function against a deposit.
+	PublishService(ctx context.Context, in *MsgPublishService, opts ...grpc.CallOption) (*MsgPublishServiceResponse, error)
+	// UpdateService changes name, code, replicas and status of a service; all but the name from the next epoch on.
+	UpdateService(ctx context.Context, in *MsgUpdateService, opts ...grpc.CallOption) (*MsgUpdateServiceResponse, error)
+	// TransferService gives a service, its deposit and what it earns to another owner, from the next epoch on.
+	TransferService(ctx context.Context, in *MsgTransferService, opts ...grpc.CallOption) (*MsgTransferServiceResponse, error)
+	// RemoveService ends a service with the current epoch, for good, and returns its deposit.
+	RemoveService(ctx context.Context, in *MsgRemoveService, opts ...grpc.CallOption) (*MsgRemoveServiceResponse, error)
 	// Settle submits acknowledgements of one worker and one epoch.
 	Settle(ctx context.Context, in *MsgSettle, opts ...grpc.CallOption) (*MsgSettleResponse, error)
 }
@@ -697,6 +1389,60 @@ func (c *msgClient) AddClientKey(ctx context.Context, in *MsgAddClientKey, opts 
 	return out, nil
 }
 
+func (c *msgClient) UpdateClientKey(ctx context.Context, in *MsgUpdateClientKey, opts ...grpc.CallOption) (*MsgUpdateClientKeyResponse, error) {
+	out := new(MsgUpdateClientKeyResponse)
+	err := c.cc.Invoke(ctx, "/edge.dack.v1.Msg/UpdateClientKey", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) RevokeClientKey(ctx context.Context, in *MsgRevokeClientKey, opts ...grpc.CallOption) (*MsgRevokeClientKeyResponse, error) {
+	out := new(MsgRevokeClientKeyResponse)
+	err := c.cc.Invoke(ctx, "/edge.dack.v1.Msg/RevokeClientKey", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) PublishService(ctx context.Context, in *MsgPublishService, opts ...grpc.CallOption) (*MsgPublishServiceResponse, error) {
+	out := new(MsgPublishServiceResponse)
+	err := c.cc.Invoke(ctx, "/edge.dack.v1.Msg/PublishService", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) UpdateService(ctx context.Context, in *MsgUpdateService, opts ...grpc.CallOption) (*MsgUpdateServiceResponse, error) {
+	out := new(MsgUpdateServiceResponse)
+	err := c.cc.Invoke(ctx, "/edge.dack.v1.Msg/UpdateService", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) TransferService(ctx context.Context, in *MsgTransferService, opts ...grpc.CallOption) (*MsgTransferServiceResponse, error) {
+	out := new(MsgTransferServiceResponse)
+	err := c.cc.Invoke(ctx, "/edge.dack.v1.Msg/TransferService", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) RemoveService(ctx context.Context, in *MsgRemoveService, opts ...grpc.CallOption) (*MsgRemoveServiceResponse, error) {
+	out := new(MsgRemoveServiceResponse)
+	err := c.cc.Invoke(ctx, "/edge.dack.v1.Msg/RemoveService", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *msgClient) Settle(ctx context.Context, in *MsgSettle, opts ...grpc.CallOption) (*MsgSettleResponse, error) {
 	out := new(MsgSettleResponse)
 	err := c.cc.Invoke(ctx, "/edge.dack.v1.Msg/Settle", in, out, opts...)
@@ -716,6 +1462,18 @@ type MsgServer interface {
 	RequestWithdrawal(context.Context, *MsgRequestWithdrawal) (*MsgRequestWithdrawalResponse, error)
 	// AddClientKey registers a key that can acknowledge on behalf of the sender's account.
 	AddClientKey(context.Context, *MsgAddClientKey) (*MsgAddClientKeyResponse, error)
+	// UpdateClientKey changes the spend limit and the last epoch of a key, from the next epoch on.
+	UpdateClientKey(context.Context, *MsgUpdateClientKey) (*MsgUpdateClientKeyResponse, error)
+	// RevokeClientKey ends a key with the current epoch.
+	RevokeClientKey(context.Context, *MsgRevokeClientKey) (*MsgRevokeClientKeyResponse, error)
+	// PublishService publishes a function against a deposit.
+	PublishService(context.Context, *MsgPublishService) (*MsgPublishServiceResponse, error)
+	// UpdateService changes name, code, replicas and status of a service; all but the name from the next epoch on.
+	UpdateService(context.Context, *MsgUpdateService) (*MsgUpdateServiceResponse, error)
+	// TransferService gives a service, its deposit and what it earns to another owner, from the next epoch on.
+	TransferService(context.Context, *MsgTransferService) (*MsgTransferServiceResponse, error)
+	// RemoveService ends a service with the current epoch, for good, and returns its deposit.
+	RemoveService(context.Context, *MsgRemoveService) (*MsgRemoveServiceResponse, error)
 	// Settle submits acknowledgements of one worker and one epoch.
 	Settle(context.Context, *MsgSettle) (*MsgSettleResponse, error)
 }
@@ -735,6 +1493,24 @@ func (*UnimplementedMsgServer) RequestWithdrawal(ctx context.Context, req *MsgRe
 }
 func (*UnimplementedMsgServer) AddClientKey(ctx context.Context, req *MsgAddClientKey) (*MsgAddClientKeyResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method AddClientKey not implemented")
+}
+func (*UnimplementedMsgServer) UpdateClientKey(ctx context.Context, req *MsgUpdateClientKey) (*MsgUpdateClientKeyResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method UpdateClientKey not implemented")
+}
+func (*UnimplementedMsgServer) RevokeClientKey(ctx context.Context, req *MsgRevokeClientKey) (*MsgRevokeClientKeyResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RevokeClientKey not implemented")
+}
+func (*UnimplementedMsgServer) PublishService(ctx context.Context, req *MsgPublishService) (*MsgPublishServiceResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method PublishService not implemented")
+}
+func (*UnimplementedMsgServer) UpdateService(ctx context.Context, req *MsgUpdateService) (*MsgUpdateServiceResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method UpdateService not implemented")
+}
+func (*UnimplementedMsgServer) TransferService(ctx context.Context, req *MsgTransferService) (*MsgTransferServiceResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method TransferService not implemented")
+}
+func (*UnimplementedMsgServer) RemoveService(ctx context.Context, req *MsgRemoveService) (*MsgRemoveServiceResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RemoveService not implemented")
 }
 func (*UnimplementedMsgServer) Settle(ctx context.Context, req *MsgSettle) (*MsgSettleResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Settle not implemented")
@@ -816,6 +1592,114 @@ func _Msg_AddClientKey_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Msg_UpdateClientKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgUpdateClientKey)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).UpdateClientKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.dack.v1.Msg/UpdateClientKey",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).UpdateClientKey(ctx, req.(*MsgUpdateClientKey))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_RevokeClientKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgRevokeClientKey)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).RevokeClientKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.dack.v1.Msg/RevokeClientKey",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).RevokeClientKey(ctx, req.(*MsgRevokeClientKey))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_PublishService_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgPublishService)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).PublishService(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.dack.v1.Msg/PublishService",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).PublishService(ctx, req.(*MsgPublishService))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_UpdateService_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgUpdateService)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).UpdateService(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.dack.v1.Msg/UpdateService",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).UpdateService(ctx, req.(*MsgUpdateService))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_TransferService_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgTransferService)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).TransferService(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.dack.v1.Msg/TransferService",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).TransferService(ctx, req.(*MsgTransferService))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_RemoveService_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgRemoveService)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).RemoveService(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.dack.v1.Msg/RemoveService",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).RemoveService(ctx, req.(*MsgRemoveService))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Msg_Settle_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(MsgSettle)
 	if err := dec(in); err != nil {
@@ -854,6 +1738,30 @@ var _Msg_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AddClientKey",
 			Handler:    _Msg_AddClientKey_Handler,
+		},
+		{
+			MethodName: "UpdateClientKey",
+			Handler:    _Msg_UpdateClientKey_Handler,
+		},
+		{
+			MethodName: "RevokeClientKey",
+			Handler:    _Msg_RevokeClientKey_Handler,
+		},
+		{
+			MethodName: "PublishService",
+			Handler:    _Msg_PublishService_Handler,
+		},
+		{
+			MethodName: "UpdateService",
+			Handler:    _Msg_UpdateService_Handler,
+		},
+		{
+			MethodName: "TransferService",
+			Handler:    _Msg_TransferService_Handler,
+		},
+		{
+			MethodName: "RemoveService",
+			Handler:    _Msg_RemoveService_Handler,
 		},
 		{
 			MethodName: "Settle",
@@ -1157,6 +2065,439 @@ func (m *MsgAddClientKeyResponse) MarshalToSizedBuffer(dAtA []byte) (int, error)
 	return len(dAtA) - i, nil
 }
 
+func (m *MsgUpdateClientKey) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgUpdateClientKey) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgUpdateClientKey) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.LastEpoch != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.LastEpoch))
+		i--
+		dAtA[i] = 0x20
+	}
+	{
+		size := m.SpendLimit.Size()
+		i -= size
+		if _, err := m.SpendLimit.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintTx(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x1a
+	if m.KeyId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.KeyId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Owner) > 0 {
+		i -= len(m.Owner)
+		copy(dAtA[i:], m.Owner)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Owner)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgUpdateClientKeyResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgUpdateClientKeyResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgUpdateClientKeyResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRevokeClientKey) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRevokeClientKey) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRevokeClientKey) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.KeyId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.KeyId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Owner) > 0 {
+		i -= len(m.Owner)
+		copy(dAtA[i:], m.Owner)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Owner)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRevokeClientKeyResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRevokeClientKeyResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRevokeClientKeyResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.LastEpoch != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.LastEpoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgPublishService) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgPublishService) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgPublishService) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Replicas != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Replicas))
+		i--
+		dAtA[i] = 0x20
+	}
+	if len(m.CodeHash) > 0 {
+		i -= len(m.CodeHash)
+		copy(dAtA[i:], m.CodeHash)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.CodeHash)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Name) > 0 {
+		i -= len(m.Name)
+		copy(dAtA[i:], m.Name)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Name)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Owner) > 0 {
+		i -= len(m.Owner)
+		copy(dAtA[i:], m.Owner)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Owner)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgPublishServiceResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgPublishServiceResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgPublishServiceResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.ServiceId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.ServiceId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgUpdateService) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgUpdateService) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgUpdateService) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Status != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Status))
+		i--
+		dAtA[i] = 0x30
+	}
+	if m.Replicas != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Replicas))
+		i--
+		dAtA[i] = 0x28
+	}
+	if len(m.CodeHash) > 0 {
+		i -= len(m.CodeHash)
+		copy(dAtA[i:], m.CodeHash)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.CodeHash)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if len(m.Name) > 0 {
+		i -= len(m.Name)
+		copy(dAtA[i:], m.Name)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Name)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.ServiceId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.ServiceId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Owner) > 0 {
+		i -= len(m.Owner)
+		copy(dAtA[i:], m.Owner)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Owner)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgUpdateServiceResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgUpdateServiceResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgUpdateServiceResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgTransferService) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgTransferService) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgTransferService) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.NewOwner) > 0 {
+		i -= len(m.NewOwner)
+		copy(dAtA[i:], m.NewOwner)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.NewOwner)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.ServiceId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.ServiceId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Owner) > 0 {
+		i -= len(m.Owner)
+		copy(dAtA[i:], m.Owner)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Owner)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgTransferServiceResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgTransferServiceResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgTransferServiceResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRemoveService) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRemoveService) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRemoveService) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.ServiceId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.ServiceId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Owner) > 0 {
+		i -= len(m.Owner)
+		copy(dAtA[i:], m.Owner)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Owner)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRemoveServiceResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRemoveServiceResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRemoveServiceResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
 func (m *MsgSettle) Marshal() (dAtA []byte, err error) {
 	size := m.Size()
 	dAtA = make([]byte, size)
@@ -1375,6 +2716,202 @@ func (m *MsgAddClientKeyResponse) Size() (n int) {
 	_ = l
 	if m.KeyId != 0 {
 		n += 1 + sovTx(uint64(m.KeyId))
+	}
+	return n
+}
+
+func (m *MsgUpdateClientKey) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Owner)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.KeyId != 0 {
+		n += 1 + sovTx(uint64(m.KeyId))
+	}
+	l = m.SpendLimit.Size()
+	n += 1 + l + sovTx(uint64(l))
+	if m.LastEpoch != 0 {
+		n += 1 + sovTx(uint64(m.LastEpoch))
+	}
+	return n
+}
+
+func (m *MsgUpdateClientKeyResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgRevokeClientKey) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Owner)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.KeyId != 0 {
+		n += 1 + sovTx(uint64(m.KeyId))
+	}
+	return n
+}
+
+func (m *MsgRevokeClientKeyResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.LastEpoch != 0 {
+		n += 1 + sovTx(uint64(m.LastEpoch))
+	}
+	return n
+}
+
+func (m *MsgPublishService) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Owner)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.Name)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.CodeHash)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Replicas != 0 {
+		n += 1 + sovTx(uint64(m.Replicas))
+	}
+	return n
+}
+
+func (m *MsgPublishServiceResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.ServiceId != 0 {
+		n += 1 + sovTx(uint64(m.ServiceId))
+	}
+	return n
+}
+
+func (m *MsgUpdateService) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Owner)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.ServiceId != 0 {
+		n += 1 + sovTx(uint64(m.ServiceId))
+	}
+	l = len(m.Name)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.CodeHash)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Replicas != 0 {
+		n += 1 + sovTx(uint64(m.Replicas))
+	}
+	if m.Status != 0 {
+		n += 1 + sovTx(uint64(m.Status))
+	}
+	return n
+}
+
+func (m *MsgUpdateServiceResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovTx(uint64(m.Epoch))
+	}
+	return n
+}
+
+func (m *MsgTransferService) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Owner)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.ServiceId != 0 {
+		n += 1 + sovTx(uint64(m.ServiceId))
+	}
+	l = len(m.NewOwner)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgTransferServiceResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovTx(uint64(m.Epoch))
+	}
+	return n
+}
+
+func (m *MsgRemoveService) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Owner)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.ServiceId != 0 {
+		n += 1 + sovTx(uint64(m.ServiceId))
+	}
+	return n
+}
+
+func (m *MsgRemoveServiceResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovTx(uint64(m.Epoch))
 	}
 	return n
 }
@@ -2237,6 +3774,1262 @@ func (m *MsgAddClientKeyResponse) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.KeyId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgUpdateClientKey) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgUpdateClientKey: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgUpdateClientKey: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Owner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KeyId", wireType)
+			}
+			m.KeyId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.KeyId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SpendLimit", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.SpendLimit.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LastEpoch", wireType)
+			}
+			m.LastEpoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.LastEpoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgUpdateClientKeyResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgUpdateClientKeyResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgUpdateClientKeyResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRevokeClientKey) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRevokeClientKey: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRevokeClientKey: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Owner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KeyId", wireType)
+			}
+			m.KeyId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.KeyId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRevokeClientKeyResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRevokeClientKeyResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRevokeClientKeyResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LastEpoch", wireType)
+			}
+			m.LastEpoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.LastEpoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgPublishService) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgPublishService: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgPublishService: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Owner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Name", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Name = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CodeHash", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.CodeHash = append(m.CodeHash[:0], dAtA[iNdEx:postIndex]...)
+			if m.CodeHash == nil {
+				m.CodeHash = []byte{}
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Replicas", wireType)
+			}
+			m.Replicas = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Replicas |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgPublishServiceResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgPublishServiceResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgPublishServiceResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ServiceId", wireType)
+			}
+			m.ServiceId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ServiceId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgUpdateService) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgUpdateService: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgUpdateService: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Owner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ServiceId", wireType)
+			}
+			m.ServiceId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ServiceId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Name", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Name = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CodeHash", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.CodeHash = append(m.CodeHash[:0], dAtA[iNdEx:postIndex]...)
+			if m.CodeHash == nil {
+				m.CodeHash = []byte{}
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Replicas", wireType)
+			}
+			m.Replicas = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Replicas |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Status", wireType)
+			}
+			m.Status = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Status |= ServiceStatus(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgUpdateServiceResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgUpdateServiceResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgUpdateServiceResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgTransferService) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgTransferService: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgTransferService: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Owner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ServiceId", wireType)
+			}
+			m.ServiceId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ServiceId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field NewOwner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.NewOwner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgTransferServiceResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgTransferServiceResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgTransferServiceResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRemoveService) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRemoveService: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRemoveService: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Owner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ServiceId", wireType)
+			}
+			m.ServiceId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ServiceId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRemoveServiceResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRemoveServiceResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRemoveServiceResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

@@ -51,11 +51,11 @@ func (k *Keeper) prune(ctx sdk.Context) error {
 		}
 	}
 	last := due[len(due)-1]
-	return k.pruneCursor.Set(ctx, types.PayCursor{Epoch: last.Epoch, Kind: last.Kind, NextId: last.Id + 1})
+	return k.pruneCursor.Set(ctx, types.PruneCursor{Epoch: last.Epoch, Kind: last.Kind, NextId: last.Id + 1})
 }
 
 // payoutsBetween returns at most limit payouts from a position on, of epochs before the given one.
-func (k *Keeper) payoutsBetween(ctx sdk.Context, from types.PayCursor, epoch uint64, limit uint32) ([]types.Payout, error) {
+func (k *Keeper) payoutsBetween(ctx sdk.Context, from types.PruneCursor, epoch uint64, limit uint32) ([]types.Payout, error) {
 	rng := new(collections.Range[payoutKey]).
 		StartInclusive(keyOf(from.Epoch, from.Kind, from.NextId)).
 		EndExclusive(collections.TriplePrefix[uint64, uint16, uint64](epoch))

@@ -39,7 +39,7 @@ type Keeper struct {
 	payouts     collections.Map[payoutKey, types.Payout]
 	setAside    collections.KeySet[payoutKey]
 	cursors     collections.Map[uint64, types.PayCursor]
-	pruneCursor collections.Item[types.PayCursor]
+	pruneCursor collections.Item[types.PruneCursor]
 
 	bankKeeper         types.BankKeeper
 	distributionKeeper types.DistributionKeeper
@@ -71,7 +71,7 @@ func NewKeeper(
 		payouts:     collections.NewMap(sb, types.PayoutsPrefix, "payouts", payoutCodec, codec.CollValue[types.Payout](cdc)),
 		setAside:    collections.NewKeySet(sb, types.SetAsidePrefix, "set_aside", payoutCodec),
 		cursors:     collections.NewMap(sb, types.CursorsPrefix, "cursors", collections.Uint64Key, codec.CollValue[types.PayCursor](cdc)),
-		pruneCursor: collections.NewItem(sb, types.PruneCursorKey, "prune_cursor", codec.CollValue[types.PayCursor](cdc)),
+		pruneCursor: collections.NewItem(sb, types.PruneCursorKey, "prune_cursor", codec.CollValue[types.PruneCursor](cdc)),
 
 		bankKeeper:         bk,
 		distributionKeeper: dk,

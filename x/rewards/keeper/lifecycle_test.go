@@ -241,7 +241,7 @@ func TestGenesisRoundTripInEveryPhase(t *testing.T) {
 	for range 8 {
 		g := f.export()
 		for _, c := range g.Cursors {
-			kinds[c.Kind] = true
+			kinds[types.PayoutKind(c.Phase)] = true
 		}
 		imported := f.reimport()
 		for range 10 {

@@ -8,10 +8,13 @@ import (
 	"github.com/edgechain/edge/x/rewards/types"
 )
 
-type msgServer struct{ k *Keeper }
+type msgServer struct {
+	*types.UnimplementedMsgServer
+	k *Keeper
+}
 
 // NewMsgServerImpl returns the transaction service.
-func NewMsgServerImpl(k *Keeper) types.MsgServer { return msgServer{k} }
+func NewMsgServerImpl(k *Keeper) types.MsgServer { return msgServer{k: k} }
 
 var _ types.MsgServer = msgServer{}
 

@@ -45,7 +45,7 @@ func (k *Keeper) Close(goCtx context.Context, epoch uint64, budget uint32) (used
 	}
 	for used < budget && !p.summary.Done {
 		var n uint32
-		switch p.cursor.Kind {
+		switch types.PayoutKind(p.cursor.Phase) {
 		case types.PAYOUT_KIND_NODE:
 			n, err = k.payRecords(ctx, p, budget-used, k.dackKeeper.WorkerTotals)
 		case types.PAYOUT_KIND_OWNER:
@@ -100,7 +100,7 @@ func (k *Keeper) begin(ctx sdk.Context, epoch uint64, p *payment) error {
 		return err
 	}
 	p.summary = types.NewEpochSummary(epoch, debited, shares)
-	p.cursor = types.PayCursor{Epoch: epoch, Kind: types.PAYOUT_KIND_NODE}
+	p.cursor = types.PayCursor{Epoch: epoch, Phase: types.PAY_PHASE_NODES}
 	return nil
 }
 
@@ -109,7 +109,7 @@ type totals func(ctx context.Context, epoch, from uint64, limit uint32) ([]dackt
 
 // payRecords pays the shares of at most limit records of the kind at work, and goes on to the next kind behind the last one.
 func (k *Keeper) payRecords(ctx sdk.Context, p *payment, limit uint32, list totals) (used uint32, err error) {
-	epoch, kind := p.summary.Epoch, p.cursor.Kind
+	epoch, kind := p.summary.Epoch, types.PayoutKind(p.cursor.Phase)
 	records, err := list(ctx, epoch, p.cursor.NextId, limit)
 	if err != nil {
 		return 0, err
@@ -129,7 +129,7 @@ func (k *Keeper) payRecords(ctx sdk.Context, p *payment, limit uint32, list tota
 		}
 	}
 	if used < limit {
-		p.cursor.Kind, p.cursor.NextId = kind+1, 0
+		p.cursor.Phase, p.cursor.NextId = types.PayPhase(kind+1), 0
 	}
 	return used, nil
 }

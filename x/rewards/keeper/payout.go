@@ -111,16 +111,16 @@ func (k *Keeper) storePayout(ctx sdk.Context, payout types.Payout) error {
 }
 
 // prunedTo returns the first position that pruning has not visited.
-func (k *Keeper) prunedTo(ctx context.Context) (types.PayCursor, error) {
+func (k *Keeper) prunedTo(ctx context.Context) (types.PruneCursor, error) {
 	c, err := k.pruneCursor.Get(ctx)
 	if errors.Is(err, collections.ErrNotFound) {
-		return types.PayCursor{}, nil
+		return types.PruneCursor{}, nil
 	}
 	return c, err
 }
 
 // before says whether a payout stands before a position in the order of the store.
-func before(epoch uint64, kind types.PayoutKind, id uint64, c types.PayCursor) bool {
+func before(epoch uint64, kind types.PayoutKind, id uint64, c types.PruneCursor) bool {
 	switch {
 	case epoch != c.Epoch:
 		return epoch < c.Epoch

@@ -14,10 +14,13 @@ import (
 	"github.com/edgechain/edge/x/rewards/types"
 )
 
-type queryServer struct{ k *Keeper }
+type queryServer struct {
+	*types.UnimplementedQueryServer
+	k *Keeper
+}
 
 // NewQueryServerImpl returns the query service.
-func NewQueryServerImpl(k *Keeper) types.QueryServer { return queryServer{k} }
+func NewQueryServerImpl(k *Keeper) types.QueryServer { return queryServer{k: k} }
 
 var _ types.QueryServer = queryServer{}
 

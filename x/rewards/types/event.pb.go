@@ -30,6 +30,7 @@ type EventPayoutSetAside struct {
 	Recipient string     `protobuf:"bytes,4,opt,name=recipient,proto3" json:"recipient,omitempty"`
 	Amount    string     `protobuf:"bytes,5,opt,name=amount,proto3" json:"amount,omitempty"`
 	Cause     string     `protobuf:"bytes,6,opt,name=cause,proto3" json:"cause,omitempty"`
+	Denom     string     `protobuf:"bytes,7,opt,name=denom,proto3" json:"denom,omitempty"`
 }
 
 func (m *EventPayoutSetAside) Reset()         { *m = EventPayoutSetAside{} }
@@ -107,12 +108,20 @@ func (m *EventPayoutSetAside) GetCause() string {
 	return ""
 }
 
+func (m *EventPayoutSetAside) GetDenom() string {
+	if m != nil {
+		return m.Denom
+	}
+	return ""
+}
+
 // EventPayoutRetried is emitted when a payout that was set aside is made.
 type EventPayoutRetried struct {
 	Epoch  uint64     `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Kind   PayoutKind `protobuf:"varint,2,opt,name=kind,proto3,enum=edge.rewards.v1.PayoutKind" json:"kind,omitempty"`
 	Id     uint64     `protobuf:"varint,3,opt,name=id,proto3" json:"id,omitempty"`
 	Amount string     `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	Denom  string     `protobuf:"bytes,5,opt,name=denom,proto3" json:"denom,omitempty"`
 }
 
 func (m *EventPayoutRetried) Reset()         { *m = EventPayoutRetried{} }
@@ -176,6 +185,13 @@ func (m *EventPayoutRetried) GetAmount() string {
 	return ""
 }
 
+func (m *EventPayoutRetried) GetDenom() string {
+	if m != nil {
+		return m.Denom
+	}
+	return ""
+}
+
 // EventEpochPaid is emitted when every payout of an epoch has been made or set aside.
 type EventEpochPaid struct {
 	Epoch     uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
@@ -184,6 +200,10 @@ type EventEpochPaid struct {
 	Owners    string `protobuf:"bytes,4,opt,name=owners,proto3" json:"owners,omitempty"`
 	Community string `protobuf:"bytes,5,opt,name=community,proto3" json:"community,omitempty"`
 	SetAside  string `protobuf:"bytes,6,opt,name=set_aside,json=setAside,proto3" json:"set_aside,omitempty"`
+	// emitted is what was minted for the epoch, in uedge.
+	Emitted string `protobuf:"bytes,7,opt,name=emitted,proto3" json:"emitted,omitempty"`
+	// forfeited tokens that were earned and not minted.
+	Forfeited string `protobuf:"bytes,8,opt,name=forfeited,proto3" json:"forfeited,omitempty"`
 }
 
 func (m *EventEpochPaid) Reset()         { *m = EventEpochPaid{} }
@@ -261,6 +281,20 @@ func (m *EventEpochPaid) GetSetAside() string {
 	return ""
 }
 
+func (m *EventEpochPaid) GetEmitted() string {
+	if m != nil {
+		return m.Emitted
+	}
+	return ""
+}
+
+func (m *EventEpochPaid) GetForfeited() string {
+	if m != nil {
+		return m.Forfeited
+	}
+	return ""
+}
+
 // EventParamsUpdated is emitted when governance changes the parameters.
 type EventParamsUpdated struct {
 }
@@ -298,41 +332,334 @@ func (m *EventParamsUpdated) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_EventParamsUpdated proto.InternalMessageInfo
 
+// EventTokenPriceSet is emitted when governance sets the price of the token.
+type EventTokenPriceSet struct {
+	Price string `protobuf:"bytes,1,opt,name=price,proto3" json:"price,omitempty"`
+	// epoch from which it counts.
+	Epoch uint64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+}
+
+func (m *EventTokenPriceSet) Reset()         { *m = EventTokenPriceSet{} }
+func (m *EventTokenPriceSet) String() string { return proto.CompactTextString(m) }
+func (*EventTokenPriceSet) ProtoMessage()    {}
+func (*EventTokenPriceSet) Descriptor() ([]byte, []int) {
+	return fileDescriptor_54198d12de4431f4, []int{4}
+}
+func (m *EventTokenPriceSet) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventTokenPriceSet) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventTokenPriceSet.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventTokenPriceSet) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventTokenPriceSet.Merge(m, src)
+}
+func (m *EventTokenPriceSet) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventTokenPriceSet) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventTokenPriceSet.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventTokenPriceSet proto.InternalMessageInfo
+
+func (m *EventTokenPriceSet) GetPrice() string {
+	if m != nil {
+		return m.Price
+	}
+	return ""
+}
+
+func (m *EventTokenPriceSet) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+// EventStakeLocked is emitted when an operator locks stake.
+type EventStakeLocked struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	Shares   string `protobuf:"bytes,2,opt,name=shares,proto3" json:"shares,omitempty"`
+	EndEpoch uint64 `protobuf:"varint,3,opt,name=end_epoch,json=endEpoch,proto3" json:"end_epoch,omitempty"`
+}
+
+func (m *EventStakeLocked) Reset()         { *m = EventStakeLocked{} }
+func (m *EventStakeLocked) String() string { return proto.CompactTextString(m) }
+func (*EventStakeLocked) ProtoMessage()    {}
+func (*EventStakeLocked) Descriptor() ([]byte, []int) {
+	return fileDescriptor_54198d12de4431f4, []int{5}
+}
+func (m *EventStakeLocked) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventStakeLocked) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventStakeLocked.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventStakeLocked) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventStakeLocked.Merge(m, src)
+}
+func (m *EventStakeLocked) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventStakeLocked) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventStakeLocked.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventStakeLocked proto.InternalMessageInfo
+
+func (m *EventStakeLocked) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *EventStakeLocked) GetShares() string {
+	if m != nil {
+		return m.Shares
+	}
+	return ""
+}
+
+func (m *EventStakeLocked) GetEndEpoch() uint64 {
+	if m != nil {
+		return m.EndEpoch
+	}
+	return 0
+}
+
+// EventStakeLockLowered is emitted when a slash takes locked stake.
+type EventStakeLockLowered struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	// shares that are still locked.
+	Shares string `protobuf:"bytes,2,opt,name=shares,proto3" json:"shares,omitempty"`
+}
+
+func (m *EventStakeLockLowered) Reset()         { *m = EventStakeLockLowered{} }
+func (m *EventStakeLockLowered) String() string { return proto.CompactTextString(m) }
+func (*EventStakeLockLowered) ProtoMessage()    {}
+func (*EventStakeLockLowered) Descriptor() ([]byte, []int) {
+	return fileDescriptor_54198d12de4431f4, []int{6}
+}
+func (m *EventStakeLockLowered) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventStakeLockLowered) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventStakeLockLowered.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventStakeLockLowered) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventStakeLockLowered.Merge(m, src)
+}
+func (m *EventStakeLockLowered) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventStakeLockLowered) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventStakeLockLowered.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventStakeLockLowered proto.InternalMessageInfo
+
+func (m *EventStakeLockLowered) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *EventStakeLockLowered) GetShares() string {
+	if m != nil {
+		return m.Shares
+	}
+	return ""
+}
+
+// EventBoostsComputed is emitted when the boosts of an epoch are computed.
+type EventBoostsComputed struct {
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// nodes with a boost above 1.
+	Nodes uint32 `protobuf:"varint,2,opt,name=nodes,proto3" json:"nodes,omitempty"`
+}
+
+func (m *EventBoostsComputed) Reset()         { *m = EventBoostsComputed{} }
+func (m *EventBoostsComputed) String() string { return proto.CompactTextString(m) }
+func (*EventBoostsComputed) ProtoMessage()    {}
+func (*EventBoostsComputed) Descriptor() ([]byte, []int) {
+	return fileDescriptor_54198d12de4431f4, []int{7}
+}
+func (m *EventBoostsComputed) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventBoostsComputed) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventBoostsComputed.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventBoostsComputed) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventBoostsComputed.Merge(m, src)
+}
+func (m *EventBoostsComputed) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventBoostsComputed) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventBoostsComputed.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventBoostsComputed proto.InternalMessageInfo
+
+func (m *EventBoostsComputed) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *EventBoostsComputed) GetNodes() uint32 {
+	if m != nil {
+		return m.Nodes
+	}
+	return 0
+}
+
+// EventEmissionYearStarted is emitted when an emission year begins.
+type EventEmissionYearStarted struct {
+	Number uint64 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Supply string `protobuf:"bytes,2,opt,name=supply,proto3" json:"supply,omitempty"`
+}
+
+func (m *EventEmissionYearStarted) Reset()         { *m = EventEmissionYearStarted{} }
+func (m *EventEmissionYearStarted) String() string { return proto.CompactTextString(m) }
+func (*EventEmissionYearStarted) ProtoMessage()    {}
+func (*EventEmissionYearStarted) Descriptor() ([]byte, []int) {
+	return fileDescriptor_54198d12de4431f4, []int{8}
+}
+func (m *EventEmissionYearStarted) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventEmissionYearStarted) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventEmissionYearStarted.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventEmissionYearStarted) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventEmissionYearStarted.Merge(m, src)
+}
+func (m *EventEmissionYearStarted) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventEmissionYearStarted) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventEmissionYearStarted.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventEmissionYearStarted proto.InternalMessageInfo
+
+func (m *EventEmissionYearStarted) GetNumber() uint64 {
+	if m != nil {
+		return m.Number
+	}
+	return 0
+}
+
+func (m *EventEmissionYearStarted) GetSupply() string {
+	if m != nil {
+		return m.Supply
+	}
+	return ""
+}
+
 func init() {
 	proto.RegisterType((*EventPayoutSetAside)(nil), "edge.rewards.v1.EventPayoutSetAside")
 	proto.RegisterType((*EventPayoutRetried)(nil), "edge.rewards.v1.EventPayoutRetried")
 	proto.RegisterType((*EventEpochPaid)(nil), "edge.rewards.v1.EventEpochPaid")
 	proto.RegisterType((*EventParamsUpdated)(nil), "edge.rewards.v1.EventParamsUpdated")
+	proto.RegisterType((*EventTokenPriceSet)(nil), "edge.rewards.v1.EventTokenPriceSet")
+	proto.RegisterType((*EventStakeLocked)(nil), "edge.rewards.v1.EventStakeLocked")
+	proto.RegisterType((*EventStakeLockLowered)(nil), "edge.rewards.v1.EventStakeLockLowered")
+	proto.RegisterType((*EventBoostsComputed)(nil), "edge.rewards.v1.EventBoostsComputed")
+	proto.RegisterType((*EventEmissionYearStarted)(nil), "edge.rewards.v1.EventEmissionYearStarted")
 }
 
 func init() { proto.RegisterFile("edge/rewards/v1/event.proto", fileDescriptor_54198d12de4431f4) }
 
 var fileDescriptor_54198d12de4431f4 = []byte{
-	// 376 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xb4, 0x92, 0x3f, 0x4e, 0xc3, 0x30,
-	0x18, 0xc5, 0xeb, 0x92, 0x16, 0xe2, 0xa1, 0x48, 0xa6, 0x42, 0x11, 0x85, 0xa8, 0xca, 0x54, 0x96,
-	0x44, 0x85, 0x13, 0x00, 0xea, 0xc4, 0x52, 0x05, 0xb1, 0xb0, 0x20, 0x37, 0xfe, 0xd4, 0x5a, 0x28,
-	0x76, 0x14, 0x3b, 0x2d, 0x9d, 0xb9, 0x00, 0xd7, 0xe0, 0x06, 0x1c, 0x81, 0xb1, 0x23, 0x23, 0x6a,
-	0x2f, 0x82, 0xec, 0xa4, 0x7f, 0x54, 0x89, 0x91, 0x2d, 0xef, 0xfb, 0x5e, 0xfc, 0x7e, 0x7a, 0x36,
-	0xee, 0x00, 0x1b, 0x43, 0x94, 0xc3, 0x8c, 0xe6, 0x4c, 0x45, 0xd3, 0x7e, 0x04, 0x53, 0x10, 0x3a,
-	0xcc, 0x72, 0xa9, 0x25, 0x39, 0x36, 0xcb, 0xb0, 0x5a, 0x86, 0xd3, 0xfe, 0xd9, 0xc5, 0xbe, 0x7b,
-	0xbd, 0xb3, 0xfe, 0xe0, 0x13, 0xe1, 0x93, 0x81, 0xf9, 0x7f, 0x48, 0xe7, 0xb2, 0xd0, 0x0f, 0xa0,
-	0x6f, 0x14, 0x67, 0x40, 0xda, 0xb8, 0x01, 0x99, 0x4c, 0x26, 0x1e, 0xea, 0xa2, 0x9e, 0x13, 0x97,
-	0x82, 0x44, 0xd8, 0x79, 0xe1, 0x82, 0x79, 0xf5, 0x2e, 0xea, 0xb5, 0xae, 0x3a, 0xe1, 0x5e, 0x58,
-	0x58, 0x1e, 0x72, 0xcf, 0x05, 0x8b, 0xad, 0x91, 0xb4, 0x70, 0x9d, 0x33, 0xef, 0xc0, 0x9e, 0x51,
-	0xe7, 0x8c, 0x9c, 0x63, 0x37, 0x87, 0x84, 0x67, 0x1c, 0x84, 0xf6, 0x9c, 0x2e, 0xea, 0xb9, 0xf1,
-	0x76, 0x40, 0x4e, 0x71, 0x93, 0xa6, 0xb2, 0x10, 0xda, 0x6b, 0xd8, 0x55, 0xa5, 0x0c, 0x4c, 0x42,
-	0x0b, 0x05, 0x5e, 0xd3, 0x8e, 0x4b, 0x11, 0xbc, 0x21, 0x4c, 0x76, 0xd0, 0x63, 0xd0, 0x39, 0x07,
-	0xf6, 0x5f, 0xe4, 0x5b, 0x36, 0x67, 0x97, 0x2d, 0xf8, 0x40, 0xb8, 0x65, 0x29, 0x06, 0x26, 0x67,
-	0x48, 0xf9, 0x5f, 0x04, 0x1e, 0x3e, 0x64, 0x30, 0xe2, 0x1a, 0x4a, 0x08, 0x37, 0x5e, 0x4b, 0xe3,
-	0x17, 0x92, 0x81, 0xb2, 0x69, 0x6e, 0x5c, 0x0a, 0x13, 0x28, 0x67, 0x02, 0x72, 0xb5, 0x0e, 0x2c,
-	0x95, 0xa9, 0x30, 0x91, 0x69, 0x5a, 0x08, 0xae, 0xe7, 0x55, 0x4f, 0xdb, 0x01, 0xe9, 0x60, 0x57,
-	0x81, 0x7e, 0xa6, 0xe6, 0x12, 0xab, 0xba, 0x8e, 0x54, 0x75, 0xa9, 0x41, 0x7b, 0x53, 0x58, 0x4e,
-	0x53, 0xf5, 0x98, 0x31, 0xaa, 0x81, 0xdd, 0xde, 0x7d, 0x2d, 0x7d, 0xb4, 0x58, 0xfa, 0xe8, 0x67,
-	0xe9, 0xa3, 0xf7, 0x95, 0x5f, 0x5b, 0xac, 0xfc, 0xda, 0xf7, 0xca, 0xaf, 0x3d, 0x5d, 0x8e, 0xb9,
-	0x9e, 0x14, 0xa3, 0x30, 0x91, 0x69, 0x64, 0x0a, 0x4b, 0x26, 0x94, 0x0b, 0xfb, 0x15, 0xbd, 0x6e,
-	0x9e, 0x94, 0x9e, 0x67, 0xa0, 0x46, 0x4d, 0xfb, 0x9c, 0xae, 0x7f, 0x03, 0x00, 0x00, 0xff, 0xff,
-	0xd0, 0xbc, 0x81, 0x02, 0x9d, 0x02, 0x00, 0x00,
+	// 561 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xb4, 0x94, 0x4f, 0x6f, 0xd3, 0x30,
+	0x18, 0xc6, 0x9b, 0xd2, 0x7f, 0xb1, 0x44, 0x41, 0x61, 0x4c, 0xd1, 0x0a, 0x51, 0x95, 0x53, 0xb9,
+	0x24, 0x1a, 0x7c, 0x01, 0xb6, 0x69, 0x17, 0xb6, 0x43, 0x95, 0xc2, 0x01, 0x2e, 0x93, 0x1b, 0xbf,
+	0x5b, 0xad, 0x12, 0x3b, 0xb2, 0x9d, 0x96, 0x7e, 0x0b, 0xae, 0x7c, 0x23, 0x4e, 0x68, 0x47, 0x8e,
+	0xd0, 0x7e, 0x11, 0xe4, 0x3f, 0x4d, 0x4b, 0xa5, 0x5d, 0x90, 0xb8, 0xe5, 0x79, 0xed, 0x3c, 0xef,
+	0xcf, 0xcf, 0xeb, 0x04, 0x0d, 0x80, 0xdc, 0x41, 0x2a, 0x60, 0x89, 0x05, 0x91, 0xe9, 0xe2, 0x34,
+	0x85, 0x05, 0x30, 0x95, 0x94, 0x82, 0x2b, 0x1e, 0x3c, 0xd1, 0x8b, 0x89, 0x5b, 0x4c, 0x16, 0xa7,
+	0x27, 0x2f, 0x0f, 0x77, 0x6f, 0xd7, 0xcc, 0xfe, 0xf8, 0x87, 0x87, 0x9e, 0x5d, 0xea, 0xf7, 0xc7,
+	0x78, 0xc5, 0x2b, 0x35, 0x01, 0x75, 0x26, 0x29, 0x81, 0xe0, 0x08, 0xb5, 0xa1, 0xe4, 0xf9, 0x2c,
+	0xf4, 0x86, 0xde, 0xa8, 0x95, 0x59, 0x11, 0xa4, 0xa8, 0x35, 0xa7, 0x8c, 0x84, 0xcd, 0xa1, 0x37,
+	0xea, 0xbf, 0x1e, 0x24, 0x07, 0xcd, 0x12, 0x6b, 0x72, 0x45, 0x19, 0xc9, 0xcc, 0xc6, 0xa0, 0x8f,
+	0x9a, 0x94, 0x84, 0x8f, 0x8c, 0x47, 0x93, 0x92, 0xe0, 0x05, 0xf2, 0x05, 0xe4, 0xb4, 0xa4, 0xc0,
+	0x54, 0xd8, 0x1a, 0x7a, 0x23, 0x3f, 0xdb, 0x15, 0x82, 0x63, 0xd4, 0xc1, 0x05, 0xaf, 0x98, 0x0a,
+	0xdb, 0x66, 0xc9, 0x29, 0x0d, 0x93, 0xe3, 0x4a, 0x42, 0xd8, 0x31, 0x65, 0x2b, 0x74, 0x95, 0x00,
+	0xe3, 0x45, 0xd8, 0xb5, 0x55, 0x23, 0xe2, 0x6f, 0x1e, 0x0a, 0xf6, 0x0e, 0x94, 0x81, 0x12, 0x14,
+	0xc8, 0xff, 0x3a, 0xcf, 0x8e, 0xb8, 0x75, 0x48, 0x6c, 0xd9, 0xda, 0xfb, 0x6c, 0xbf, 0x3d, 0xd4,
+	0x37, 0x6c, 0x97, 0xba, 0xfb, 0x18, 0xd3, 0x87, 0xb8, 0x42, 0xd4, 0x25, 0x30, 0xa5, 0x0a, 0x2c,
+	0x9a, 0x9f, 0x6d, 0xa5, 0xde, 0xcf, 0x38, 0x01, 0x69, 0x18, 0xfc, 0xcc, 0x0a, 0x8d, 0xc1, 0x97,
+	0x0c, 0x84, 0xdc, 0x62, 0x58, 0xa5, 0xe3, 0xce, 0x79, 0x51, 0x54, 0x8c, 0xaa, 0x95, 0x43, 0xd9,
+	0x15, 0x82, 0x01, 0xf2, 0x25, 0xa8, 0x1b, 0xac, 0x07, 0xee, 0xa2, 0xed, 0xc9, 0xed, 0x05, 0x08,
+	0x51, 0x17, 0x0a, 0xaa, 0x34, 0x82, 0xcd, 0x77, 0x2b, 0xb5, 0xe9, 0x2d, 0x17, 0xb7, 0x60, 0xf0,
+	0x7a, 0xd6, 0xb4, 0x2e, 0xc4, 0x47, 0x75, 0xfc, 0x02, 0x17, 0xf2, 0x43, 0x49, 0xb0, 0xae, 0xbe,
+	0x75, 0xd5, 0xf7, 0x7c, 0x0e, 0x6c, 0x2c, 0x68, 0x0e, 0x13, 0x30, 0x29, 0x95, 0xfa, 0xd9, 0x1c,
+	0xde, 0xcf, 0xac, 0xd8, 0x45, 0xd2, 0xdc, 0x8b, 0x24, 0xce, 0xd1, 0x53, 0xe3, 0x30, 0x51, 0x78,
+	0x0e, 0xd7, 0x3c, 0x9f, 0x03, 0x09, 0x4e, 0x50, 0x8f, 0x97, 0x20, 0xb0, 0xe2, 0xc2, 0x59, 0xd4,
+	0x5a, 0x47, 0x22, 0x67, 0x58, 0x80, 0x74, 0x09, 0x3a, 0xa5, 0x0f, 0x0d, 0x8c, 0xdc, 0xd8, 0x0e,
+	0x76, 0x90, 0x3d, 0x60, 0xc4, 0x4c, 0x24, 0xbe, 0x42, 0xcf, 0xff, 0x6e, 0x72, 0xcd, 0x97, 0x20,
+	0xfe, 0xad, 0x53, 0x7c, 0xe6, 0xbe, 0xac, 0x73, 0xce, 0xa5, 0x92, 0x17, 0xbc, 0x28, 0x2b, 0xf5,
+	0xe0, 0x4d, 0xac, 0xe7, 0xaa, 0x3d, 0x1e, 0xbb, 0xb9, 0xc6, 0xef, 0x50, 0x68, 0xef, 0x4b, 0x41,
+	0xa5, 0xa4, 0x9c, 0x7d, 0x04, 0x2c, 0x26, 0x0a, 0x0b, 0xed, 0x73, 0x8c, 0x3a, 0xac, 0x2a, 0xa6,
+	0x20, 0x9c, 0x91, 0x53, 0x06, 0xa7, 0x2a, 0xcb, 0xcf, 0xab, 0x1a, 0xc7, 0xa8, 0xf3, 0x8b, 0xef,
+	0xeb, 0xc8, 0xbb, 0x5f, 0x47, 0xde, 0xaf, 0x75, 0xe4, 0x7d, 0xdd, 0x44, 0x8d, 0xfb, 0x4d, 0xd4,
+	0xf8, 0xb9, 0x89, 0x1a, 0x9f, 0x5e, 0xdd, 0x51, 0x35, 0xab, 0xa6, 0x49, 0xce, 0x8b, 0x54, 0x7f,
+	0x01, 0xf9, 0x0c, 0x53, 0x66, 0x9e, 0xd2, 0x2f, 0xf5, 0x9f, 0x43, 0xad, 0x4a, 0x90, 0xd3, 0x8e,
+	0xf9, 0x6b, 0xbc, 0xf9, 0x13, 0x00, 0x00, 0xff, 0xff, 0xab, 0xee, 0x1d, 0x52, 0x84, 0x04, 0x00,
+	0x00,
 }
 
 func (m *EventPayoutSetAside) Marshal() (dAtA []byte, err error) {
@@ -355,6 +682,13 @@ func (m *EventPayoutSetAside) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.Denom) > 0 {
+		i -= len(m.Denom)
+		copy(dAtA[i:], m.Denom)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Denom)))
+		i--
+		dAtA[i] = 0x3a
+	}
 	if len(m.Cause) > 0 {
 		i -= len(m.Cause)
 		copy(dAtA[i:], m.Cause)
@@ -414,6 +748,13 @@ func (m *EventPayoutRetried) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.Denom) > 0 {
+		i -= len(m.Denom)
+		copy(dAtA[i:], m.Denom)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Denom)))
+		i--
+		dAtA[i] = 0x2a
+	}
 	if len(m.Amount) > 0 {
 		i -= len(m.Amount)
 		copy(dAtA[i:], m.Amount)
@@ -459,6 +800,20 @@ func (m *EventEpochPaid) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.Forfeited) > 0 {
+		i -= len(m.Forfeited)
+		copy(dAtA[i:], m.Forfeited)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Forfeited)))
+		i--
+		dAtA[i] = 0x42
+	}
+	if len(m.Emitted) > 0 {
+		i -= len(m.Emitted)
+		copy(dAtA[i:], m.Emitted)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Emitted)))
+		i--
+		dAtA[i] = 0x3a
+	}
 	if len(m.SetAside) > 0 {
 		i -= len(m.SetAside)
 		copy(dAtA[i:], m.SetAside)
@@ -525,6 +880,188 @@ func (m *EventParamsUpdated) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *EventTokenPriceSet) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventTokenPriceSet) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventTokenPriceSet) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Price) > 0 {
+		i -= len(m.Price)
+		copy(dAtA[i:], m.Price)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Price)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventStakeLocked) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventStakeLocked) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventStakeLocked) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.EndEpoch != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.EndEpoch))
+		i--
+		dAtA[i] = 0x18
+	}
+	if len(m.Shares) > 0 {
+		i -= len(m.Shares)
+		copy(dAtA[i:], m.Shares)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Shares)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventStakeLockLowered) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventStakeLockLowered) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventStakeLockLowered) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Shares) > 0 {
+		i -= len(m.Shares)
+		copy(dAtA[i:], m.Shares)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Shares)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventBoostsComputed) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventBoostsComputed) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventBoostsComputed) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Nodes != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Nodes))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventEmissionYearStarted) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventEmissionYearStarted) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventEmissionYearStarted) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Supply) > 0 {
+		i -= len(m.Supply)
+		copy(dAtA[i:], m.Supply)
+		i = encodeVarintEvent(dAtA, i, uint64(len(m.Supply)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Number != 0 {
+		i = encodeVarintEvent(dAtA, i, uint64(m.Number))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintEvent(dAtA []byte, offset int, v uint64) int {
 	offset -= sovEvent(v)
 	base := offset
@@ -563,6 +1100,10 @@ func (m *EventPayoutSetAside) Size() (n int) {
 	if l > 0 {
 		n += 1 + l + sovEvent(uint64(l))
 	}
+	l = len(m.Denom)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
 	return n
 }
 
@@ -582,6 +1123,10 @@ func (m *EventPayoutRetried) Size() (n int) {
 		n += 1 + sovEvent(uint64(m.Id))
 	}
 	l = len(m.Amount)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	l = len(m.Denom)
 	if l > 0 {
 		n += 1 + l + sovEvent(uint64(l))
 	}
@@ -617,6 +1162,14 @@ func (m *EventEpochPaid) Size() (n int) {
 	if l > 0 {
 		n += 1 + l + sovEvent(uint64(l))
 	}
+	l = len(m.Emitted)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	l = len(m.Forfeited)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
 	return n
 }
 
@@ -626,6 +1179,90 @@ func (m *EventParamsUpdated) Size() (n int) {
 	}
 	var l int
 	_ = l
+	return n
+}
+
+func (m *EventTokenPriceSet) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Price)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	if m.Epoch != 0 {
+		n += 1 + sovEvent(uint64(m.Epoch))
+	}
+	return n
+}
+
+func (m *EventStakeLocked) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	l = len(m.Shares)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	if m.EndEpoch != 0 {
+		n += 1 + sovEvent(uint64(m.EndEpoch))
+	}
+	return n
+}
+
+func (m *EventStakeLockLowered) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	l = len(m.Shares)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
+	return n
+}
+
+func (m *EventBoostsComputed) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovEvent(uint64(m.Epoch))
+	}
+	if m.Nodes != 0 {
+		n += 1 + sovEvent(uint64(m.Nodes))
+	}
+	return n
+}
+
+func (m *EventEmissionYearStarted) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Number != 0 {
+		n += 1 + sovEvent(uint64(m.Number))
+	}
+	l = len(m.Supply)
+	if l > 0 {
+		n += 1 + l + sovEvent(uint64(l))
+	}
 	return n
 }
 
@@ -817,6 +1454,38 @@ func (m *EventPayoutSetAside) Unmarshal(dAtA []byte) error {
 			}
 			m.Cause = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Denom", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Denom = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipEvent(dAtA[iNdEx:])
@@ -955,6 +1624,38 @@ func (m *EventPayoutRetried) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Amount = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Denom", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Denom = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -1185,6 +1886,70 @@ func (m *EventEpochPaid) Unmarshal(dAtA []byte) error {
 			}
 			m.SetAside = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Emitted", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Emitted = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Forfeited", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Forfeited = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipEvent(dAtA[iNdEx:])
@@ -1235,6 +2000,543 @@ func (m *EventParamsUpdated) Unmarshal(dAtA []byte) error {
 			return fmt.Errorf("proto: EventParamsUpdated: illegal tag %d (wire type %d)", fieldNum, wire)
 		}
 		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventTokenPriceSet) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventTokenPriceSet: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventTokenPriceSet: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Price", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Price = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventStakeLocked) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventStakeLocked: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventStakeLocked: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Shares", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Shares = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EndEpoch", wireType)
+			}
+			m.EndEpoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EndEpoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventStakeLockLowered) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventStakeLockLowered: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventStakeLockLowered: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Shares", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Shares = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventBoostsComputed) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventBoostsComputed: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventBoostsComputed: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Nodes", wireType)
+			}
+			m.Nodes = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Nodes |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvent(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventEmissionYearStarted) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvent
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventEmissionYearStarted: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventEmissionYearStarted: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Number", wireType)
+			}
+			m.Number = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Number |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Supply", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvent
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvent
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvent
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Supply = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipEvent(dAtA[iNdEx:])

@@ -23,7 +23,7 @@ func (g GenesisState) Validate() error {
 	}
 	cursors := make(map[uint64]bool, len(g.Cursors))
 	for _, c := range g.Cursors {
-		if cursors[c.Epoch] || !c.Kind.Valid() {
+		if cursors[c.Epoch] || !PayoutKind(c.Phase).Valid() {
 			return errorsmod.Wrapf(ErrInvalidGenesis, "cursor of epoch %d", c.Epoch)
 		}
 		cursors[c.Epoch] = true

@@ -29,7 +29,7 @@ var (
 	SetAsidePrefix = collections.NewPrefix(4)
 	// CursorsPrefix: 0x05 | epoch(8) -> PayCursor, of the epochs that are being paid
 	CursorsPrefix = collections.NewPrefix(5)
-	// PruneCursorKey: 0x06 -> PayCursor, the first payout that pruning has not visited
+	// PruneCursorKey: 0x06 -> PruneCursor, the first payout that pruning has not visited
 	PruneCursorKey = collections.NewPrefix(6)
 )
 

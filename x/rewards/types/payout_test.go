@@ -43,7 +43,7 @@ func genesis() types.GenesisState {
 			{Epoch: 1, Kind: types.PAYOUT_KIND_NODE, Id: 2, Recipient: "b", Amount: math.NewInt(10), SetAside: true, Cause: "boom"},
 			{Epoch: 1, Kind: types.PAYOUT_KIND_COMMUNITY, Amount: math.NewInt(20)},
 		},
-		Cursors: []types.PayCursor{{Epoch: 2, Kind: types.PAYOUT_KIND_NODE}},
+		Cursors: []types.PayCursor{{Epoch: 2, Phase: types.PAY_PHASE_NODES}},
 	}
 }
 
@@ -60,7 +60,7 @@ func TestGenesisValidate(t *testing.T) {
 		"schedule out of order":     {func(g *types.GenesisState) { g.ShareChanges = append(g.ShareChanges, g.ShareChanges[0]) }, types.ErrInvalidGenesis},
 		"schedule ends otherwise":   {func(g *types.GenesisState) { g.Params.Shares = shares("1", "0", "0") }, types.ErrInvalidGenesis},
 		"cursor twice":              {func(g *types.GenesisState) { g.Cursors = append(g.Cursors, g.Cursors[0]) }, types.ErrInvalidGenesis},
-		"cursor without a kind":     {func(g *types.GenesisState) { g.Cursors[0].Kind = 0 }, types.ErrInvalidGenesis},
+		"cursor without a kind":     {func(g *types.GenesisState) { g.Cursors[0].Phase = 0 }, types.ErrInvalidGenesis},
 		"cursor without a summary":  {func(g *types.GenesisState) { g.Summaries, g.Payouts = nil, nil }, types.ErrInvalidGenesis},
 		"cursor of a paid epoch":    {func(g *types.GenesisState) { g.Cursors[0].Epoch = 1 }, types.ErrInvalidGenesis},
 		"no cursor":                 {func(g *types.GenesisState) { g.Cursors = nil }, types.ErrInvalidGenesis},

@@ -5,7 +5,9 @@ package types
 
 import (
 	context "context"
+	cosmossdk_io_math "cosmossdk.io/math"
 	fmt "fmt"
+	_ "github.com/cosmos/cosmos-proto"
 	query "github.com/cosmos/cosmos-sdk/types/query"
 	_ "github.com/cosmos/gogoproto/gogoproto"
 	grpc1 "github.com/cosmos/gogoproto/grpc"
@@ -494,6 +496,727 @@ func (m *QuerySetAsideResponse) GetPagination() *query.PageResponse {
 	return nil
 }
 
+type QueryPendingRequest struct {
+	// address of an owner of services (an account) or of a node (a validator).
+	Address    string             `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	Pagination *query.PageRequest `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryPendingRequest) Reset()         { *m = QueryPendingRequest{} }
+func (m *QueryPendingRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryPendingRequest) ProtoMessage()    {}
+func (*QueryPendingRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_7cdd6a73765d64f7, []int{10}
+}
+func (m *QueryPendingRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryPendingRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryPendingRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryPendingRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryPendingRequest.Merge(m, src)
+}
+func (m *QueryPendingRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryPendingRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryPendingRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryPendingRequest proto.InternalMessageInfo
+
+func (m *QueryPendingRequest) GetAddress() string {
+	if m != nil {
+		return m.Address
+	}
+	return ""
+}
+
+func (m *QueryPendingRequest) GetPagination() *query.PageRequest {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QueryPendingResponse struct {
+	Payments   []PendingPayment    `protobuf:"bytes,1,rep,name=payments,proto3" json:"payments"`
+	Pagination *query.PageResponse `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryPendingResponse) Reset()         { *m = QueryPendingResponse{} }
+func (m *QueryPendingResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryPendingResponse) ProtoMessage()    {}
+func (*QueryPendingResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_7cdd6a73765d64f7, []int{11}
+}
+func (m *QueryPendingResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryPendingResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryPendingResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryPendingResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryPendingResponse.Merge(m, src)
+}
+func (m *QueryPendingResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryPendingResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryPendingResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryPendingResponse proto.InternalMessageInfo
+
+func (m *QueryPendingResponse) GetPayments() []PendingPayment {
+	if m != nil {
+		return m.Payments
+	}
+	return nil
+}
+
+func (m *QueryPendingResponse) GetPagination() *query.PageResponse {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QueryAuditRequest struct {
+	// epoch to check; 0 checks what exists now.
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+}
+
+func (m *QueryAuditRequest) Reset()         { *m = QueryAuditRequest{} }
+func (m *QueryAuditRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryAuditRequest) ProtoMessage()    {}
+func (*QueryAuditRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_7cdd6a73765d64f7, []int{12}
+}
+func (m *QueryAuditRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryAuditRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryAuditRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryAuditRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryAuditRequest.Merge(m, src)
+}
+func (m *QueryAuditRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryAuditRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryAuditRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryAuditRequest proto.InternalMessageInfo
+
+func (m *QueryAuditRequest) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+type QueryAuditResponse struct {
+	Equations []Equation `protobuf:"bytes,1,rep,name=equations,proto3" json:"equations"`
+	// holds is true if every equation holds.
+	Holds  bool  `protobuf:"varint,2,opt,name=holds,proto3" json:"holds,omitempty"`
+	Height int64 `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`
+}
+
+func (m *QueryAuditResponse) Reset()         { *m = QueryAuditResponse{} }
+func (m *QueryAuditResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryAuditResponse) ProtoMessage()    {}
+func (*QueryAuditResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_7cdd6a73765d64f7, []int{13}
+}
+func (m *QueryAuditResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryAuditResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryAuditResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryAuditResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryAuditResponse.Merge(m, src)
+}
+func (m *QueryAuditResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryAuditResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryAuditResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryAuditResponse proto.InternalMessageInfo
+
+func (m *QueryAuditResponse) GetEquations() []Equation {
+	if m != nil {
+		return m.Equations
+	}
+	return nil
+}
+
+func (m *QueryAuditResponse) GetHolds() bool {
+	if m != nil {
+		return m.Holds
+	}
+	return false
+}
+
+func (m *QueryAuditResponse) GetHeight() int64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+type QueryTokenPriceRequest struct {
+	// epoch; 0 is the current one.
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+}
+
+func (m *QueryTokenPriceRequest) Reset()         { *m = QueryTokenPriceRequest{} }
+func (m *QueryTokenPriceRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryTokenPriceRequest) ProtoMessage()    {}
+func (*QueryTokenPriceRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_7cdd6a73765d64f7, []int{14}
+}
+func (m *QueryTokenPriceRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryTokenPriceRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryTokenPriceRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryTokenPriceRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryTokenPriceRequest.Merge(m, src)
+}
+func (m *QueryTokenPriceRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryTokenPriceRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryTokenPriceRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryTokenPriceRequest proto.InternalMessageInfo
+
+func (m *QueryTokenPriceRequest) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+type QueryTokenPriceResponse struct {
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// set is the price that is in force in the epoch; zero if none is valid.
+	Set cosmossdk_io_math.LegacyDec `protobuf:"bytes,2,opt,name=set,proto3,customtype=cosmossdk.io/math.LegacyDec" json:"set"`
+	// counted is the price by which tokens are minted: the highest in force in the epochs looked back on; zero if none is
+	// valid, so that nothing is minted.
+	Counted cosmossdk_io_math.LegacyDec `protobuf:"bytes,3,opt,name=counted,proto3,customtype=cosmossdk.io/math.LegacyDec" json:"counted"`
+	// last_epoch in which the price in force is valid; 0 if none is.
+	LastEpoch uint64 `protobuf:"varint,4,opt,name=last_epoch,json=lastEpoch,proto3" json:"last_epoch,omitempty"`
+}
+
+func (m *QueryTokenPriceResponse) Reset()         { *m = QueryTokenPriceResponse{} }
+func (m *QueryTokenPriceResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryTokenPriceResponse) ProtoMessage()    {}
+func (*QueryTokenPriceResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_7cdd6a73765d64f7, []int{15}
+}
+func (m *QueryTokenPriceResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryTokenPriceResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryTokenPriceResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryTokenPriceResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryTokenPriceResponse.Merge(m, src)
+}
+func (m *QueryTokenPriceResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryTokenPriceResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryTokenPriceResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryTokenPriceResponse proto.InternalMessageInfo
+
+func (m *QueryTokenPriceResponse) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *QueryTokenPriceResponse) GetLastEpoch() uint64 {
+	if m != nil {
+		return m.LastEpoch
+	}
+	return 0
+}
+
+type QueryEmissionRequest struct {
+	// epoch; 0 is the current one.
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+}
+
+func (m *QueryEmissionRequest) Reset()         { *m = QueryEmissionRequest{} }
+func (m *QueryEmissionRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryEmissionRequest) ProtoMessage()    {}
+func (*QueryEmissionRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_7cdd6a73765d64f7, []int{16}
+}
+func (m *QueryEmissionRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryEmissionRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryEmissionRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryEmissionRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryEmissionRequest.Merge(m, src)
+}
+func (m *QueryEmissionRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryEmissionRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryEmissionRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryEmissionRequest proto.InternalMessageInfo
+
+func (m *QueryEmissionRequest) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+type QueryEmissionResponse struct {
+	Epoch  uint64        `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Terms  EmissionTerms `protobuf:"bytes,2,opt,name=terms,proto3" json:"terms"`
+	Year   *EmissionYear `protobuf:"bytes,3,opt,name=year,proto3" json:"year,omitempty"`
+	Supply Supply        `protobuf:"bytes,4,opt,name=supply,proto3" json:"supply"`
+	// cap of an epoch of the duration in force.
+	Cap cosmossdk_io_math.Int `protobuf:"bytes,5,opt,name=cap,proto3,customtype=cosmossdk.io/math.Int" json:"cap"`
+}
+
+func (m *QueryEmissionResponse) Reset()         { *m = QueryEmissionResponse{} }
+func (m *QueryEmissionResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryEmissionResponse) ProtoMessage()    {}
+func (*QueryEmissionResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_7cdd6a73765d64f7, []int{17}
+}
+func (m *QueryEmissionResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryEmissionResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryEmissionResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryEmissionResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryEmissionResponse.Merge(m, src)
+}
+func (m *QueryEmissionResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryEmissionResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryEmissionResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryEmissionResponse proto.InternalMessageInfo
+
+func (m *QueryEmissionResponse) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *QueryEmissionResponse) GetTerms() EmissionTerms {
+	if m != nil {
+		return m.Terms
+	}
+	return EmissionTerms{}
+}
+
+func (m *QueryEmissionResponse) GetYear() *EmissionYear {
+	if m != nil {
+		return m.Year
+	}
+	return nil
+}
+
+func (m *QueryEmissionResponse) GetSupply() Supply {
+	if m != nil {
+		return m.Supply
+	}
+	return Supply{}
+}
+
+type QueryLockRequest struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+}
+
+func (m *QueryLockRequest) Reset()         { *m = QueryLockRequest{} }
+func (m *QueryLockRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryLockRequest) ProtoMessage()    {}
+func (*QueryLockRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_7cdd6a73765d64f7, []int{18}
+}
+func (m *QueryLockRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryLockRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryLockRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryLockRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryLockRequest.Merge(m, src)
+}
+func (m *QueryLockRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryLockRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryLockRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryLockRequest proto.InternalMessageInfo
+
+func (m *QueryLockRequest) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+type QueryLockResponse struct {
+	Lock StakeLock `protobuf:"bytes,1,opt,name=lock,proto3" json:"lock"`
+	// boost in the current epoch.
+	Boost cosmossdk_io_math.LegacyDec `protobuf:"bytes,2,opt,name=boost,proto3,customtype=cosmossdk.io/math.LegacyDec" json:"boost"`
+	// next_boost is the boost of the next epoch if nothing changes before it opens.
+	NextBoost cosmossdk_io_math.LegacyDec `protobuf:"bytes,3,opt,name=next_boost,json=nextBoost,proto3,customtype=cosmossdk.io/math.LegacyDec" json:"next_boost"`
+}
+
+func (m *QueryLockResponse) Reset()         { *m = QueryLockResponse{} }
+func (m *QueryLockResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryLockResponse) ProtoMessage()    {}
+func (*QueryLockResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_7cdd6a73765d64f7, []int{19}
+}
+func (m *QueryLockResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryLockResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryLockResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryLockResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryLockResponse.Merge(m, src)
+}
+func (m *QueryLockResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryLockResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryLockResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryLockResponse proto.InternalMessageInfo
+
+func (m *QueryLockResponse) GetLock() StakeLock {
+	if m != nil {
+		return m.Lock
+	}
+	return StakeLock{}
+}
+
+type QueryLocksRequest struct {
+	Pagination *query.PageRequest `protobuf:"bytes,1,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryLocksRequest) Reset()         { *m = QueryLocksRequest{} }
+func (m *QueryLocksRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryLocksRequest) ProtoMessage()    {}
+func (*QueryLocksRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_7cdd6a73765d64f7, []int{20}
+}
+func (m *QueryLocksRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryLocksRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryLocksRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryLocksRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryLocksRequest.Merge(m, src)
+}
+func (m *QueryLocksRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryLocksRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryLocksRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryLocksRequest proto.InternalMessageInfo
+
+func (m *QueryLocksRequest) GetPagination() *query.PageRequest {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QueryLocksResponse struct {
+	Locks      []StakeLock         `protobuf:"bytes,1,rep,name=locks,proto3" json:"locks"`
+	Pagination *query.PageResponse `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryLocksResponse) Reset()         { *m = QueryLocksResponse{} }
+func (m *QueryLocksResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryLocksResponse) ProtoMessage()    {}
+func (*QueryLocksResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_7cdd6a73765d64f7, []int{21}
+}
+func (m *QueryLocksResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryLocksResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryLocksResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryLocksResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryLocksResponse.Merge(m, src)
+}
+func (m *QueryLocksResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryLocksResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryLocksResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryLocksResponse proto.InternalMessageInfo
+
+func (m *QueryLocksResponse) GetLocks() []StakeLock {
+	if m != nil {
+		return m.Locks
+	}
+	return nil
+}
+
+func (m *QueryLocksResponse) GetPagination() *query.PageResponse {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QueryBoostsRequest struct {
+	Epoch      uint64             `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Pagination *query.PageRequest `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryBoostsRequest) Reset()         { *m = QueryBoostsRequest{} }
+func (m *QueryBoostsRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryBoostsRequest) ProtoMessage()    {}
+func (*QueryBoostsRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_7cdd6a73765d64f7, []int{22}
+}
+func (m *QueryBoostsRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryBoostsRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryBoostsRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryBoostsRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryBoostsRequest.Merge(m, src)
+}
+func (m *QueryBoostsRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryBoostsRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryBoostsRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryBoostsRequest proto.InternalMessageInfo
+
+func (m *QueryBoostsRequest) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *QueryBoostsRequest) GetPagination() *query.PageRequest {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QueryBoostsResponse struct {
+	Boosts     []Boost             `protobuf:"bytes,1,rep,name=boosts,proto3" json:"boosts"`
+	Pagination *query.PageResponse `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryBoostsResponse) Reset()         { *m = QueryBoostsResponse{} }
+func (m *QueryBoostsResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryBoostsResponse) ProtoMessage()    {}
+func (*QueryBoostsResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_7cdd6a73765d64f7, []int{23}
+}
+func (m *QueryBoostsResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryBoostsResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryBoostsResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryBoostsResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryBoostsResponse.Merge(m, src)
+}
+func (m *QueryBoostsResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryBoostsResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryBoostsResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryBoostsResponse proto.InternalMessageInfo
+
+func (m *QueryBoostsResponse) GetBoosts() []Boost {
+	if m != nil {
+		return m.Boosts
+	}
+	return nil
+}
+
+func (m *QueryBoostsResponse) GetPagination() *query.PageResponse {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
 func init() {
 	proto.RegisterType((*QueryParamsRequest)(nil), "edge.rewards.v1.QueryParamsRequest")
 	proto.RegisterType((*QueryParamsResponse)(nil), "edge.rewards.v1.QueryParamsResponse")
@@ -505,52 +1228,110 @@ func init() {
 	proto.RegisterType((*QueryPayoutsResponse)(nil), "edge.rewards.v1.QueryPayoutsResponse")
 	proto.RegisterType((*QuerySetAsideRequest)(nil), "edge.rewards.v1.QuerySetAsideRequest")
 	proto.RegisterType((*QuerySetAsideResponse)(nil), "edge.rewards.v1.QuerySetAsideResponse")
+	proto.RegisterType((*QueryPendingRequest)(nil), "edge.rewards.v1.QueryPendingRequest")
+	proto.RegisterType((*QueryPendingResponse)(nil), "edge.rewards.v1.QueryPendingResponse")
+	proto.RegisterType((*QueryAuditRequest)(nil), "edge.rewards.v1.QueryAuditRequest")
+	proto.RegisterType((*QueryAuditResponse)(nil), "edge.rewards.v1.QueryAuditResponse")
+	proto.RegisterType((*QueryTokenPriceRequest)(nil), "edge.rewards.v1.QueryTokenPriceRequest")
+	proto.RegisterType((*QueryTokenPriceResponse)(nil), "edge.rewards.v1.QueryTokenPriceResponse")
+	proto.RegisterType((*QueryEmissionRequest)(nil), "edge.rewards.v1.QueryEmissionRequest")
+	proto.RegisterType((*QueryEmissionResponse)(nil), "edge.rewards.v1.QueryEmissionResponse")
+	proto.RegisterType((*QueryLockRequest)(nil), "edge.rewards.v1.QueryLockRequest")
+	proto.RegisterType((*QueryLockResponse)(nil), "edge.rewards.v1.QueryLockResponse")
+	proto.RegisterType((*QueryLocksRequest)(nil), "edge.rewards.v1.QueryLocksRequest")
+	proto.RegisterType((*QueryLocksResponse)(nil), "edge.rewards.v1.QueryLocksResponse")
+	proto.RegisterType((*QueryBoostsRequest)(nil), "edge.rewards.v1.QueryBoostsRequest")
+	proto.RegisterType((*QueryBoostsResponse)(nil), "edge.rewards.v1.QueryBoostsResponse")
 }
 
 func init() { proto.RegisterFile("edge/rewards/v1/query.proto", fileDescriptor_7cdd6a73765d64f7) }
 
 var fileDescriptor_7cdd6a73765d64f7 = []byte{
-	// 629 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xcc, 0x55, 0xbf, 0x6f, 0xd3, 0x4e,
-	0x14, 0xcf, 0xe5, 0xdb, 0x24, 0x5f, 0x1e, 0x08, 0xa4, 0x23, 0xa8, 0xa9, 0xdb, 0x3a, 0xc5, 0x40,
-	0x43, 0x0a, 0xf2, 0x91, 0x22, 0xc4, 0xc4, 0xd0, 0x22, 0x60, 0x61, 0x28, 0xe9, 0xd6, 0x01, 0x74,
-	0x49, 0x4e, 0x8e, 0x25, 0xe2, 0x73, 0x7d, 0x4e, 0x20, 0x42, 0x5d, 0x58, 0x58, 0x10, 0x42, 0x62,
-	0x81, 0x7f, 0x00, 0x89, 0xff, 0xa4, 0x63, 0x25, 0x16, 0x26, 0x84, 0x12, 0xfe, 0x10, 0xe4, 0xbb,
-	0x73, 0x93, 0x38, 0x69, 0x1d, 0xa1, 0x0e, 0x4c, 0x75, 0xdf, 0xbd, 0xcf, 0x8f, 0x7b, 0xef, 0xdd,
-	0x0b, 0x2c, 0xb3, 0x96, 0xc3, 0x48, 0xc0, 0x5e, 0xd1, 0xa0, 0x25, 0x48, 0xaf, 0x46, 0xf6, 0xbb,
-	0x2c, 0xe8, 0xdb, 0x7e, 0xc0, 0x43, 0x8e, 0x2f, 0x45, 0x87, 0xb6, 0x3e, 0xb4, 0x7b, 0x35, 0x63,
-	0xa3, 0xc9, 0x45, 0x87, 0x0b, 0xd2, 0xa0, 0x82, 0xa9, 0x4c, 0xd2, 0xab, 0x35, 0x58, 0x48, 0x6b,
-	0xc4, 0xa7, 0x8e, 0xeb, 0xd1, 0xd0, 0xe5, 0x9e, 0x02, 0x1b, 0xab, 0x49, 0xe6, 0x98, 0x47, 0x1d,
-	0x17, 0x1d, 0xee, 0x70, 0xf9, 0x49, 0xa2, 0x2f, 0x1d, 0x5d, 0x71, 0x38, 0x77, 0x5e, 0x32, 0x42,
-	0x7d, 0x97, 0x50, 0xcf, 0xe3, 0xa1, 0x64, 0xd4, 0x18, 0xab, 0x08, 0xf8, 0x59, 0x24, 0xba, 0x43,
-	0x03, 0xda, 0x11, 0x75, 0xb6, 0xdf, 0x65, 0x22, 0xb4, 0x9e, 0xc2, 0xe5, 0x89, 0xa8, 0xf0, 0xb9,
-	0x27, 0x18, 0xbe, 0x07, 0x79, 0x5f, 0x46, 0x4a, 0x68, 0x0d, 0xdd, 0x3c, 0xbf, 0xb9, 0x68, 0x27,
-	0x6e, 0x63, 0x2b, 0xc0, 0xf6, 0xc2, 0xe1, 0xcf, 0x72, 0xa6, 0xae, 0x93, 0xad, 0x3b, 0x50, 0x92,
-	0x6c, 0x8f, 0x7c, 0xde, 0x6c, 0xef, 0x76, 0x3b, 0x1d, 0x1a, 0xf4, 0xb5, 0x12, 0x2e, 0x42, 0x8e,
-	0x45, 0x61, 0xc9, 0xb8, 0x50, 0x57, 0xff, 0x58, 0x7b, 0xb0, 0x34, 0x03, 0xa1, 0x5d, 0x3c, 0x80,
-	0x82, 0x50, 0x21, 0x6d, 0x63, 0x75, 0xca, 0xc6, 0x38, 0x4e, 0x9b, 0x89, 0x31, 0x56, 0x0b, 0x8c,
-	0x24, 0xb7, 0xcb, 0xe2, 0x9b, 0xe3, 0xc7, 0x00, 0xa3, 0xb2, 0x6b, 0xfe, 0x75, 0x5b, 0xf5, 0xc8,
-	0x8e, 0x7a, 0x64, 0xab, 0x6e, 0xea, 0x1e, 0xd9, 0x3b, 0xd4, 0x61, 0x1a, 0x5b, 0x1f, 0x43, 0x5a,
-	0xdf, 0x10, 0x2c, 0xcf, 0x94, 0xd1, 0x97, 0xd8, 0x82, 0x73, 0x22, 0x0e, 0x96, 0xd0, 0xda, 0x7f,
-	0xf3, 0x5e, 0x63, 0x84, 0xc2, 0x4f, 0x26, 0xac, 0x66, 0xa5, 0xd5, 0x4a, 0xaa, 0x55, 0xa5, 0x3f,
-	0xe1, 0x55, 0x1c, 0x77, 0xbb, 0xcf, 0xbb, 0xa1, 0x38, 0xb5, 0x35, 0x89, 0x02, 0x65, 0xff, 0xba,
-	0x40, 0x9f, 0x11, 0x14, 0x27, 0x55, 0x75, 0x65, 0xee, 0x43, 0xc1, 0x57, 0x21, 0x5d, 0x97, 0x59,
-	0x53, 0x16, 0x9d, 0xc7, 0x8d, 0xd5, 0xd9, 0x67, 0x57, 0x8f, 0xe7, 0xda, 0xd9, 0x2e, 0x0b, 0xb7,
-	0x84, 0xdb, 0x62, 0x67, 0x3d, 0x1b, 0x5f, 0x10, 0x5c, 0x49, 0x08, 0xfc, 0x2b, 0x77, 0xdf, 0xfc,
-	0x9a, 0x83, 0x9c, 0xf4, 0x86, 0x43, 0xc8, 0xab, 0xd7, 0x8c, 0xaf, 0x4d, 0x99, 0x98, 0x5e, 0x19,
-	0xc6, 0xf5, 0xd3, 0x93, 0x94, 0x94, 0x55, 0x7e, 0xfb, 0xfd, 0xf7, 0xa7, 0xec, 0x12, 0x5e, 0x24,
-	0xc9, 0x55, 0xa6, 0x76, 0x05, 0xfe, 0x80, 0xe0, 0xc2, 0xf8, 0xd8, 0xe3, 0xea, 0x6c, 0xde, 0x19,
-	0xbb, 0xc4, 0xd8, 0x98, 0x27, 0x55, 0x1b, 0xa9, 0x48, 0x23, 0x57, 0x71, 0x79, 0xca, 0x88, 0x1c,
-	0x73, 0x41, 0xde, 0xc8, 0xbf, 0x07, 0xf8, 0x3d, 0x82, 0x8b, 0x93, 0x6f, 0x18, 0xdf, 0x4a, 0xd5,
-	0x19, 0x2d, 0x14, 0xe3, 0xf6, 0x7c, 0xc9, 0xa9, 0xf5, 0x51, 0xb6, 0xf0, 0x3b, 0x04, 0x05, 0xfd,
-	0x62, 0xf0, 0x89, 0x25, 0x1f, 0x7f, 0xc6, 0xc6, 0x8d, 0x94, 0x2c, 0xad, 0x4c, 0xa4, 0x72, 0x15,
-	0x57, 0x52, 0x0a, 0x42, 0xe2, 0x91, 0x3b, 0x80, 0xff, 0xe3, 0xf9, 0xc5, 0x27, 0x68, 0x24, 0x1e,
-	0x90, 0xb1, 0x9e, 0x96, 0xa6, 0xbd, 0x58, 0xd2, 0xcb, 0x0a, 0x36, 0xa6, 0xbc, 0x08, 0x16, 0xbe,
-	0xa0, 0x51, 0xee, 0xf6, 0xc3, 0xc3, 0x81, 0x89, 0x8e, 0x06, 0x26, 0xfa, 0x35, 0x30, 0xd1, 0xc7,
-	0xa1, 0x99, 0x39, 0x1a, 0x9a, 0x99, 0x1f, 0x43, 0x33, 0xb3, 0x57, 0x75, 0xdc, 0xb0, 0xdd, 0x6d,
-	0xd8, 0x4d, 0xde, 0x91, 0xf8, 0x66, 0x9b, 0xba, 0x9e, 0x62, 0x7a, 0x7d, 0xcc, 0x15, 0xf6, 0x7d,
-	0x26, 0x1a, 0x79, 0xf9, 0x23, 0x78, 0xf7, 0x4f, 0x00, 0x00, 0x00, 0xff, 0xff, 0xfd, 0xca, 0xff,
-	0xac, 0xb3, 0x07, 0x00, 0x00,
+	// 1332 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xcc, 0x58, 0xcd, 0x6f, 0x1b, 0x45,
+	0x14, 0xcf, 0x26, 0xb6, 0x13, 0x3f, 0x2a, 0x3e, 0x86, 0x34, 0x75, 0x36, 0x8d, 0xd3, 0x6c, 0x4b,
+	0x93, 0xf4, 0x63, 0x17, 0x97, 0x2f, 0x09, 0xa9, 0x87, 0xa4, 0x2d, 0x55, 0x45, 0x0f, 0xa9, 0x53,
+	0x21, 0x51, 0x24, 0xa2, 0xc9, 0xee, 0xc8, 0x5e, 0xc5, 0xde, 0xd9, 0xee, 0x8c, 0xdb, 0x58, 0x21,
+	0x07, 0x8a, 0x10, 0x17, 0x84, 0x10, 0x50, 0x09, 0xae, 0xdc, 0xb8, 0xf7, 0x8f, 0xe8, 0xb1, 0x2a,
+	0x17, 0xc4, 0xa1, 0xaa, 0x92, 0xfe, 0x21, 0x68, 0x67, 0xde, 0x3a, 0xb6, 0xd7, 0x1f, 0x51, 0xb0,
+	0x10, 0xa7, 0x64, 0x67, 0xde, 0x7b, 0xbf, 0xdf, 0xfc, 0xde, 0xcc, 0x7b, 0x2f, 0x81, 0x39, 0xe6,
+	0x55, 0x98, 0x13, 0xb1, 0x87, 0x34, 0xf2, 0x84, 0xf3, 0xa0, 0xe4, 0xdc, 0x6f, 0xb0, 0xa8, 0x69,
+	0x87, 0x11, 0x97, 0x9c, 0xbc, 0x11, 0x6f, 0xda, 0xb8, 0x69, 0x3f, 0x28, 0x99, 0x17, 0x5c, 0x2e,
+	0xea, 0x5c, 0x38, 0x5b, 0x54, 0x30, 0x6d, 0xe9, 0x3c, 0x28, 0x6d, 0x31, 0x49, 0x4b, 0x4e, 0x48,
+	0x2b, 0x7e, 0x40, 0xa5, 0xcf, 0x03, 0xed, 0x6c, 0xce, 0x6a, 0xdb, 0x4d, 0xf5, 0xe5, 0xe8, 0x0f,
+	0xdc, 0x9a, 0xef, 0x06, 0x4d, 0x20, 0xf4, 0xf6, 0x74, 0x85, 0x57, 0xb8, 0x76, 0x8b, 0x7f, 0xc3,
+	0xd5, 0xd3, 0x15, 0xce, 0x2b, 0x35, 0xe6, 0xd0, 0xd0, 0x77, 0x68, 0x10, 0x70, 0xa9, 0xc0, 0xd0,
+	0xc7, 0x9a, 0x06, 0x72, 0x27, 0xe6, 0xb3, 0x4e, 0x23, 0x5a, 0x17, 0x65, 0x76, 0xbf, 0xc1, 0x84,
+	0xb4, 0x6e, 0xc3, 0xdb, 0x1d, 0xab, 0x22, 0xe4, 0x81, 0x60, 0xe4, 0x03, 0xc8, 0x85, 0x6a, 0xa5,
+	0x60, 0x9c, 0x31, 0x96, 0x5f, 0xbb, 0x72, 0xca, 0xee, 0x3a, 0xa8, 0xad, 0x1d, 0xd6, 0x32, 0x4f,
+	0x5f, 0x2c, 0x8c, 0x95, 0xd1, 0xd8, 0x7a, 0x17, 0x0a, 0x2a, 0xda, 0x8d, 0x90, 0xbb, 0xd5, 0x8d,
+	0x46, 0xbd, 0x4e, 0xa3, 0x26, 0x22, 0x91, 0x69, 0xc8, 0xb2, 0x78, 0x59, 0x45, 0xcc, 0x94, 0xf5,
+	0x87, 0x75, 0x0f, 0x66, 0x7b, 0x78, 0x20, 0x8b, 0xab, 0x30, 0x29, 0xf4, 0x12, 0xd2, 0x98, 0x4f,
+	0xd1, 0x68, 0xf7, 0x43, 0x32, 0x89, 0x8f, 0xe5, 0x81, 0xd9, 0x1d, 0xdb, 0x67, 0xc9, 0xc9, 0xc9,
+	0x27, 0x00, 0x87, 0x19, 0xc1, 0xf8, 0xe7, 0x6d, 0xcc, 0x42, 0x9c, 0x3e, 0x5b, 0x27, 0x1a, 0xd3,
+	0x67, 0xaf, 0xd3, 0x0a, 0x43, 0xdf, 0x72, 0x9b, 0xa7, 0xf5, 0x87, 0x01, 0x73, 0x3d, 0x61, 0xf0,
+	0x10, 0xab, 0x90, 0x17, 0xc9, 0x62, 0xc1, 0x38, 0x33, 0x71, 0xd4, 0x63, 0x1c, 0x7a, 0x91, 0x9b,
+	0x1d, 0x54, 0xc7, 0x15, 0xd5, 0xa5, 0xa1, 0x54, 0x35, 0x7e, 0x07, 0x57, 0xd1, 0xca, 0x76, 0x93,
+	0x37, 0xa4, 0x18, 0x98, 0x9a, 0x2e, 0x81, 0xc6, 0x8f, 0x2d, 0xd0, 0xaf, 0x06, 0x4c, 0x77, 0xa2,
+	0xa2, 0x32, 0x1f, 0xc1, 0x64, 0xa8, 0x97, 0x50, 0x97, 0x5e, 0xb7, 0x2c, 0xde, 0x4f, 0x12, 0x8b,
+	0xd6, 0xa3, 0xd3, 0xe3, 0x4b, 0x64, 0xb6, 0xc1, 0xe4, 0xaa, 0xf0, 0x3d, 0x36, 0xea, 0xbb, 0xf1,
+	0x9b, 0x01, 0x27, 0xbb, 0x00, 0xfe, 0x37, 0x67, 0x7f, 0x98, 0xdc, 0x05, 0x16, 0x78, 0x7e, 0x50,
+	0x49, 0x8e, 0x5e, 0x80, 0x49, 0xea, 0x79, 0x11, 0x13, 0xfa, 0xe9, 0xe7, 0xcb, 0xc9, 0xe7, 0xc8,
+	0xee, 0xc3, 0xef, 0xad, 0xfb, 0x90, 0x20, 0xb7, 0x5e, 0xca, 0x54, 0x48, 0x9b, 0x75, 0x16, 0xb4,
+	0x44, 0x59, 0x48, 0x8b, 0xa2, 0x7d, 0xd6, 0xb5, 0x1d, 0x8a, 0xd3, 0x72, 0x1b, 0x9d, 0x3a, 0x2b,
+	0xf0, 0x96, 0xe2, 0xb8, 0xda, 0xf0, 0x7c, 0x39, 0xb8, 0x84, 0x7d, 0x6d, 0x60, 0x65, 0x45, 0xdb,
+	0x56, 0xf1, 0xca, 0xb3, 0xfb, 0x0d, 0x5d, 0x82, 0xf1, 0x38, 0xb3, 0xe9, 0x77, 0x8f, 0x16, 0xc9,
+	0x9b, 0x6f, 0x79, 0xc4, 0x58, 0x55, 0x5e, 0xf3, 0x84, 0x3a, 0xc4, 0x54, 0x59, 0x7f, 0x90, 0x19,
+	0xc8, 0x55, 0x99, 0x5f, 0xa9, 0xca, 0xc2, 0xc4, 0x19, 0x63, 0x79, 0xa2, 0x8c, 0x5f, 0x96, 0x0d,
+	0x33, 0x8a, 0xc2, 0x5d, 0xbe, 0xcd, 0x82, 0xf5, 0xc8, 0x77, 0xd9, 0x60, 0xce, 0x2f, 0x0d, 0x38,
+	0x95, 0x72, 0x40, 0xe2, 0xbd, 0xab, 0xc1, 0x35, 0x98, 0x10, 0x4c, 0x2a, 0x36, 0xf9, 0xb5, 0x52,
+	0xcc, 0xf6, 0xef, 0x17, 0x0b, 0x73, 0x5a, 0x59, 0xe1, 0x6d, 0xdb, 0x3e, 0x77, 0xea, 0x54, 0x56,
+	0xed, 0xdb, 0xac, 0x42, 0xdd, 0xe6, 0x75, 0xe6, 0x3e, 0x7f, 0x72, 0x19, 0x50, 0xf8, 0xeb, 0xcc,
+	0x2d, 0xc7, 0xde, 0xe4, 0x53, 0x98, 0x74, 0x79, 0x23, 0x90, 0xcc, 0x53, 0xfc, 0x8f, 0x15, 0x28,
+	0x89, 0x40, 0xe6, 0x01, 0x6a, 0x54, 0xc8, 0x4d, 0x4d, 0x36, 0xa3, 0xc8, 0xe6, 0xe3, 0x15, 0x55,
+	0x4c, 0xad, 0x4b, 0x78, 0xcb, 0x6e, 0xd4, 0x7d, 0x21, 0x7c, 0x1e, 0x0c, 0x16, 0xe4, 0xa7, 0x71,
+	0x7c, 0xa9, 0x87, 0xe6, 0x03, 0xe5, 0xf8, 0x18, 0xb2, 0x92, 0x45, 0x75, 0x81, 0x77, 0xac, 0x98,
+	0xce, 0x2c, 0xc6, 0xb9, 0x1b, 0x5b, 0x61, 0x7a, 0xb5, 0x0b, 0x29, 0x41, 0xa6, 0xc9, 0x68, 0xa4,
+	0x24, 0xe8, 0xd9, 0x0c, 0xd0, 0xf5, 0x73, 0x46, 0xa3, 0xb2, 0x32, 0x8d, 0xfb, 0xb1, 0x68, 0x84,
+	0x61, 0xad, 0xa9, 0xce, 0xd9, 0xab, 0x5a, 0x6c, 0xa8, 0xed, 0xa4, 0x1f, 0x6b, 0x63, 0x72, 0x15,
+	0x26, 0x5c, 0x1a, 0x16, 0xb2, 0x4a, 0xeb, 0x8b, 0xa8, 0xf5, 0xc9, 0xb4, 0xd6, 0xb7, 0x02, 0xd9,
+	0xa6, 0xf2, 0xad, 0x40, 0x96, 0x63, 0x3f, 0xeb, 0x0e, 0xbc, 0xa9, 0x34, 0xb9, 0xcd, 0xdd, 0xed,
+	0x44, 0xbe, 0xab, 0x30, 0xc5, 0x43, 0x16, 0x51, 0xc9, 0x23, 0x5d, 0x20, 0xd6, 0x16, 0x9f, 0x3f,
+	0xb9, 0x3c, 0x8f, 0xae, 0x9f, 0xd1, 0x9a, 0xef, 0xc5, 0x7b, 0xab, 0xba, 0x68, 0x6c, 0xc8, 0x28,
+	0x7e, 0xe1, 0x2d, 0x17, 0xeb, 0x95, 0x81, 0x0f, 0x4b, 0xc7, 0x44, 0x8d, 0xdf, 0x87, 0x4c, 0x8d,
+	0xbb, 0xdb, 0x58, 0x69, 0xcd, 0xf4, 0xe1, 0x24, 0xdd, 0x66, 0xb1, 0x07, 0x9e, 0x4f, 0x59, 0x93,
+	0x9b, 0x90, 0xdd, 0xe2, 0x5c, 0xfc, 0x8b, 0x4b, 0xa9, 0xfd, 0xc9, 0x3a, 0x40, 0xc0, 0x76, 0xe4,
+	0xa6, 0x8e, 0x76, 0xec, 0x9b, 0x99, 0x8f, 0x83, 0xac, 0xc5, 0x31, 0xac, 0x2f, 0xda, 0x4e, 0x39,
+	0xf2, 0x89, 0xe3, 0x71, 0x52, 0x70, 0x30, 0x3a, 0x8a, 0xf8, 0x21, 0x64, 0x63, 0x59, 0x92, 0x62,
+	0x33, 0x5c, 0x45, 0x6d, 0x3e, 0xba, 0x9a, 0x19, 0x21, 0x2d, 0x25, 0xc1, 0x7f, 0x34, 0x5c, 0xfc,
+	0x62, 0x60, 0x1b, 0x4b, 0x40, 0x5b, 0x37, 0x2a, 0xa7, 0xb2, 0x99, 0xa8, 0x31, 0x93, 0x52, 0x43,
+	0x39, 0x24, 0xef, 0x45, 0xdb, 0x8e, 0x4c, 0x8a, 0x2b, 0x8f, 0x4f, 0x40, 0x56, 0xd1, 0x22, 0x12,
+	0x72, 0x7a, 0x54, 0x26, 0x67, 0x53, 0x14, 0xd2, 0xf3, 0xb8, 0x79, 0x6e, 0xb0, 0x91, 0x86, 0xb2,
+	0x16, 0x1e, 0xfd, 0xf9, 0xea, 0xe7, 0xf1, 0x59, 0x72, 0xca, 0xe9, 0xfe, 0x3b, 0x41, 0x0f, 0xe2,
+	0xe4, 0x07, 0x03, 0x4e, 0xb4, 0xcf, 0x94, 0x64, 0xa5, 0x77, 0xdc, 0x1e, 0x83, 0xba, 0x79, 0xe1,
+	0x28, 0xa6, 0x48, 0x64, 0x49, 0x11, 0x59, 0x24, 0x0b, 0x29, 0x22, 0x2a, 0xcd, 0xc2, 0xd9, 0x55,
+	0x3f, 0xf7, 0xc8, 0xf7, 0x06, 0xbc, 0xde, 0x39, 0x20, 0x93, 0x8b, 0x43, 0x71, 0x0e, 0xa7, 0x75,
+	0xf3, 0xd2, 0xd1, 0x8c, 0x87, 0xea, 0xa3, 0x69, 0x91, 0xef, 0x0c, 0x98, 0xc4, 0x71, 0x94, 0xf4,
+	0x95, 0xbc, 0x7d, 0x46, 0x36, 0xdf, 0x19, 0x62, 0x85, 0xc8, 0x8e, 0x42, 0x5e, 0x21, 0x4b, 0x43,
+	0x04, 0x71, 0x92, 0x79, 0x6e, 0x0f, 0xa6, 0x92, 0xe1, 0x90, 0xf4, 0xc1, 0xe8, 0x9a, 0x4e, 0xcd,
+	0xf3, 0xc3, 0xcc, 0x90, 0x8b, 0xa5, 0xb8, 0x9c, 0x26, 0x66, 0x8a, 0x8b, 0x60, 0x72, 0x93, 0x2a,
+	0xc8, 0x47, 0xb1, 0x10, 0x7a, 0xa6, 0xea, 0x2b, 0x44, 0xc7, 0x80, 0xd8, 0x57, 0x88, 0xce, 0x61,
+	0xce, 0xba, 0xa0, 0xc0, 0xcf, 0x11, 0x2b, 0x7d, 0x45, 0xb5, 0xa5, 0xb3, 0x8b, 0x83, 0xe5, 0x1e,
+	0x09, 0x21, 0xab, 0x66, 0x27, 0x62, 0xf5, 0x8e, 0xdd, 0x3e, 0x84, 0x99, 0x67, 0x07, 0xda, 0x20,
+	0x7a, 0x51, 0xa1, 0x17, 0xc8, 0x4c, 0x0a, 0x9d, 0x2a, 0xa0, 0x6f, 0x0d, 0x80, 0xc3, 0xd1, 0x87,
+	0x2c, 0xf5, 0x8e, 0x99, 0x9a, 0xa6, 0xcc, 0xe5, 0xe1, 0x86, 0xc8, 0xe0, 0x9c, 0x62, 0x50, 0x24,
+	0xa7, 0x53, 0x0c, 0x64, 0x6c, 0xbc, 0x19, 0x2a, 0xe0, 0xaf, 0x60, 0x2a, 0xe9, 0xf6, 0xfd, 0xb2,
+	0xdf, 0x35, 0xbf, 0xf4, 0xcb, 0x7e, 0xf7, 0xdc, 0x62, 0x2d, 0x2a, 0x02, 0x73, 0x64, 0x36, 0x7d,
+	0x13, 0x13, 0xc4, 0x1d, 0xc8, 0xc4, 0xed, 0x80, 0x2c, 0xf6, 0x0e, 0xd9, 0xd6, 0xf6, 0x4d, 0x6b,
+	0x90, 0x09, 0x22, 0xae, 0x28, 0xc4, 0xb3, 0x64, 0x31, 0x85, 0xa8, 0x1a, 0x8d, 0xb3, 0x9b, 0x4c,
+	0x01, 0x2a, 0xe3, 0xaa, 0x79, 0x91, 0x01, 0x71, 0xc5, 0x90, 0x8c, 0x77, 0x74, 0xbf, 0x01, 0x19,
+	0xd7, 0x5d, 0xee, 0x1b, 0x03, 0x72, 0xba, 0x47, 0xf4, 0x2b, 0xc4, 0x1d, 0x6d, 0xab, 0x5f, 0x21,
+	0xee, 0x6c, 0x33, 0x96, 0xad, 0x50, 0x97, 0xc9, 0xf9, 0x61, 0xcf, 0x5d, 0x37, 0x98, 0xb5, 0x6b,
+	0x4f, 0xf7, 0x8b, 0xc6, 0xb3, 0xfd, 0xa2, 0xf1, 0x72, 0xbf, 0x68, 0xfc, 0x78, 0x50, 0x1c, 0x7b,
+	0x76, 0x50, 0x1c, 0xfb, 0xeb, 0xa0, 0x38, 0x76, 0x6f, 0xa5, 0xe2, 0xcb, 0x6a, 0x63, 0xcb, 0x76,
+	0x79, 0x5d, 0xc5, 0x72, 0xab, 0xd4, 0x0f, 0x74, 0xd4, 0x9d, 0x56, 0x5c, 0xd9, 0x0c, 0x99, 0xd8,
+	0xca, 0xa9, 0x7f, 0xe8, 0xbc, 0xf7, 0x4f, 0x00, 0x00, 0x00, 0xff, 0xff, 0x46, 0x34, 0xdc, 0x5e,
+	0x9a, 0x12, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -574,6 +1355,20 @@ type QueryClient interface {
 	Payouts(ctx context.Context, in *QueryPayoutsRequest, opts ...grpc.CallOption) (*QueryPayoutsResponse, error)
 	// SetAside returns the payouts that could not be made.
 	SetAside(ctx context.Context, in *QuerySetAsideRequest, opts ...grpc.CallOption) (*QuerySetAsideResponse, error)
+	// Pending returns what an operator or owner has earned and not yet been paid.
+	Pending(ctx context.Context, in *QueryPendingRequest, opts ...grpc.CallOption) (*QueryPendingResponse, error)
+	// Audit checks the invariants of the money now, or of one epoch.
+	Audit(ctx context.Context, in *QueryAuditRequest, opts ...grpc.CallOption) (*QueryAuditResponse, error)
+	// TokenPrice returns the price that counts in an epoch.
+	TokenPrice(ctx context.Context, in *QueryTokenPriceRequest, opts ...grpc.CallOption) (*QueryTokenPriceResponse, error)
+	// Emission returns the terms of an epoch, the emission year and the supply.
+	Emission(ctx context.Context, in *QueryEmissionRequest, opts ...grpc.CallOption) (*QueryEmissionResponse, error)
+	// Lock returns the lock of an operator with its boost.
+	Lock(ctx context.Context, in *QueryLockRequest, opts ...grpc.CallOption) (*QueryLockResponse, error)
+	// Locks returns all locks.
+	Locks(ctx context.Context, in *QueryLocksRequest, opts ...grpc.CallOption) (*QueryLocksResponse, error)
+	// Boosts returns the boosts of an epoch.
+	Boosts(ctx context.Context, in *QueryBoostsRequest, opts ...grpc.CallOption) (*QueryBoostsResponse, error)
 }
 
 type queryClient struct {
@@ -629,6 +1424,69 @@ func (c *queryClient) SetAside(ctx context.Context, in *QuerySetAsideRequest, op
 	return out, nil
 }
 
+func (c *queryClient) Pending(ctx context.Context, in *QueryPendingRequest, opts ...grpc.CallOption) (*QueryPendingResponse, error) {
+	out := new(QueryPendingResponse)
+	err := c.cc.Invoke(ctx, "/edge.rewards.v1.Query/Pending", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Audit(ctx context.Context, in *QueryAuditRequest, opts ...grpc.CallOption) (*QueryAuditResponse, error) {
+	out := new(QueryAuditResponse)
+	err := c.cc.Invoke(ctx, "/edge.rewards.v1.Query/Audit", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) TokenPrice(ctx context.Context, in *QueryTokenPriceRequest, opts ...grpc.CallOption) (*QueryTokenPriceResponse, error) {
+	out := new(QueryTokenPriceResponse)
+	err := c.cc.Invoke(ctx, "/edge.rewards.v1.Query/TokenPrice", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Emission(ctx context.Context, in *QueryEmissionRequest, opts ...grpc.CallOption) (*QueryEmissionResponse, error) {
+	out := new(QueryEmissionResponse)
+	err := c.cc.Invoke(ctx, "/edge.rewards.v1.Query/Emission", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Lock(ctx context.Context, in *QueryLockRequest, opts ...grpc.CallOption) (*QueryLockResponse, error) {
+	out := new(QueryLockResponse)
+	err := c.cc.Invoke(ctx, "/edge.rewards.v1.Query/Lock", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Locks(ctx context.Context, in *QueryLocksRequest, opts ...grpc.CallOption) (*QueryLocksResponse, error) {
+	out := new(QueryLocksResponse)
+	err := c.cc.Invoke(ctx, "/edge.rewards.v1.Query/Locks", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Boosts(ctx context.Context, in *QueryBoostsRequest, opts ...grpc.CallOption) (*QueryBoostsResponse, error) {
+	out := new(QueryBoostsResponse)
+	err := c.cc.Invoke(ctx, "/edge.rewards.v1.Query/Boosts", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // QueryServer is the server API for Query service.
 type QueryServer interface {
 	Params(context.Context, *QueryParamsRequest) (*QueryParamsResponse, error)
@@ -640,6 +1498,20 @@ type QueryServer interface {
 	Payouts(context.Context, *QueryPayoutsRequest) (*QueryPayoutsResponse, error)
 	// SetAside returns the payouts that could not be made.
 	SetAside(context.Context, *QuerySetAsideRequest) (*QuerySetAsideResponse, error)
+	// Pending returns what an operator or owner has earned and not yet been paid.
+	Pending(context.Context, *QueryPendingRequest) (*QueryPendingResponse, error)
+	// Audit checks the invariants of the money now, or of one epoch.
+	Audit(context.Context, *QueryAuditRequest) (*QueryAuditResponse, error)
+	// TokenPrice returns the price that counts in an epoch.
+	TokenPrice(context.Context, *QueryTokenPriceRequest) (*QueryTokenPriceResponse, error)
+	// Emission returns the terms of an epoch, the emission year and the supply.
+	Emission(context.Context, *QueryEmissionRequest) (*QueryEmissionResponse, error)
+	// Lock returns the lock of an operator with its boost.
+	Lock(context.Context, *QueryLockRequest) (*QueryLockResponse, error)
+	// Locks returns all locks.
+	Locks(context.Context, *QueryLocksRequest) (*QueryLocksResponse, error)
+	// Boosts returns the boosts of an epoch.
+	Boosts(context.Context, *QueryBoostsRequest) (*QueryBoostsResponse, error)
 }
 
 // UnimplementedQueryServer can be embedded to have forward compatible implementations.
@@ -660,6 +1532,27 @@ func (*UnimplementedQueryServer) Payouts(ctx context.Context, req *QueryPayoutsR
 }
 func (*UnimplementedQueryServer) SetAside(ctx context.Context, req *QuerySetAsideRequest) (*QuerySetAsideResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method SetAside not implemented")
+}
+func (*UnimplementedQueryServer) Pending(ctx context.Context, req *QueryPendingRequest) (*QueryPendingResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Pending not implemented")
+}
+func (*UnimplementedQueryServer) Audit(ctx context.Context, req *QueryAuditRequest) (*QueryAuditResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Audit not implemented")
+}
+func (*UnimplementedQueryServer) TokenPrice(ctx context.Context, req *QueryTokenPriceRequest) (*QueryTokenPriceResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method TokenPrice not implemented")
+}
+func (*UnimplementedQueryServer) Emission(ctx context.Context, req *QueryEmissionRequest) (*QueryEmissionResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Emission not implemented")
+}
+func (*UnimplementedQueryServer) Lock(ctx context.Context, req *QueryLockRequest) (*QueryLockResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Lock not implemented")
+}
+func (*UnimplementedQueryServer) Locks(ctx context.Context, req *QueryLocksRequest) (*QueryLocksResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Locks not implemented")
+}
+func (*UnimplementedQueryServer) Boosts(ctx context.Context, req *QueryBoostsRequest) (*QueryBoostsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Boosts not implemented")
 }
 
 func RegisterQueryServer(s grpc1.Server, srv QueryServer) {
@@ -756,6 +1649,132 @@ func _Query_SetAside_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Query_Pending_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryPendingRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Pending(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.rewards.v1.Query/Pending",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Pending(ctx, req.(*QueryPendingRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Audit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryAuditRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Audit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.rewards.v1.Query/Audit",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Audit(ctx, req.(*QueryAuditRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_TokenPrice_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryTokenPriceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).TokenPrice(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.rewards.v1.Query/TokenPrice",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).TokenPrice(ctx, req.(*QueryTokenPriceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Emission_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryEmissionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Emission(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.rewards.v1.Query/Emission",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Emission(ctx, req.(*QueryEmissionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Lock_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryLockRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Lock(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.rewards.v1.Query/Lock",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Lock(ctx, req.(*QueryLockRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Locks_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryLocksRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Locks(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.rewards.v1.Query/Locks",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Locks(ctx, req.(*QueryLocksRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Boosts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryBoostsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Boosts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.rewards.v1.Query/Boosts",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Boosts(ctx, req.(*QueryBoostsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 var Query_serviceDesc = _Query_serviceDesc
 var _Query_serviceDesc = grpc.ServiceDesc{
 	ServiceName: "edge.rewards.v1.Query",
@@ -780,6 +1799,34 @@ var _Query_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetAside",
 			Handler:    _Query_SetAside_Handler,
+		},
+		{
+			MethodName: "Pending",
+			Handler:    _Query_Pending_Handler,
+		},
+		{
+			MethodName: "Audit",
+			Handler:    _Query_Audit_Handler,
+		},
+		{
+			MethodName: "TokenPrice",
+			Handler:    _Query_TokenPrice_Handler,
+		},
+		{
+			MethodName: "Emission",
+			Handler:    _Query_Emission_Handler,
+		},
+		{
+			MethodName: "Lock",
+			Handler:    _Query_Lock_Handler,
+		},
+		{
+			MethodName: "Locks",
+			Handler:    _Query_Locks_Handler,
+		},
+		{
+			MethodName: "Boosts",
+			Handler:    _Query_Boosts_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
@@ -1160,6 +2207,612 @@ func (m *QuerySetAsideResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *QueryPendingRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryPendingRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryPendingRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Address) > 0 {
+		i -= len(m.Address)
+		copy(dAtA[i:], m.Address)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Address)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryPendingResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryPendingResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryPendingResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Payments) > 0 {
+		for iNdEx := len(m.Payments) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Payments[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintQuery(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryAuditRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryAuditRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryAuditRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryAuditResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryAuditResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryAuditResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Height != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Holds {
+		i--
+		if m.Holds {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Equations) > 0 {
+		for iNdEx := len(m.Equations) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Equations[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintQuery(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryTokenPriceRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryTokenPriceRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryTokenPriceRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryTokenPriceResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryTokenPriceResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryTokenPriceResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.LastEpoch != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.LastEpoch))
+		i--
+		dAtA[i] = 0x20
+	}
+	{
+		size := m.Counted.Size()
+		i -= size
+		if _, err := m.Counted.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x1a
+	{
+		size := m.Set.Size()
+		i -= size
+		if _, err := m.Set.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if m.Epoch != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryEmissionRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryEmissionRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryEmissionRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryEmissionResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryEmissionResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryEmissionResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size := m.Cap.Size()
+		i -= size
+		if _, err := m.Cap.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x2a
+	{
+		size, err := m.Supply.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x22
+	if m.Year != nil {
+		{
+			size, err := m.Year.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x1a
+	}
+	{
+		size, err := m.Terms.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if m.Epoch != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryLockRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryLockRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryLockRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryLockResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryLockResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryLockResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size := m.NextBoost.Size()
+		i -= size
+		if _, err := m.NextBoost.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x1a
+	{
+		size := m.Boost.Size()
+		i -= size
+		if _, err := m.Boost.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	{
+		size, err := m.Lock.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryLocksRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryLocksRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryLocksRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryLocksResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryLocksResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryLocksResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Locks) > 0 {
+		for iNdEx := len(m.Locks) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Locks[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintQuery(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryBoostsRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryBoostsRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryBoostsRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryBoostsResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryBoostsResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryBoostsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Boosts) > 0 {
+		for iNdEx := len(m.Boosts) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Boosts[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintQuery(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintQuery(dAtA []byte, offset int, v uint64) int {
 	offset -= sovQuery(v)
 	base := offset
@@ -1302,6 +2955,235 @@ func (m *QuerySetAsideResponse) Size() (n int) {
 	_ = l
 	if len(m.Payouts) > 0 {
 		for _, e := range m.Payouts {
+			l = e.Size()
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryPendingRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Address)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryPendingResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Payments) > 0 {
+		for _, e := range m.Payments {
+			l = e.Size()
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryAuditRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovQuery(uint64(m.Epoch))
+	}
+	return n
+}
+
+func (m *QueryAuditResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Equations) > 0 {
+		for _, e := range m.Equations {
+			l = e.Size()
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	if m.Holds {
+		n += 2
+	}
+	if m.Height != 0 {
+		n += 1 + sovQuery(uint64(m.Height))
+	}
+	return n
+}
+
+func (m *QueryTokenPriceRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovQuery(uint64(m.Epoch))
+	}
+	return n
+}
+
+func (m *QueryTokenPriceResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovQuery(uint64(m.Epoch))
+	}
+	l = m.Set.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	l = m.Counted.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	if m.LastEpoch != 0 {
+		n += 1 + sovQuery(uint64(m.LastEpoch))
+	}
+	return n
+}
+
+func (m *QueryEmissionRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovQuery(uint64(m.Epoch))
+	}
+	return n
+}
+
+func (m *QueryEmissionResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovQuery(uint64(m.Epoch))
+	}
+	l = m.Terms.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	if m.Year != nil {
+		l = m.Year.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	l = m.Supply.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	l = m.Cap.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	return n
+}
+
+func (m *QueryLockRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryLockResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.Lock.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	l = m.Boost.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	l = m.NextBoost.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	return n
+}
+
+func (m *QueryLocksRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryLocksResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Locks) > 0 {
+		for _, e := range m.Locks {
+			l = e.Size()
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryBoostsRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovQuery(uint64(m.Epoch))
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryBoostsResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Boosts) > 0 {
+		for _, e := range m.Boosts {
 			l = e.Size()
 			n += 1 + l + sovQuery(uint64(l))
 		}
@@ -2181,6 +4063,1599 @@ func (m *QuerySetAsideResponse) Unmarshal(dAtA []byte) error {
 			}
 			m.Payouts = append(m.Payouts, Payout{})
 			if err := m.Payouts[len(m.Payouts)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageResponse{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryPendingRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryPendingRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryPendingRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Address", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Address = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageRequest{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryPendingResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryPendingResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryPendingResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Payments", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Payments = append(m.Payments, PendingPayment{})
+			if err := m.Payments[len(m.Payments)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageResponse{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryAuditRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryAuditRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryAuditRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryAuditResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryAuditResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryAuditResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Equations", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Equations = append(m.Equations, Equation{})
+			if err := m.Equations[len(m.Equations)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Holds", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Holds = bool(v != 0)
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryTokenPriceRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryTokenPriceRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryTokenPriceRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryTokenPriceResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryTokenPriceResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryTokenPriceResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Set", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Set.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Counted", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Counted.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LastEpoch", wireType)
+			}
+			m.LastEpoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.LastEpoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryEmissionRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryEmissionRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryEmissionRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryEmissionResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryEmissionResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryEmissionResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Terms", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Terms.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Year", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Year == nil {
+				m.Year = &EmissionYear{}
+			}
+			if err := m.Year.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Supply", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Supply.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Cap", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Cap.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryLockRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryLockRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryLockRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryLockResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryLockResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryLockResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Lock", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Lock.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Boost", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Boost.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field NextBoost", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.NextBoost.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryLocksRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryLocksRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryLocksRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageRequest{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryLocksResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryLocksResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryLocksResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Locks", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Locks = append(m.Locks, StakeLock{})
+			if err := m.Locks[len(m.Locks)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageResponse{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryBoostsRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryBoostsRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryBoostsRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageRequest{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryBoostsResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryBoostsResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryBoostsResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Boosts", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Boosts = append(m.Boosts, Boost{})
+			if err := m.Boosts[len(m.Boosts)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

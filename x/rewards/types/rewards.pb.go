@@ -10,15 +10,19 @@ import (
 	_ "github.com/cosmos/cosmos-sdk/types/tx/amino"
 	_ "github.com/cosmos/gogoproto/gogoproto"
 	proto "github.com/cosmos/gogoproto/proto"
+	github_com_cosmos_gogoproto_types "github.com/cosmos/gogoproto/types"
+	_ "google.golang.org/protobuf/types/known/timestamppb"
 	io "io"
 	math "math"
 	math_bits "math/bits"
+	time "time"
 )
 
 // Reference imports to suppress errors if they are not otherwise used.
 var _ = proto.Marshal
 var _ = fmt.Errorf
 var _ = math.Inf
+var _ = time.Kitchen
 
 // This is a compile-time assertion to ensure that this generated file
 // is compatible with the proto package it is being compiled against.
@@ -37,6 +41,12 @@ const (
 	PAYOUT_KIND_OWNER PayoutKind = 2
 	// PAYOUT_KIND_COMMUNITY: the rest and the dust, for the community pool; the id is 0.
 	PAYOUT_KIND_COMMUNITY PayoutKind = 3
+	// PAYOUT_KIND_NODE_EMISSION: tokens for the node of a worker, shared with its delegators; the id is the worker's.
+	PAYOUT_KIND_NODE_EMISSION PayoutKind = 4
+	// PAYOUT_KIND_OWNER_EMISSION: tokens for the owner of a service; the id is the service's.
+	PAYOUT_KIND_OWNER_EMISSION PayoutKind = 5
+	// PAYOUT_KIND_COMMUNITY_EMISSION: tokens for the community pool; the id is 0.
+	PAYOUT_KIND_COMMUNITY_EMISSION PayoutKind = 6
 )
 
 var PayoutKind_name = map[int32]string{
@@ -44,13 +54,19 @@ var PayoutKind_name = map[int32]string{
 	1: "PAYOUT_KIND_NODE",
 	2: "PAYOUT_KIND_OWNER",
 	3: "PAYOUT_KIND_COMMUNITY",
+	4: "PAYOUT_KIND_NODE_EMISSION",
+	5: "PAYOUT_KIND_OWNER_EMISSION",
+	6: "PAYOUT_KIND_COMMUNITY_EMISSION",
 }
 
 var PayoutKind_value = map[string]int32{
-	"PAYOUT_KIND_UNSPECIFIED": 0,
-	"PAYOUT_KIND_NODE":        1,
-	"PAYOUT_KIND_OWNER":       2,
-	"PAYOUT_KIND_COMMUNITY":   3,
+	"PAYOUT_KIND_UNSPECIFIED":        0,
+	"PAYOUT_KIND_NODE":               1,
+	"PAYOUT_KIND_OWNER":              2,
+	"PAYOUT_KIND_COMMUNITY":          3,
+	"PAYOUT_KIND_NODE_EMISSION":      4,
+	"PAYOUT_KIND_OWNER_EMISSION":     5,
+	"PAYOUT_KIND_COMMUNITY_EMISSION": 6,
 }
 
 func (x PayoutKind) String() string {
@@ -61,6 +77,96 @@ func (PayoutKind) EnumDescriptor() ([]byte, []int) {
 	return fileDescriptor_3f674f066a822bf0, []int{0}
 }
 
+// PayPhase is the part of the pay stage that is at work, in this order.
+type PayPhase int32
+
+const (
+	PAY_PHASE_UNSPECIFIED PayPhase = 0
+	// PAY_PHASE_NODES pays the node shares, by worker.
+	PAY_PHASE_NODES PayPhase = 1
+	// PAY_PHASE_OWNERS pays the owner shares, by service.
+	PAY_PHASE_OWNERS PayPhase = 2
+	// PAY_PHASE_COMMUNITY pays the rest.
+	PAY_PHASE_COMMUNITY PayPhase = 3
+	// PAY_PHASE_EARN_NODES adds up the tokens that nodes have earned, by worker.
+	PAY_PHASE_EARN_NODES PayPhase = 4
+	// PAY_PHASE_EARN_OWNERS adds up the tokens that owners and the community pool have earned, by service.
+	PAY_PHASE_EARN_OWNERS PayPhase = 5
+	// PAY_PHASE_MINT_NODES mints for nodes, by worker.
+	PAY_PHASE_MINT_NODES PayPhase = 6
+	// PAY_PHASE_MINT_OWNERS mints for owners, by service.
+	PAY_PHASE_MINT_OWNERS PayPhase = 7
+	// PAY_PHASE_MINT_COMMUNITY mints for the community pool and closes the books.
+	PAY_PHASE_MINT_COMMUNITY PayPhase = 8
+)
+
+var PayPhase_name = map[int32]string{
+	0: "PAY_PHASE_UNSPECIFIED",
+	1: "PAY_PHASE_NODES",
+	2: "PAY_PHASE_OWNERS",
+	3: "PAY_PHASE_COMMUNITY",
+	4: "PAY_PHASE_EARN_NODES",
+	5: "PAY_PHASE_EARN_OWNERS",
+	6: "PAY_PHASE_MINT_NODES",
+	7: "PAY_PHASE_MINT_OWNERS",
+	8: "PAY_PHASE_MINT_COMMUNITY",
+}
+
+var PayPhase_value = map[string]int32{
+	"PAY_PHASE_UNSPECIFIED":    0,
+	"PAY_PHASE_NODES":          1,
+	"PAY_PHASE_OWNERS":         2,
+	"PAY_PHASE_COMMUNITY":      3,
+	"PAY_PHASE_EARN_NODES":     4,
+	"PAY_PHASE_EARN_OWNERS":    5,
+	"PAY_PHASE_MINT_NODES":     6,
+	"PAY_PHASE_MINT_OWNERS":    7,
+	"PAY_PHASE_MINT_COMMUNITY": 8,
+}
+
+func (x PayPhase) String() string {
+	return proto.EnumName(PayPhase_name, int32(x))
+}
+
+func (PayPhase) EnumDescriptor() ([]byte, []int) {
+	return fileDescriptor_3f674f066a822bf0, []int{1}
+}
+
+// PendingState says what a payment waits for.
+type PendingState int32
+
+const (
+	PENDING_STATE_UNSPECIFIED PendingState = 0
+	// PENDING_STATE_OPEN: the epoch is open; the amount is what it would be if the epoch ended now.
+	PENDING_STATE_OPEN PendingState = 1
+	// PENDING_STATE_CLOSING: the epoch is over and is being paid.
+	PENDING_STATE_CLOSING PendingState = 2
+	// PENDING_STATE_SET_ASIDE: the payout failed and can be retried.
+	PENDING_STATE_SET_ASIDE PendingState = 3
+)
+
+var PendingState_name = map[int32]string{
+	0: "PENDING_STATE_UNSPECIFIED",
+	1: "PENDING_STATE_OPEN",
+	2: "PENDING_STATE_CLOSING",
+	3: "PENDING_STATE_SET_ASIDE",
+}
+
+var PendingState_value = map[string]int32{
+	"PENDING_STATE_UNSPECIFIED": 0,
+	"PENDING_STATE_OPEN":        1,
+	"PENDING_STATE_CLOSING":     2,
+	"PENDING_STATE_SET_ASIDE":   3,
+}
+
+func (x PendingState) String() string {
+	return proto.EnumName(PendingState_name, int32(x))
+}
+
+func (PendingState) EnumDescriptor() ([]byte, []int) {
+	return fileDescriptor_3f674f066a822bf0, []int{2}
+}
+
 // Params of x/rewards, changed by governance alone.
 type Params struct {
 	// shares of the epochs to come. Fixed for an epoch when it opens; a change counts from the next one.
@@ -69,6 +175,8 @@ type Params struct {
 	HistoryEpochs uint32 `protobuf:"varint,2,opt,name=history_epochs,json=historyEpochs,proto3" json:"history_epochs,omitempty"`
 	// prune_per_block bounds the payouts removed in one block. Live.
 	PrunePerBlock uint32 `protobuf:"varint,3,opt,name=prune_per_block,json=prunePerBlock,proto3" json:"prune_per_block,omitempty"`
+	// emission of the epochs to come. Fixed for an epoch when it opens; a change counts from the next one.
+	Emission EmissionTerms `protobuf:"bytes,4,opt,name=emission,proto3" json:"emission"`
 }
 
 func (m *Params) Reset()         { *m = Params{} }
@@ -125,6 +233,396 @@ func (m *Params) GetPrunePerBlock() uint32 {
 	return 0
 }
 
+func (m *Params) GetEmission() EmissionTerms {
+	if m != nil {
+		return m.Emission
+	}
+	return EmissionTerms{}
+}
+
+// EmissionTerms say how many tokens are minted for what clients pay.
+type EmissionTerms struct {
+	// guard is the most that all recipients of one payment together get in tokens, as a part of what none of them can get
+	// back of it; at most 1/2.
+	Guard cosmossdk_io_math.LegacyDec `protobuf:"bytes,1,opt,name=guard,proto3,customtype=cosmossdk.io/math.LegacyDec" json:"guard"`
+	// inflation is the most that is minted in a year, as a part of the supply at the year's start.
+	Inflation cosmossdk_io_math.LegacyDec `protobuf:"bytes,2,opt,name=inflation,proto3,customtype=cosmossdk.io/math.LegacyDec" json:"inflation"`
+	// max_boost is the boost of a full lock. A node without a lock has 1 and gets 1 / max_boost of a node's part.
+	MaxBoost cosmossdk_io_math.LegacyDec `protobuf:"bytes,3,opt,name=max_boost,json=maxBoost,proto3,customtype=cosmossdk.io/math.LegacyDec" json:"max_boost"`
+	// max_lock_epochs is how many epochs a stake can be locked for.
+	MaxLockEpochs uint64 `protobuf:"varint,4,opt,name=max_lock_epochs,json=maxLockEpochs,proto3" json:"max_lock_epochs,omitempty"`
+}
+
+func (m *EmissionTerms) Reset()         { *m = EmissionTerms{} }
+func (m *EmissionTerms) String() string { return proto.CompactTextString(m) }
+func (*EmissionTerms) ProtoMessage()    {}
+func (*EmissionTerms) Descriptor() ([]byte, []int) {
+	return fileDescriptor_3f674f066a822bf0, []int{1}
+}
+func (m *EmissionTerms) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EmissionTerms) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EmissionTerms.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EmissionTerms) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EmissionTerms.Merge(m, src)
+}
+func (m *EmissionTerms) XXX_Size() int {
+	return m.Size()
+}
+func (m *EmissionTerms) XXX_DiscardUnknown() {
+	xxx_messageInfo_EmissionTerms.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EmissionTerms proto.InternalMessageInfo
+
+func (m *EmissionTerms) GetMaxLockEpochs() uint64 {
+	if m != nil {
+		return m.MaxLockEpochs
+	}
+	return 0
+}
+
+// EmissionTermsChange says from which epoch on emission terms count.
+type EmissionTermsChange struct {
+	Epoch uint64        `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Terms EmissionTerms `protobuf:"bytes,2,opt,name=terms,proto3" json:"terms"`
+}
+
+func (m *EmissionTermsChange) Reset()         { *m = EmissionTermsChange{} }
+func (m *EmissionTermsChange) String() string { return proto.CompactTextString(m) }
+func (*EmissionTermsChange) ProtoMessage()    {}
+func (*EmissionTermsChange) Descriptor() ([]byte, []int) {
+	return fileDescriptor_3f674f066a822bf0, []int{2}
+}
+func (m *EmissionTermsChange) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EmissionTermsChange) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EmissionTermsChange.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EmissionTermsChange) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EmissionTermsChange.Merge(m, src)
+}
+func (m *EmissionTermsChange) XXX_Size() int {
+	return m.Size()
+}
+func (m *EmissionTermsChange) XXX_DiscardUnknown() {
+	xxx_messageInfo_EmissionTermsChange.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EmissionTermsChange proto.InternalMessageInfo
+
+func (m *EmissionTermsChange) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *EmissionTermsChange) GetTerms() EmissionTerms {
+	if m != nil {
+		return m.Terms
+	}
+	return EmissionTerms{}
+}
+
+// TokenPrice is a price that governance has set.
+type TokenPrice struct {
+	// epoch from which the price counts.
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// price of one uedge in units of the settlement coin; zero ends the one before without a successor.
+	Price cosmossdk_io_math.LegacyDec `protobuf:"bytes,2,opt,name=price,proto3,customtype=cosmossdk.io/math.LegacyDec" json:"price"`
+}
+
+func (m *TokenPrice) Reset()         { *m = TokenPrice{} }
+func (m *TokenPrice) String() string { return proto.CompactTextString(m) }
+func (*TokenPrice) ProtoMessage()    {}
+func (*TokenPrice) Descriptor() ([]byte, []int) {
+	return fileDescriptor_3f674f066a822bf0, []int{3}
+}
+func (m *TokenPrice) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *TokenPrice) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_TokenPrice.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *TokenPrice) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_TokenPrice.Merge(m, src)
+}
+func (m *TokenPrice) XXX_Size() int {
+	return m.Size()
+}
+func (m *TokenPrice) XXX_DiscardUnknown() {
+	xxx_messageInfo_TokenPrice.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_TokenPrice proto.InternalMessageInfo
+
+func (m *TokenPrice) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+// EmissionYear is the year whose inflation is being minted.
+type EmissionYear struct {
+	// number counts from 1.
+	Number uint64    `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Start  time.Time `protobuf:"bytes,2,opt,name=start,proto3,stdtime" json:"start"`
+	// supply of uedge when the year began.
+	Supply cosmossdk_io_math.Int `protobuf:"bytes,3,opt,name=supply,proto3,customtype=cosmossdk.io/math.Int" json:"supply"`
+}
+
+func (m *EmissionYear) Reset()         { *m = EmissionYear{} }
+func (m *EmissionYear) String() string { return proto.CompactTextString(m) }
+func (*EmissionYear) ProtoMessage()    {}
+func (*EmissionYear) Descriptor() ([]byte, []int) {
+	return fileDescriptor_3f674f066a822bf0, []int{4}
+}
+func (m *EmissionYear) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EmissionYear) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EmissionYear.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EmissionYear) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EmissionYear.Merge(m, src)
+}
+func (m *EmissionYear) XXX_Size() int {
+	return m.Size()
+}
+func (m *EmissionYear) XXX_DiscardUnknown() {
+	xxx_messageInfo_EmissionYear.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EmissionYear proto.InternalMessageInfo
+
+func (m *EmissionYear) GetNumber() uint64 {
+	if m != nil {
+		return m.Number
+	}
+	return 0
+}
+
+func (m *EmissionYear) GetStart() time.Time {
+	if m != nil {
+		return m.Start
+	}
+	return time.Time{}
+}
+
+// StakeLock is self-delegated stake that its operator has promised to keep.
+type StakeLock struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	// shares of the validator that are locked.
+	Shares cosmossdk_io_math.LegacyDec `protobuf:"bytes,2,opt,name=shares,proto3,customtype=cosmossdk.io/math.LegacyDec" json:"shares"`
+	// end_epoch is the first epoch in which the shares are free again.
+	EndEpoch uint64 `protobuf:"varint,3,opt,name=end_epoch,json=endEpoch,proto3" json:"end_epoch,omitempty"`
+}
+
+func (m *StakeLock) Reset()         { *m = StakeLock{} }
+func (m *StakeLock) String() string { return proto.CompactTextString(m) }
+func (*StakeLock) ProtoMessage()    {}
+func (*StakeLock) Descriptor() ([]byte, []int) {
+	return fileDescriptor_3f674f066a822bf0, []int{5}
+}
+func (m *StakeLock) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *StakeLock) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_StakeLock.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *StakeLock) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_StakeLock.Merge(m, src)
+}
+func (m *StakeLock) XXX_Size() int {
+	return m.Size()
+}
+func (m *StakeLock) XXX_DiscardUnknown() {
+	xxx_messageInfo_StakeLock.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_StakeLock proto.InternalMessageInfo
+
+func (m *StakeLock) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *StakeLock) GetEndEpoch() uint64 {
+	if m != nil {
+		return m.EndEpoch
+	}
+	return 0
+}
+
+// Boost is what the lock of a node is worth in an epoch, computed once when the epoch opened. Nodes without one have 1.
+type Boost struct {
+	Epoch    uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Operator string `protobuf:"bytes,2,opt,name=operator,proto3" json:"operator,omitempty"`
+	// boost is above 1 and at most max_boost.
+	Boost cosmossdk_io_math.LegacyDec `protobuf:"bytes,3,opt,name=boost,proto3,customtype=cosmossdk.io/math.LegacyDec" json:"boost"`
+}
+
+func (m *Boost) Reset()         { *m = Boost{} }
+func (m *Boost) String() string { return proto.CompactTextString(m) }
+func (*Boost) ProtoMessage()    {}
+func (*Boost) Descriptor() ([]byte, []int) {
+	return fileDescriptor_3f674f066a822bf0, []int{6}
+}
+func (m *Boost) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Boost) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Boost.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Boost) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Boost.Merge(m, src)
+}
+func (m *Boost) XXX_Size() int {
+	return m.Size()
+}
+func (m *Boost) XXX_DiscardUnknown() {
+	xxx_messageInfo_Boost.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Boost proto.InternalMessageInfo
+
+func (m *Boost) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *Boost) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+// EmissionSummary says what was minted for an epoch, in uedge.
+type EmissionSummary struct {
+	Terms EmissionTerms `protobuf:"bytes,1,opt,name=terms,proto3" json:"terms"`
+	// token_price that counted: the highest of the last epochs, in units of the settlement coin per uedge. Zero if none was
+	// valid; then nothing is minted.
+	TokenPrice cosmossdk_io_math.LegacyDec `protobuf:"bytes,2,opt,name=token_price,json=tokenPrice,proto3,customtype=cosmossdk.io/math.LegacyDec" json:"token_price"`
+	// cap of the epoch.
+	Cap cosmossdk_io_math.Int `protobuf:"bytes,3,opt,name=cap,proto3,customtype=cosmossdk.io/math.Int" json:"cap"`
+	// earned by all parts before the cap.
+	Earned cosmossdk_io_math.Int `protobuf:"bytes,4,opt,name=earned,proto3,customtype=cosmossdk.io/math.Int" json:"earned"`
+	// nodes is what was minted for nodes and their delegators.
+	Nodes cosmossdk_io_math.Int `protobuf:"bytes,5,opt,name=nodes,proto3,customtype=cosmossdk.io/math.Int" json:"nodes"`
+	// owners is what was minted for owners of services.
+	Owners cosmossdk_io_math.Int `protobuf:"bytes,6,opt,name=owners,proto3,customtype=cosmossdk.io/math.Int" json:"owners"`
+	// community is what was minted for the community pool.
+	Community cosmossdk_io_math.Int `protobuf:"bytes,7,opt,name=community,proto3,customtype=cosmossdk.io/math.Int" json:"community"`
+	// set_aside is what was minted for recipients that could not be paid yet; the module holds it.
+	SetAside cosmossdk_io_math.Int `protobuf:"bytes,8,opt,name=set_aside,json=setAside,proto3,customtype=cosmossdk.io/math.Int" json:"set_aside"`
+	// forfeited by nodes that were removed, tombstoned or without tokens; it was not minted.
+	Forfeited cosmossdk_io_math.Int `protobuf:"bytes,9,opt,name=forfeited,proto3,customtype=cosmossdk.io/math.Int" json:"forfeited"`
+}
+
+func (m *EmissionSummary) Reset()         { *m = EmissionSummary{} }
+func (m *EmissionSummary) String() string { return proto.CompactTextString(m) }
+func (*EmissionSummary) ProtoMessage()    {}
+func (*EmissionSummary) Descriptor() ([]byte, []int) {
+	return fileDescriptor_3f674f066a822bf0, []int{7}
+}
+func (m *EmissionSummary) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EmissionSummary) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EmissionSummary.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EmissionSummary) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EmissionSummary.Merge(m, src)
+}
+func (m *EmissionSummary) XXX_Size() int {
+	return m.Size()
+}
+func (m *EmissionSummary) XXX_DiscardUnknown() {
+	xxx_messageInfo_EmissionSummary.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EmissionSummary proto.InternalMessageInfo
+
+func (m *EmissionSummary) GetTerms() EmissionTerms {
+	if m != nil {
+		return m.Terms
+	}
+	return EmissionTerms{}
+}
+
 // Shares say how a payment is split. They add up to one.
 type Shares struct {
 	// node is the share of the operator of the node that served.
@@ -139,7 +637,7 @@ func (m *Shares) Reset()         { *m = Shares{} }
 func (m *Shares) String() string { return proto.CompactTextString(m) }
 func (*Shares) ProtoMessage()    {}
 func (*Shares) Descriptor() ([]byte, []int) {
-	return fileDescriptor_3f674f066a822bf0, []int{1}
+	return fileDescriptor_3f674f066a822bf0, []int{8}
 }
 func (m *Shares) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -178,7 +676,7 @@ func (m *ShareChange) Reset()         { *m = ShareChange{} }
 func (m *ShareChange) String() string { return proto.CompactTextString(m) }
 func (*ShareChange) ProtoMessage()    {}
 func (*ShareChange) Descriptor() ([]byte, []int) {
-	return fileDescriptor_3f674f066a822bf0, []int{2}
+	return fileDescriptor_3f674f066a822bf0, []int{9}
 }
 func (m *ShareChange) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -234,13 +732,15 @@ type Payout struct {
 	SetAside bool `protobuf:"varint,6,opt,name=set_aside,json=setAside,proto3" json:"set_aside,omitempty"`
 	// cause of the last failure, cut to a bounded length; empty unless the payout is set aside.
 	Cause string `protobuf:"bytes,7,opt,name=cause,proto3" json:"cause,omitempty"`
+	// denom of the amount.
+	Denom string `protobuf:"bytes,8,opt,name=denom,proto3" json:"denom,omitempty"`
 }
 
 func (m *Payout) Reset()         { *m = Payout{} }
 func (m *Payout) String() string { return proto.CompactTextString(m) }
 func (*Payout) ProtoMessage()    {}
 func (*Payout) Descriptor() ([]byte, []int) {
-	return fileDescriptor_3f674f066a822bf0, []int{3}
+	return fileDescriptor_3f674f066a822bf0, []int{10}
 }
 func (m *Payout) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -311,6 +811,267 @@ func (m *Payout) GetCause() string {
 	return ""
 }
 
+func (m *Payout) GetDenom() string {
+	if m != nil {
+		return m.Denom
+	}
+	return ""
+}
+
+// PendingPayment is something that is earned and not yet paid.
+type PendingPayment struct {
+	Epoch  uint64                `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Kind   PayoutKind            `protobuf:"varint,2,opt,name=kind,proto3,enum=edge.rewards.v1.PayoutKind" json:"kind,omitempty"`
+	Id     uint64                `protobuf:"varint,3,opt,name=id,proto3" json:"id,omitempty"`
+	State  PendingState          `protobuf:"varint,4,opt,name=state,proto3,enum=edge.rewards.v1.PendingState" json:"state,omitempty"`
+	Amount cosmossdk_io_math.Int `protobuf:"bytes,5,opt,name=amount,proto3,customtype=cosmossdk.io/math.Int" json:"amount"`
+	Denom  string                `protobuf:"bytes,6,opt,name=denom,proto3" json:"denom,omitempty"`
+}
+
+func (m *PendingPayment) Reset()         { *m = PendingPayment{} }
+func (m *PendingPayment) String() string { return proto.CompactTextString(m) }
+func (*PendingPayment) ProtoMessage()    {}
+func (*PendingPayment) Descriptor() ([]byte, []int) {
+	return fileDescriptor_3f674f066a822bf0, []int{11}
+}
+func (m *PendingPayment) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *PendingPayment) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_PendingPayment.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *PendingPayment) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_PendingPayment.Merge(m, src)
+}
+func (m *PendingPayment) XXX_Size() int {
+	return m.Size()
+}
+func (m *PendingPayment) XXX_DiscardUnknown() {
+	xxx_messageInfo_PendingPayment.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_PendingPayment proto.InternalMessageInfo
+
+func (m *PendingPayment) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *PendingPayment) GetKind() PayoutKind {
+	if m != nil {
+		return m.Kind
+	}
+	return PAYOUT_KIND_UNSPECIFIED
+}
+
+func (m *PendingPayment) GetId() uint64 {
+	if m != nil {
+		return m.Id
+	}
+	return 0
+}
+
+func (m *PendingPayment) GetState() PendingState {
+	if m != nil {
+		return m.State
+	}
+	return PENDING_STATE_UNSPECIFIED
+}
+
+func (m *PendingPayment) GetDenom() string {
+	if m != nil {
+		return m.Denom
+	}
+	return ""
+}
+
+// Equation is an invariant of the money with both of its sides.
+type Equation struct {
+	// name of the invariant.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// left and right say what the sides are made of.
+	Left        string                `protobuf:"bytes,2,opt,name=left,proto3" json:"left,omitempty"`
+	Right       string                `protobuf:"bytes,3,opt,name=right,proto3" json:"right,omitempty"`
+	LeftAmount  cosmossdk_io_math.Int `protobuf:"bytes,4,opt,name=left_amount,json=leftAmount,proto3,customtype=cosmossdk.io/math.Int" json:"left_amount"`
+	RightAmount cosmossdk_io_math.Int `protobuf:"bytes,5,opt,name=right_amount,json=rightAmount,proto3,customtype=cosmossdk.io/math.Int" json:"right_amount"`
+	Denom       string                `protobuf:"bytes,6,opt,name=denom,proto3" json:"denom,omitempty"`
+	// relation of the sides: "=" or "<=".
+	Relation string `protobuf:"bytes,7,opt,name=relation,proto3" json:"relation,omitempty"`
+	Holds    bool   `protobuf:"varint,8,opt,name=holds,proto3" json:"holds,omitempty"`
+}
+
+func (m *Equation) Reset()         { *m = Equation{} }
+func (m *Equation) String() string { return proto.CompactTextString(m) }
+func (*Equation) ProtoMessage()    {}
+func (*Equation) Descriptor() ([]byte, []int) {
+	return fileDescriptor_3f674f066a822bf0, []int{12}
+}
+func (m *Equation) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Equation) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Equation.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Equation) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Equation.Merge(m, src)
+}
+func (m *Equation) XXX_Size() int {
+	return m.Size()
+}
+func (m *Equation) XXX_DiscardUnknown() {
+	xxx_messageInfo_Equation.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Equation proto.InternalMessageInfo
+
+func (m *Equation) GetName() string {
+	if m != nil {
+		return m.Name
+	}
+	return ""
+}
+
+func (m *Equation) GetLeft() string {
+	if m != nil {
+		return m.Left
+	}
+	return ""
+}
+
+func (m *Equation) GetRight() string {
+	if m != nil {
+		return m.Right
+	}
+	return ""
+}
+
+func (m *Equation) GetDenom() string {
+	if m != nil {
+		return m.Denom
+	}
+	return ""
+}
+
+func (m *Equation) GetRelation() string {
+	if m != nil {
+		return m.Relation
+	}
+	return ""
+}
+
+func (m *Equation) GetHolds() bool {
+	if m != nil {
+		return m.Holds
+	}
+	return false
+}
+
+// Held are the sums of the module's books. Together they are what its account holds.
+type Held struct {
+	// queued money of epochs that are being paid, in units of the settlement coin.
+	Queued cosmossdk_io_math.Int `protobuf:"bytes,1,opt,name=queued,proto3,customtype=cosmossdk.io/math.Int" json:"queued"`
+	// set_aside for recipients that could not be paid, in units of the settlement coin.
+	SetAside cosmossdk_io_math.Int `protobuf:"bytes,2,opt,name=set_aside,json=setAside,proto3,customtype=cosmossdk.io/math.Int" json:"set_aside"`
+	// emission_set_aside for recipients that could not be paid, in uedge.
+	EmissionSetAside cosmossdk_io_math.Int `protobuf:"bytes,3,opt,name=emission_set_aside,json=emissionSetAside,proto3,customtype=cosmossdk.io/math.Int" json:"emission_set_aside"`
+}
+
+func (m *Held) Reset()         { *m = Held{} }
+func (m *Held) String() string { return proto.CompactTextString(m) }
+func (*Held) ProtoMessage()    {}
+func (*Held) Descriptor() ([]byte, []int) {
+	return fileDescriptor_3f674f066a822bf0, []int{13}
+}
+func (m *Held) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Held) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Held.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Held) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Held.Merge(m, src)
+}
+func (m *Held) XXX_Size() int {
+	return m.Size()
+}
+func (m *Held) XXX_DiscardUnknown() {
+	xxx_messageInfo_Held.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Held proto.InternalMessageInfo
+
+// Supply is the history of the supply of uedge: initial + minted - burned is what exists.
+type Supply struct {
+	// initial supply, at genesis.
+	Initial cosmossdk_io_math.Int `protobuf:"bytes,1,opt,name=initial,proto3,customtype=cosmossdk.io/math.Int" json:"initial"`
+	// minted by this module since.
+	Minted cosmossdk_io_math.Int `protobuf:"bytes,2,opt,name=minted,proto3,customtype=cosmossdk.io/math.Int" json:"minted"`
+	// burned by other modules since.
+	Burned cosmossdk_io_math.Int `protobuf:"bytes,3,opt,name=burned,proto3,customtype=cosmossdk.io/math.Int" json:"burned"`
+}
+
+func (m *Supply) Reset()         { *m = Supply{} }
+func (m *Supply) String() string { return proto.CompactTextString(m) }
+func (*Supply) ProtoMessage()    {}
+func (*Supply) Descriptor() ([]byte, []int) {
+	return fileDescriptor_3f674f066a822bf0, []int{14}
+}
+func (m *Supply) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Supply) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Supply.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Supply) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Supply.Merge(m, src)
+}
+func (m *Supply) XXX_Size() int {
+	return m.Size()
+}
+func (m *Supply) XXX_DiscardUnknown() {
+	xxx_messageInfo_Supply.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Supply proto.InternalMessageInfo
+
 // EpochSummary says where an epoch's revenue went: debited = nodes + owners + community + set_aside, once it is done.
 type EpochSummary struct {
 	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
@@ -329,15 +1090,16 @@ type EpochSummary struct {
 	// payouts counts the payouts made, those set aside included.
 	Payouts uint64 `protobuf:"varint,8,opt,name=payouts,proto3" json:"payouts,omitempty"`
 	// done is true when every payout has been made or set aside.
-	Done   bool   `protobuf:"varint,9,opt,name=done,proto3" json:"done,omitempty"`
-	Shares Shares `protobuf:"bytes,10,opt,name=shares,proto3" json:"shares"`
+	Done     bool            `protobuf:"varint,9,opt,name=done,proto3" json:"done,omitempty"`
+	Shares   Shares          `protobuf:"bytes,10,opt,name=shares,proto3" json:"shares"`
+	Emission EmissionSummary `protobuf:"bytes,11,opt,name=emission,proto3" json:"emission"`
 }
 
 func (m *EpochSummary) Reset()         { *m = EpochSummary{} }
 func (m *EpochSummary) String() string { return proto.CompactTextString(m) }
 func (*EpochSummary) ProtoMessage()    {}
 func (*EpochSummary) Descriptor() ([]byte, []int) {
-	return fileDescriptor_3f674f066a822bf0, []int{4}
+	return fileDescriptor_3f674f066a822bf0, []int{15}
 }
 func (m *EpochSummary) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -394,12 +1156,19 @@ func (m *EpochSummary) GetShares() Shares {
 	return Shares{}
 }
 
+func (m *EpochSummary) GetEmission() EmissionSummary {
+	if m != nil {
+		return m.Emission
+	}
+	return EmissionSummary{}
+}
+
 // PayCursor is the position of the pay stage in an epoch that is not paid yet. There can be more than one: the payment of
 // an epoch that was set aside as a whole keeps its place while later epochs are paid.
 type PayCursor struct {
 	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	// kind at work.
-	Kind PayoutKind `protobuf:"varint,2,opt,name=kind,proto3,enum=edge.rewards.v1.PayoutKind" json:"kind,omitempty"`
+	// phase at work.
+	Phase PayPhase `protobuf:"varint,2,opt,name=phase,proto3,enum=edge.rewards.v1.PayPhase" json:"phase,omitempty"`
 	// next_id is the first worker or service id that is not processed yet.
 	NextId uint64 `protobuf:"varint,3,opt,name=next_id,json=nextId,proto3" json:"next_id,omitempty"`
 }
@@ -408,7 +1177,7 @@ func (m *PayCursor) Reset()         { *m = PayCursor{} }
 func (m *PayCursor) String() string { return proto.CompactTextString(m) }
 func (*PayCursor) ProtoMessage()    {}
 func (*PayCursor) Descriptor() ([]byte, []int) {
-	return fileDescriptor_3f674f066a822bf0, []int{5}
+	return fileDescriptor_3f674f066a822bf0, []int{16}
 }
 func (m *PayCursor) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -444,11 +1213,11 @@ func (m *PayCursor) GetEpoch() uint64 {
 	return 0
 }
 
-func (m *PayCursor) GetKind() PayoutKind {
+func (m *PayCursor) GetPhase() PayPhase {
 	if m != nil {
-		return m.Kind
+		return m.Phase
 	}
-	return PAYOUT_KIND_UNSPECIFIED
+	return PAY_PHASE_UNSPECIFIED
 }
 
 func (m *PayCursor) GetNextId() uint64 {
@@ -458,20 +1227,92 @@ func (m *PayCursor) GetNextId() uint64 {
 	return 0
 }
 
+// PruneCursor is the first payout that pruning has not visited.
+type PruneCursor struct {
+	Epoch  uint64     `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Kind   PayoutKind `protobuf:"varint,2,opt,name=kind,proto3,enum=edge.rewards.v1.PayoutKind" json:"kind,omitempty"`
+	NextId uint64     `protobuf:"varint,3,opt,name=next_id,json=nextId,proto3" json:"next_id,omitempty"`
+}
+
+func (m *PruneCursor) Reset()         { *m = PruneCursor{} }
+func (m *PruneCursor) String() string { return proto.CompactTextString(m) }
+func (*PruneCursor) ProtoMessage()    {}
+func (*PruneCursor) Descriptor() ([]byte, []int) {
+	return fileDescriptor_3f674f066a822bf0, []int{17}
+}
+func (m *PruneCursor) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *PruneCursor) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_PruneCursor.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *PruneCursor) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_PruneCursor.Merge(m, src)
+}
+func (m *PruneCursor) XXX_Size() int {
+	return m.Size()
+}
+func (m *PruneCursor) XXX_DiscardUnknown() {
+	xxx_messageInfo_PruneCursor.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_PruneCursor proto.InternalMessageInfo
+
+func (m *PruneCursor) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *PruneCursor) GetKind() PayoutKind {
+	if m != nil {
+		return m.Kind
+	}
+	return PAYOUT_KIND_UNSPECIFIED
+}
+
+func (m *PruneCursor) GetNextId() uint64 {
+	if m != nil {
+		return m.NextId
+	}
+	return 0
+}
+
 // GenesisState of x/rewards.
 type GenesisState struct {
-	Params       Params         `protobuf:"bytes,1,opt,name=params,proto3" json:"params"`
-	ShareChanges []ShareChange  `protobuf:"bytes,2,rep,name=share_changes,json=shareChanges,proto3" json:"share_changes"`
-	Summaries    []EpochSummary `protobuf:"bytes,3,rep,name=summaries,proto3" json:"summaries"`
-	Payouts      []Payout       `protobuf:"bytes,4,rep,name=payouts,proto3" json:"payouts"`
-	Cursors      []PayCursor    `protobuf:"bytes,5,rep,name=cursors,proto3" json:"cursors"`
+	Params          Params                `protobuf:"bytes,1,opt,name=params,proto3" json:"params"`
+	ShareChanges    []ShareChange         `protobuf:"bytes,2,rep,name=share_changes,json=shareChanges,proto3" json:"share_changes"`
+	Summaries       []EpochSummary        `protobuf:"bytes,3,rep,name=summaries,proto3" json:"summaries"`
+	Payouts         []Payout              `protobuf:"bytes,4,rep,name=payouts,proto3" json:"payouts"`
+	Cursors         []PayCursor           `protobuf:"bytes,5,rep,name=cursors,proto3" json:"cursors"`
+	EmissionChanges []EmissionTermsChange `protobuf:"bytes,6,rep,name=emission_changes,json=emissionChanges,proto3" json:"emission_changes"`
+	// token_prices in the order of their epochs.
+	TokenPrices []TokenPrice `protobuf:"bytes,7,rep,name=token_prices,json=tokenPrices,proto3" json:"token_prices"`
+	// year is absent in the genesis of a new chain: its first year begins with the first epoch that closes.
+	Year   *EmissionYear `protobuf:"bytes,8,opt,name=year,proto3" json:"year,omitempty"`
+	Locks  []StakeLock   `protobuf:"bytes,9,rep,name=locks,proto3" json:"locks"`
+	Boosts []Boost       `protobuf:"bytes,10,rep,name=boosts,proto3" json:"boosts"`
+	// boosted_epoch is the epoch whose boosts were computed last.
+	BoostedEpoch uint64 `protobuf:"varint,11,opt,name=boosted_epoch,json=boostedEpoch,proto3" json:"boosted_epoch,omitempty"`
+	// supply is absent in the genesis of a new chain.
+	Supply *Supply `protobuf:"bytes,12,opt,name=supply,proto3" json:"supply,omitempty"`
 }
 
 func (m *GenesisState) Reset()         { *m = GenesisState{} }
 func (m *GenesisState) String() string { return proto.CompactTextString(m) }
 func (*GenesisState) ProtoMessage()    {}
 func (*GenesisState) Descriptor() ([]byte, []int) {
-	return fileDescriptor_3f674f066a822bf0, []int{6}
+	return fileDescriptor_3f674f066a822bf0, []int{18}
 }
 func (m *GenesisState) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -535,77 +1376,201 @@ func (m *GenesisState) GetCursors() []PayCursor {
 	return nil
 }
 
+func (m *GenesisState) GetEmissionChanges() []EmissionTermsChange {
+	if m != nil {
+		return m.EmissionChanges
+	}
+	return nil
+}
+
+func (m *GenesisState) GetTokenPrices() []TokenPrice {
+	if m != nil {
+		return m.TokenPrices
+	}
+	return nil
+}
+
+func (m *GenesisState) GetYear() *EmissionYear {
+	if m != nil {
+		return m.Year
+	}
+	return nil
+}
+
+func (m *GenesisState) GetLocks() []StakeLock {
+	if m != nil {
+		return m.Locks
+	}
+	return nil
+}
+
+func (m *GenesisState) GetBoosts() []Boost {
+	if m != nil {
+		return m.Boosts
+	}
+	return nil
+}
+
+func (m *GenesisState) GetBoostedEpoch() uint64 {
+	if m != nil {
+		return m.BoostedEpoch
+	}
+	return 0
+}
+
+func (m *GenesisState) GetSupply() *Supply {
+	if m != nil {
+		return m.Supply
+	}
+	return nil
+}
+
 func init() {
 	proto.RegisterEnum("edge.rewards.v1.PayoutKind", PayoutKind_name, PayoutKind_value)
+	proto.RegisterEnum("edge.rewards.v1.PayPhase", PayPhase_name, PayPhase_value)
+	proto.RegisterEnum("edge.rewards.v1.PendingState", PendingState_name, PendingState_value)
 	proto.RegisterType((*Params)(nil), "edge.rewards.v1.Params")
+	proto.RegisterType((*EmissionTerms)(nil), "edge.rewards.v1.EmissionTerms")
+	proto.RegisterType((*EmissionTermsChange)(nil), "edge.rewards.v1.EmissionTermsChange")
+	proto.RegisterType((*TokenPrice)(nil), "edge.rewards.v1.TokenPrice")
+	proto.RegisterType((*EmissionYear)(nil), "edge.rewards.v1.EmissionYear")
+	proto.RegisterType((*StakeLock)(nil), "edge.rewards.v1.StakeLock")
+	proto.RegisterType((*Boost)(nil), "edge.rewards.v1.Boost")
+	proto.RegisterType((*EmissionSummary)(nil), "edge.rewards.v1.EmissionSummary")
 	proto.RegisterType((*Shares)(nil), "edge.rewards.v1.Shares")
 	proto.RegisterType((*ShareChange)(nil), "edge.rewards.v1.ShareChange")
 	proto.RegisterType((*Payout)(nil), "edge.rewards.v1.Payout")
+	proto.RegisterType((*PendingPayment)(nil), "edge.rewards.v1.PendingPayment")
+	proto.RegisterType((*Equation)(nil), "edge.rewards.v1.Equation")
+	proto.RegisterType((*Held)(nil), "edge.rewards.v1.Held")
+	proto.RegisterType((*Supply)(nil), "edge.rewards.v1.Supply")
 	proto.RegisterType((*EpochSummary)(nil), "edge.rewards.v1.EpochSummary")
 	proto.RegisterType((*PayCursor)(nil), "edge.rewards.v1.PayCursor")
+	proto.RegisterType((*PruneCursor)(nil), "edge.rewards.v1.PruneCursor")
 	proto.RegisterType((*GenesisState)(nil), "edge.rewards.v1.GenesisState")
 }
 
 func init() { proto.RegisterFile("edge/rewards/v1/rewards.proto", fileDescriptor_3f674f066a822bf0) }
 
 var fileDescriptor_3f674f066a822bf0 = []byte{
-	// 892 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xac, 0x55, 0xcd, 0x6e, 0xdb, 0x46,
-	0x10, 0x16, 0x65, 0x4a, 0xb2, 0xc6, 0x3f, 0x51, 0x16, 0x36, 0xcc, 0xc8, 0x8d, 0x62, 0x08, 0x68,
-	0xe1, 0xba, 0x88, 0x04, 0xbb, 0x68, 0x0f, 0x41, 0x81, 0xc0, 0x96, 0x94, 0x54, 0x48, 0x2c, 0x0b,
-	0x54, 0x8c, 0x22, 0xbd, 0x10, 0x34, 0xb9, 0x90, 0x16, 0x0e, 0x77, 0x09, 0xee, 0x32, 0x8e, 0xde,
-	0xa0, 0xe8, 0xa5, 0x7d, 0x87, 0x5e, 0x7a, 0x6a, 0x73, 0xc8, 0x43, 0xe4, 0x18, 0xe4, 0x54, 0xf4,
-	0x90, 0x16, 0xf6, 0xc1, 0xaf, 0x51, 0x70, 0x96, 0x96, 0x98, 0x38, 0x2e, 0x20, 0x23, 0x17, 0x61,
-	0x67, 0x76, 0xbf, 0x4f, 0x33, 0xdf, 0xfc, 0x10, 0x6e, 0x53, 0x7f, 0x48, 0x9b, 0x11, 0x3d, 0x71,
-	0x23, 0x5f, 0x36, 0x9f, 0x6f, 0x5f, 0x1c, 0x1b, 0x61, 0x24, 0x94, 0x20, 0x37, 0x92, 0xeb, 0xc6,
-	0x85, 0xef, 0xf9, 0x76, 0xf5, 0xa6, 0x1b, 0x30, 0x2e, 0x9a, 0xf8, 0xab, 0xdf, 0x54, 0x6f, 0x79,
-	0x42, 0x06, 0x42, 0x3a, 0x68, 0x35, 0xb5, 0x91, 0x5e, 0xad, 0x0c, 0xc5, 0x50, 0x68, 0x7f, 0x72,
-	0xd2, 0xde, 0xfa, 0x9f, 0x06, 0x14, 0xfb, 0x6e, 0xe4, 0x06, 0x92, 0xdc, 0x83, 0xa2, 0x1c, 0xb9,
-	0x11, 0x95, 0x96, 0xb1, 0x61, 0x6c, 0x2e, 0xec, 0xac, 0x35, 0x3e, 0xf8, 0xc3, 0xc6, 0x00, 0xaf,
-	0xf7, 0xca, 0xaf, 0xdf, 0xdd, 0xc9, 0xfd, 0x7e, 0xfe, 0x72, 0xcb, 0xb0, 0x53, 0x04, 0xf9, 0x1c,
-	0x96, 0x47, 0x4c, 0x2a, 0x11, 0x8d, 0x1d, 0x1a, 0x0a, 0x6f, 0x24, 0xad, 0xfc, 0x86, 0xb1, 0xb9,
-	0x64, 0x2f, 0xa5, 0xde, 0x0e, 0x3a, 0xc9, 0x17, 0x70, 0x23, 0x8c, 0x62, 0x4e, 0x9d, 0x90, 0x46,
-	0xce, 0xd1, 0x33, 0xe1, 0x1d, 0x5b, 0x73, 0xfa, 0x1d, 0xba, 0xfb, 0x34, 0xda, 0x4b, 0x9c, 0xf7,
-	0xaa, 0x3f, 0x9f, 0xbf, 0xdc, 0x5a, 0x45, 0x39, 0x5e, 0x4c, 0x04, 0xd1, 0x61, 0xd6, 0xcf, 0x0d,
-	0x28, 0xea, 0x40, 0x48, 0x07, 0x4c, 0x2e, 0x7c, 0x8a, 0xf1, 0x96, 0xf7, 0xb6, 0x93, 0xb0, 0xfe,
-	0x7e, 0x77, 0x67, 0x5d, 0xa7, 0x2d, 0xfd, 0xe3, 0x06, 0x13, 0xcd, 0xc0, 0x55, 0xa3, 0xc6, 0x63,
-	0x3a, 0x74, 0xbd, 0x71, 0x9b, 0x7a, 0x6f, 0x5f, 0xdd, 0x85, 0x54, 0x95, 0x36, 0xf5, 0x6c, 0x84,
-	0x93, 0x87, 0x50, 0x10, 0x27, 0x9c, 0x46, 0x18, 0xf3, 0xb5, 0x78, 0x34, 0x9e, 0xec, 0xc3, 0x3c,
-	0xaa, 0xea, 0x89, 0x67, 0x98, 0xd7, 0xb5, 0xb8, 0x26, 0x14, 0x75, 0x07, 0x16, 0x30, 0xd1, 0xd6,
-	0xc8, 0xe5, 0x43, 0x4a, 0x56, 0xa0, 0x80, 0xda, 0x62, 0xba, 0xa6, 0xad, 0x8d, 0x4c, 0xd5, 0xf2,
-	0xb3, 0x56, 0xad, 0xfe, 0x4b, 0x3e, 0x29, 0xfe, 0x58, 0xc4, 0xea, 0x0a, 0xf2, 0x26, 0x98, 0xc7,
-	0x8c, 0xfb, 0x48, 0xbd, 0xbc, 0xb3, 0x7e, 0x89, 0x5a, 0x83, 0x1f, 0x31, 0xee, 0xdb, 0xf8, 0x90,
-	0x2c, 0x43, 0x9e, 0xf9, 0x98, 0xbb, 0x69, 0xe7, 0x99, 0x4f, 0xbe, 0x85, 0x72, 0x44, 0x3d, 0x16,
-	0x32, 0xca, 0x95, 0x65, 0xa2, 0x24, 0xd6, 0xdb, 0x57, 0x77, 0x57, 0xd2, 0x7c, 0x77, 0x7d, 0x3f,
-	0xa2, 0x52, 0x0e, 0x54, 0xc4, 0xf8, 0xd0, 0x9e, 0x3e, 0x25, 0x2d, 0x28, 0xba, 0x81, 0x88, 0xb9,
-	0xb2, 0x0a, 0x08, 0xfa, 0x2a, 0xd5, 0x71, 0xf5, 0xb2, 0x8e, 0x5d, 0xae, 0x32, 0x0a, 0x76, 0xb9,
-	0xb2, 0x53, 0x28, 0x59, 0x87, 0xb2, 0xa4, 0xca, 0x71, 0x25, 0xf3, 0xa9, 0x55, 0xdc, 0x30, 0x36,
-	0xe7, 0xed, 0x79, 0x49, 0xd5, 0x6e, 0x62, 0x27, 0x09, 0x7b, 0x6e, 0x2c, 0xa9, 0x55, 0x4a, 0xfe,
-	0xc0, 0xd6, 0x46, 0xfd, 0x0f, 0x13, 0x16, 0xb1, 0x57, 0x07, 0x71, 0x10, 0xb8, 0xd1, 0xf8, 0x0a,
-	0x5d, 0x3a, 0x50, 0xf2, 0xe9, 0x11, 0x53, 0xd4, 0x4f, 0x7b, 0x66, 0xa6, 0xf8, 0x2e, 0xb0, 0x64,
-	0x17, 0x0a, 0x49, 0x03, 0xca, 0xb4, 0x59, 0x66, 0x22, 0xd1, 0xc8, 0x44, 0x28, 0xec, 0x3d, 0x99,
-	0xaa, 0x3b, 0x9b, 0x50, 0x1a, 0x4a, 0xba, 0x50, 0xf6, 0x44, 0x10, 0xc4, 0x9c, 0xa9, 0xf1, 0x75,
-	0x04, 0x9f, 0xa2, 0xc9, 0x7d, 0x30, 0xfd, 0x58, 0x2a, 0x94, 0x7b, 0x46, 0x16, 0x04, 0x92, 0xef,
-	0xb3, 0x45, 0x2b, 0xcd, 0xce, 0x32, 0xad, 0xb0, 0x05, 0xa5, 0x10, 0xfb, 0x53, 0x5a, 0xf3, 0x58,
-	0xbc, 0x0b, 0x93, 0x10, 0x30, 0x7d, 0xc1, 0xa9, 0x55, 0xc6, 0x9e, 0xc0, 0x33, 0xf9, 0x66, 0x32,
-	0x47, 0xf0, 0xff, 0x73, 0x64, 0x26, 0xd1, 0x4c, 0x46, 0xe8, 0x18, 0xca, 0x7d, 0x77, 0xdc, 0x8a,
-	0x23, 0x29, 0xa2, 0x4f, 0x35, 0x44, 0x6b, 0x50, 0xe2, 0xf4, 0x85, 0x72, 0x26, 0x93, 0x54, 0x4c,
-	0xcc, 0xae, 0x5f, 0xff, 0x27, 0x0f, 0x8b, 0x0f, 0x29, 0xa7, 0x92, 0xc9, 0x81, 0x72, 0x15, 0x4d,
-	0x86, 0x3f, 0xc4, 0xad, 0x78, 0xe5, 0xca, 0xd6, 0x4b, 0xf3, 0xbd, 0xe1, 0xd7, 0x08, 0xf2, 0x18,
-	0x96, 0x30, 0x07, 0xc7, 0xc3, 0xf5, 0x92, 0xec, 0x8f, 0xb9, 0xcd, 0x85, 0x9d, 0xcf, 0x3e, 0x9e,
-	0xb7, 0xde, 0x41, 0x59, 0x9e, 0x45, 0x39, 0xf5, 0x4b, 0xf2, 0x00, 0xca, 0x12, 0x47, 0x86, 0x61,
-	0x3b, 0x27, 0x4c, 0xb7, 0x2f, 0x31, 0x65, 0x27, 0x2b, 0x4b, 0x35, 0x85, 0x92, 0xef, 0xa6, 0x45,
-	0x33, 0x91, 0x65, 0xed, 0x0a, 0xbd, 0xb2, 0xf8, 0x49, 0x61, 0xef, 0x43, 0xc9, 0xc3, 0x52, 0x48,
-	0xab, 0x80, 0xe8, 0xea, 0xc7, 0xd0, 0xba, 0x5a, 0xef, 0x11, 0xa4, 0xa8, 0xad, 0x13, 0x80, 0x69,
-	0x39, 0xc8, 0x3a, 0xac, 0xf5, 0x77, 0x9f, 0x1e, 0x1c, 0x3e, 0x71, 0x1e, 0x75, 0x7b, 0x6d, 0xe7,
-	0xb0, 0x37, 0xe8, 0x77, 0x5a, 0xdd, 0x07, 0xdd, 0x4e, 0xbb, 0x92, 0x23, 0x2b, 0x50, 0xc9, 0x5e,
-	0xf6, 0x0e, 0xda, 0x9d, 0x8a, 0x41, 0x56, 0xe1, 0x66, 0xd6, 0x7b, 0xf0, 0x43, 0xaf, 0x63, 0x57,
-	0xf2, 0xe4, 0x16, 0xac, 0x66, 0xdd, 0xad, 0x83, 0xfd, 0xfd, 0xc3, 0x5e, 0xf7, 0xc9, 0xd3, 0xca,
-	0x5c, 0xd5, 0xfc, 0xe9, 0xb7, 0x5a, 0x6e, 0xaf, 0xf5, 0xfa, 0xb4, 0x66, 0xbc, 0x39, 0xad, 0x19,
-	0xff, 0x9e, 0xd6, 0x8c, 0x5f, 0xcf, 0x6a, 0xb9, 0x37, 0x67, 0xb5, 0xdc, 0x5f, 0x67, 0xb5, 0xdc,
-	0x8f, 0x5f, 0x0e, 0x99, 0x1a, 0xc5, 0x47, 0x0d, 0x4f, 0x04, 0xcd, 0x24, 0x19, 0x6f, 0xe4, 0x32,
-	0xde, 0xfc, 0xe0, 0xdb, 0xa8, 0xc6, 0x21, 0x95, 0x47, 0x45, 0xfc, 0x74, 0x7c, 0xfd, 0x5f, 0x00,
-	0x00, 0x00, 0xff, 0xff, 0x98, 0x3a, 0x5d, 0xed, 0x49, 0x08, 0x00, 0x00,
+	// 1866 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xb4, 0x58, 0x4b, 0x6f, 0xdb, 0xd8,
+	0x15, 0x36, 0x65, 0xea, 0x75, 0x24, 0xc7, 0x9a, 0x1b, 0x27, 0x56, 0x9c, 0x89, 0x92, 0xb2, 0x0f,
+	0xa4, 0x29, 0x22, 0x21, 0x19, 0xb4, 0x40, 0xd3, 0x0e, 0x02, 0xd9, 0xe6, 0x38, 0xc2, 0xd8, 0xb2,
+	0x40, 0x29, 0x2d, 0x32, 0x1b, 0x82, 0x26, 0xaf, 0x25, 0x42, 0x22, 0xa9, 0xe1, 0x25, 0x67, 0xac,
+	0x75, 0x17, 0x2d, 0x0a, 0x14, 0x98, 0xbf, 0x50, 0x14, 0x83, 0x76, 0x55, 0x0c, 0x8a, 0xfc, 0x88,
+	0x59, 0x0e, 0xb2, 0x6a, 0x67, 0x31, 0x2d, 0x92, 0x45, 0xb6, 0x45, 0x17, 0x9d, 0x6d, 0x71, 0x1f,
+	0x14, 0x49, 0xcb, 0x4a, 0x2b, 0x3a, 0xdd, 0x08, 0xba, 0x8f, 0xef, 0xe3, 0x39, 0xe7, 0x9e, 0xd7,
+	0xbd, 0x70, 0x0b, 0x5b, 0x43, 0xdc, 0xf2, 0xf1, 0xa7, 0x86, 0x6f, 0x91, 0xd6, 0x27, 0x0f, 0xa2,
+	0xbf, 0xcd, 0xa9, 0xef, 0x05, 0x1e, 0xda, 0xa4, 0xcb, 0xcd, 0x68, 0xee, 0x93, 0x07, 0x3b, 0xef,
+	0x18, 0x8e, 0xed, 0x7a, 0x2d, 0xf6, 0xcb, 0xf7, 0xec, 0xdc, 0x30, 0x3d, 0xe2, 0x78, 0x44, 0x67,
+	0xa3, 0x16, 0x1f, 0x88, 0xa5, 0xad, 0xa1, 0x37, 0xf4, 0xf8, 0x3c, 0xfd, 0x27, 0x66, 0x6f, 0x0f,
+	0x3d, 0x6f, 0x38, 0xc1, 0x2d, 0x36, 0x3a, 0x09, 0x4f, 0x5b, 0x81, 0xed, 0x60, 0x12, 0x18, 0xce,
+	0x94, 0x6f, 0x50, 0xfe, 0x2d, 0x41, 0xa1, 0x67, 0xf8, 0x86, 0x43, 0xd0, 0x23, 0x28, 0x90, 0x91,
+	0xe1, 0x63, 0x52, 0x97, 0xee, 0x48, 0x77, 0x2b, 0x0f, 0xb7, 0x9b, 0xe7, 0x24, 0x6a, 0xf6, 0xd9,
+	0xf2, 0x6e, 0xf9, 0xcb, 0x6f, 0x6e, 0xaf, 0xfd, 0xe9, 0xf5, 0x17, 0xf7, 0x24, 0x4d, 0x20, 0xd0,
+	0xf7, 0xe1, 0xca, 0xc8, 0x26, 0x81, 0xe7, 0xcf, 0x74, 0x3c, 0xf5, 0xcc, 0x11, 0xa9, 0xe7, 0xee,
+	0x48, 0x77, 0x37, 0xb4, 0x0d, 0x31, 0xab, 0xb2, 0x49, 0xf4, 0x03, 0xd8, 0x9c, 0xfa, 0xa1, 0x8b,
+	0xf5, 0x29, 0xf6, 0xf5, 0x93, 0x89, 0x67, 0x8e, 0xeb, 0xeb, 0x7c, 0x1f, 0x9b, 0xee, 0x61, 0x7f,
+	0x97, 0x4e, 0x22, 0x15, 0x4a, 0xd8, 0xb1, 0x09, 0xb1, 0x3d, 0xb7, 0x2e, 0x33, 0x61, 0x1a, 0x0b,
+	0xc2, 0xa8, 0x62, 0xc3, 0x00, 0xfb, 0x4e, 0x4a, 0xa6, 0x39, 0xf4, 0xd1, 0xce, 0x6f, 0x5f, 0x7f,
+	0x71, 0xef, 0x1a, 0x33, 0xfb, 0xd9, 0xdc, 0xf0, 0x5c, 0x5b, 0xe5, 0xf7, 0x39, 0xd8, 0x48, 0x51,
+	0xa0, 0x03, 0xc8, 0x0f, 0x43, 0xc3, 0xb7, 0x98, 0xfa, 0xe5, 0xdd, 0x07, 0x94, 0xf1, 0xeb, 0x6f,
+	0x6e, 0xdf, 0xe4, 0x66, 0x26, 0xd6, 0xb8, 0x69, 0x7b, 0x2d, 0xc7, 0x08, 0x46, 0xcd, 0x43, 0x3c,
+	0x34, 0xcc, 0xd9, 0x3e, 0x36, 0x5f, 0x3c, 0xbf, 0x0f, 0xe2, 0x14, 0xf6, 0xb1, 0xa9, 0x71, 0x3c,
+	0x3a, 0x86, 0xb2, 0xed, 0x9e, 0x4e, 0x8c, 0x80, 0x8a, 0x9f, 0xcb, 0x4a, 0x16, 0x73, 0xa0, 0x2e,
+	0x94, 0x1d, 0xe3, 0x4c, 0x3f, 0xf1, 0x3c, 0x12, 0x30, 0x83, 0x65, 0x22, 0x2c, 0x39, 0xc6, 0xd9,
+	0x2e, 0xa5, 0xa0, 0xc7, 0x40, 0xf9, 0xa8, 0xa9, 0xa3, 0xe3, 0xa2, 0x56, 0x96, 0xb5, 0x0d, 0xc7,
+	0x38, 0x3b, 0xf4, 0xcc, 0x31, 0x3f, 0x2e, 0x65, 0x02, 0x57, 0x53, 0x26, 0xda, 0x1b, 0x19, 0xee,
+	0x10, 0xa3, 0x2d, 0xc8, 0x33, 0x14, 0x33, 0x94, 0xac, 0xf1, 0x01, 0x7a, 0x0c, 0xf9, 0x80, 0x6e,
+	0x62, 0x1a, 0xaf, 0x74, 0x60, 0x1c, 0xa7, 0x8c, 0x01, 0x06, 0xde, 0x18, 0xbb, 0x3d, 0xdf, 0x36,
+	0x97, 0x7d, 0xe4, 0x00, 0xf2, 0x53, 0xba, 0x9c, 0xdd, 0xac, 0x1c, 0xaf, 0xfc, 0x51, 0x82, 0x6a,
+	0x24, 0xd0, 0x33, 0x6c, 0xf8, 0xe8, 0x3a, 0x14, 0xdc, 0xd0, 0x39, 0xc1, 0xbe, 0xf8, 0xa0, 0x18,
+	0xa1, 0x47, 0x90, 0x27, 0x81, 0xe1, 0x07, 0x42, 0xad, 0x9d, 0x26, 0x8f, 0xa8, 0x66, 0x14, 0x51,
+	0xcd, 0x41, 0x14, 0x51, 0xbb, 0x25, 0x2a, 0xcd, 0x67, 0x7f, 0xbf, 0x2d, 0x69, 0x1c, 0x82, 0xf6,
+	0xa0, 0x40, 0xc2, 0xe9, 0x74, 0x32, 0x13, 0x87, 0xf6, 0x23, 0x21, 0xee, 0xb5, 0x45, 0x71, 0x3b,
+	0x6e, 0x90, 0x10, 0xb4, 0xe3, 0x06, 0x9a, 0x80, 0x2a, 0x7f, 0x91, 0xa0, 0xdc, 0x0f, 0x8c, 0x31,
+	0xa6, 0x07, 0x83, 0xde, 0x87, 0x92, 0x37, 0xc5, 0xbe, 0x11, 0x78, 0xbe, 0xf0, 0xd3, 0xef, 0xbc,
+	0x78, 0x7e, 0xff, 0x96, 0xc0, 0xfd, 0xc2, 0x98, 0xd8, 0x16, 0x5d, 0x6b, 0x5b, 0x96, 0x8f, 0x09,
+	0xe9, 0x07, 0xbe, 0xed, 0x0e, 0xb5, 0x39, 0x04, 0x75, 0xe6, 0x31, 0x9e, 0xd9, 0x80, 0x51, 0xc8,
+	0xdf, 0x84, 0x32, 0x76, 0x2d, 0xee, 0x3f, 0x4c, 0x3f, 0x59, 0x2b, 0x61, 0xd7, 0x62, 0xae, 0xa3,
+	0x7c, 0x2e, 0x41, 0x9e, 0xfb, 0xda, 0xc5, 0xe7, 0x98, 0x54, 0x23, 0xb7, 0xba, 0x1a, 0x07, 0x90,
+	0xbf, 0x64, 0x30, 0x70, 0xbc, 0xf2, 0xbb, 0x3c, 0x6c, 0x46, 0x6e, 0xd0, 0x0f, 0x1d, 0xc7, 0xf0,
+	0x67, 0xf4, 0xc4, 0xb9, 0x23, 0x4b, 0xff, 0x93, 0x23, 0xcb, 0xf4, 0xe3, 0xc2, 0x87, 0x91, 0x06,
+	0x95, 0x80, 0xfa, 0xb0, 0x7e, 0x49, 0x2f, 0x85, 0x20, 0x8e, 0x84, 0xf7, 0x61, 0xdd, 0x34, 0xa6,
+	0x59, 0x5c, 0x88, 0xe2, 0xa8, 0x13, 0x62, 0xc3, 0x77, 0xb1, 0xc5, 0x62, 0x7c, 0x55, 0x27, 0xe4,
+	0x50, 0xd4, 0x86, 0xbc, 0xeb, 0x59, 0x98, 0xd4, 0xf3, 0xab, 0x73, 0x70, 0x24, 0x95, 0xc3, 0xfb,
+	0xd4, 0xc5, 0x3e, 0xa9, 0x17, 0x32, 0xc8, 0xc1, 0xa1, 0xa8, 0x03, 0x65, 0xd3, 0x73, 0x9c, 0xd0,
+	0xb5, 0x83, 0x59, 0xbd, 0xb8, 0x3a, 0x4f, 0x8c, 0x46, 0x4f, 0xa0, 0x4c, 0x70, 0xa0, 0x1b, 0xc4,
+	0xb6, 0x70, 0xbd, 0xb4, 0x3a, 0x55, 0x89, 0xe0, 0xa0, 0x4d, 0xc1, 0x54, 0xa8, 0x53, 0xcf, 0x3f,
+	0xc5, 0x76, 0x80, 0xad, 0x7a, 0x39, 0x83, 0x50, 0x73, 0xb4, 0xf2, 0x5a, 0x82, 0x02, 0xaf, 0xb2,
+	0x48, 0x05, 0x99, 0x1a, 0x2e, 0x7b, 0x35, 0x62, 0x70, 0x1a, 0x2a, 0xcc, 0x76, 0x97, 0xc8, 0x98,
+	0x0c, 0x8f, 0x8e, 0xa0, 0xc4, 0x72, 0x9e, 0xe9, 0x4d, 0x2e, 0x51, 0x83, 0x22, 0x0a, 0x45, 0x87,
+	0x0a, 0x53, 0xf4, 0x8d, 0x35, 0xe5, 0x51, 0x2a, 0x5d, 0xad, 0xd4, 0x92, 0x28, 0x9f, 0xe7, 0x68,
+	0x67, 0x33, 0xf3, 0xc2, 0x65, 0x39, 0xa8, 0x05, 0xf2, 0xd8, 0x76, 0x2d, 0x46, 0x7d, 0xe5, 0xe1,
+	0xcd, 0x05, 0x6a, 0x0e, 0xfe, 0xd0, 0x76, 0x2d, 0x8d, 0x6d, 0x44, 0x57, 0x20, 0x67, 0x5b, 0x22,
+	0xd5, 0xe5, 0x6c, 0x0b, 0xfd, 0x04, 0xca, 0x3e, 0x36, 0xed, 0xa9, 0x8d, 0xdd, 0x40, 0x04, 0x57,
+	0xfd, 0xc5, 0xf3, 0xfb, 0x5b, 0x42, 0xdf, 0x74, 0xf2, 0x8a, 0xb7, 0xd2, 0x48, 0x30, 0x1c, 0x2f,
+	0x74, 0x83, 0x2c, 0xd1, 0x24, 0xa0, 0x34, 0xfd, 0xc6, 0xee, 0x4b, 0x23, 0xaa, 0x94, 0xf0, 0xc8,
+	0x2d, 0xc8, 0x9b, 0x46, 0x48, 0x30, 0x0f, 0x11, 0x8d, 0x0f, 0xe8, 0xac, 0x85, 0x5d, 0xcf, 0xe1,
+	0xde, 0xae, 0xf1, 0x81, 0xf2, 0xad, 0x04, 0x57, 0x7a, 0xd8, 0xb5, 0x6c, 0x77, 0xd8, 0x33, 0x66,
+	0x0e, 0x15, 0xf0, 0xff, 0x64, 0xaf, 0xf7, 0x58, 0x29, 0x0d, 0x30, 0xb3, 0xd5, 0x95, 0x87, 0xb7,
+	0x16, 0x19, 0xb8, 0x18, 0x7d, 0xba, 0x49, 0xe3, 0x7b, 0xdf, 0x8e, 0xb1, 0xe6, 0x9a, 0x17, 0x92,
+	0x9a, 0xff, 0x39, 0x07, 0x25, 0xf5, 0xe3, 0x90, 0xf7, 0x58, 0x08, 0x64, 0xd7, 0x70, 0x44, 0xb8,
+	0x69, 0xec, 0x3f, 0x9d, 0x9b, 0xe0, 0x53, 0x5e, 0xfa, 0xcb, 0x1a, 0xfb, 0x4f, 0xa9, 0x7c, 0x7b,
+	0x38, 0x12, 0xa5, 0x47, 0xe3, 0x03, 0x74, 0x08, 0x15, 0xba, 0xaa, 0x0b, 0x51, 0x33, 0x64, 0x5a,
+	0xa0, 0xf8, 0x36, 0x17, 0xb7, 0x0b, 0x55, 0x46, 0xab, 0x67, 0xd7, 0xbc, 0xc2, 0x08, 0xda, 0x6f,
+	0x50, 0x1f, 0xed, 0x40, 0xc9, 0xc7, 0xa2, 0x4b, 0xe5, 0x7e, 0x32, 0x1f, 0x53, 0xc4, 0xc8, 0x9b,
+	0x58, 0x84, 0xb9, 0x4a, 0x49, 0xe3, 0x03, 0xe5, 0x9f, 0x12, 0xc8, 0x4f, 0xf0, 0xc4, 0xa2, 0x87,
+	0xf2, 0x71, 0x88, 0x43, 0x1c, 0xf5, 0xca, 0xab, 0x1d, 0x0a, 0x87, 0xa6, 0x13, 0x70, 0xee, 0x32,
+	0x09, 0xf8, 0x19, 0xa0, 0xa8, 0xe7, 0xd7, 0x63, 0xca, 0x0c, 0x05, 0xb3, 0x16, 0xd1, 0xf4, 0x05,
+	0xb5, 0xf2, 0x37, 0x9a, 0x90, 0x59, 0x23, 0x86, 0x54, 0x28, 0xda, 0xae, 0x1d, 0xd8, 0xc6, 0x24,
+	0x8b, 0xd6, 0x11, 0x96, 0xda, 0xce, 0xb1, 0x5d, 0x5a, 0x2a, 0x32, 0xe8, 0x2c, 0xa0, 0x94, 0xe4,
+	0x24, 0x64, 0x45, 0x3d, 0x4b, 0x67, 0xc9, 0xa1, 0xca, 0xbf, 0x64, 0xa8, 0xb2, 0x76, 0x2d, 0xea,
+	0x7c, 0x2e, 0x8e, 0x7b, 0x15, 0x8a, 0x16, 0x3e, 0xb1, 0x33, 0x4a, 0x1c, 0x61, 0xe3, 0x16, 0x62,
+	0xfd, 0x2d, 0xb4, 0x10, 0xf2, 0x5b, 0x6a, 0x21, 0xf2, 0x97, 0x6a, 0x21, 0x1e, 0x83, 0x6c, 0x85,
+	0x24, 0xc8, 0xd2, 0xd0, 0x30, 0x60, 0x3a, 0x04, 0x8a, 0x97, 0x09, 0x81, 0x3a, 0x14, 0xa7, 0x2c,
+	0xff, 0xf2, 0x90, 0x95, 0xb5, 0x68, 0x48, 0x93, 0x98, 0xe5, 0xb9, 0x98, 0x35, 0x26, 0x25, 0x8d,
+	0xfd, 0x47, 0x3f, 0x9e, 0xd7, 0x55, 0x78, 0x73, 0x5d, 0xe5, 0xcd, 0x6d, 0xd4, 0xf2, 0xef, 0x26,
+	0xae, 0xe5, 0x15, 0x06, 0xbc, 0xb3, 0xb4, 0x39, 0x16, 0x3e, 0x25, 0x18, 0xe6, 0x38, 0x65, 0x0c,
+	0xe5, 0x9e, 0x31, 0xdb, 0x0b, 0x7d, 0xe2, 0xf9, 0x4b, 0x0b, 0x4d, 0x7e, 0x3a, 0x32, 0x08, 0x16,
+	0x95, 0xe6, 0xc6, 0x45, 0x95, 0xa6, 0x47, 0x37, 0x68, 0x7c, 0x1f, 0xda, 0x86, 0xa2, 0x8b, 0xcf,
+	0x02, 0x7d, 0x5e, 0x6d, 0x0a, 0x74, 0xd8, 0xb1, 0x14, 0x07, 0x2a, 0x3d, 0x3f, 0x74, 0xf1, 0x7f,
+	0xf9, 0xdc, 0x8a, 0x75, 0x6d, 0xe9, 0xe7, 0x7e, 0x5d, 0x80, 0xea, 0x01, 0x76, 0x31, 0xb1, 0x09,
+	0xab, 0x61, 0xb4, 0x7f, 0x99, 0xb2, 0xe7, 0x86, 0xa5, 0x4f, 0x2a, 0xfc, 0x35, 0x22, 0xd5, 0xbf,
+	0x70, 0x04, 0x3a, 0x84, 0x0d, 0x66, 0x76, 0xdd, 0x64, 0x1d, 0x12, 0x6d, 0x81, 0xd6, 0xef, 0x56,
+	0x1e, 0xbe, 0x7b, 0xf1, 0x51, 0xf1, 0x36, 0x2a, 0xc9, 0x53, 0x25, 0xf1, 0x3c, 0x41, 0x1f, 0x40,
+	0x99, 0xb0, 0x13, 0xb1, 0x59, 0x04, 0x52, 0xa6, 0xc5, 0xfa, 0x9b, 0x4c, 0x06, 0x49, 0xaa, 0x18,
+	0x8a, 0x7e, 0x1e, 0xfb, 0x99, 0xcc, 0x58, 0xb6, 0x97, 0xd8, 0x2b, 0x89, 0x9f, 0xfb, 0xe2, 0x63,
+	0x28, 0x9a, 0xec, 0x28, 0xe8, 0x45, 0x62, 0x9d, 0x5d, 0xa7, 0x2f, 0x40, 0xf3, 0xd3, 0x4a, 0x11,
+	0x08, 0x14, 0xfa, 0x08, 0xe6, 0x29, 0x7a, 0x6e, 0x97, 0x02, 0x63, 0xfa, 0xde, 0x9b, 0xaf, 0x69,
+	0x8b, 0xf6, 0xd9, 0x8c, 0x88, 0x22, 0x13, 0x75, 0xa0, 0x9a, 0xb8, 0xbb, 0x91, 0x7a, 0x91, 0xf1,
+	0x2e, 0xfa, 0x43, 0xfc, 0x48, 0x91, 0xa4, 0xab, 0xc4, 0x37, 0x36, 0x82, 0x1e, 0x80, 0x3c, 0xc3,
+	0x86, 0xcf, 0x42, 0xf1, 0x42, 0x43, 0x27, 0x5e, 0x1e, 0x34, 0xb6, 0x15, 0xfd, 0x0c, 0xf2, 0x13,
+	0xcf, 0x1c, 0x93, 0x7a, 0x79, 0x89, 0x61, 0xe6, 0x6f, 0x00, 0xa9, 0xa7, 0x13, 0x86, 0x41, 0x3f,
+	0x85, 0x02, 0xbb, 0xcf, 0xd2, 0x78, 0xa6, 0xe8, 0xeb, 0x0b, 0x68, 0x76, 0x19, 0x4f, 0xb9, 0x19,
+	0x07, 0xa0, 0xef, 0xc2, 0x06, 0xfb, 0x87, 0xa3, 0xab, 0x7c, 0x85, 0xb9, 0x74, 0x55, 0x4c, 0xaa,
+	0x22, 0x44, 0xa2, 0x87, 0x8c, 0xea, 0xb2, 0x7c, 0xc1, 0x96, 0xa3, 0x47, 0x8b, 0x7b, 0x5f, 0x4b,
+	0x00, 0x71, 0xdc, 0xa0, 0x9b, 0xb0, 0xdd, 0x6b, 0x3f, 0x3b, 0x7e, 0x3a, 0xd0, 0x3f, 0xec, 0x74,
+	0xf7, 0xf5, 0xa7, 0xdd, 0x7e, 0x4f, 0xdd, 0xeb, 0x7c, 0xd0, 0x51, 0xf7, 0x6b, 0x6b, 0x68, 0x0b,
+	0x6a, 0xc9, 0xc5, 0xee, 0xf1, 0xbe, 0x5a, 0x93, 0xd0, 0x35, 0x78, 0x27, 0x39, 0x7b, 0xfc, 0xcb,
+	0xae, 0xaa, 0xd5, 0x72, 0xe8, 0x06, 0x5c, 0x4b, 0x4e, 0xef, 0x1d, 0x1f, 0x1d, 0x3d, 0xed, 0x76,
+	0x06, 0xcf, 0x6a, 0xeb, 0xe8, 0x16, 0xdc, 0x38, 0xcf, 0xa3, 0xab, 0x47, 0x9d, 0x7e, 0xbf, 0x73,
+	0xdc, 0xad, 0xc9, 0xa8, 0x01, 0x3b, 0x0b, 0x84, 0xf1, 0x7a, 0x1e, 0x29, 0xd0, 0xb8, 0x90, 0x39,
+	0xde, 0x53, 0xd8, 0x91, 0x7f, 0xf3, 0x87, 0xc6, 0xda, 0xbd, 0x6f, 0x25, 0x28, 0x45, 0x29, 0x48,
+	0x08, 0xa4, 0xf7, 0x9e, 0xb4, 0xfb, 0xea, 0x39, 0xc5, 0xae, 0xc2, 0x66, 0xbc, 0x44, 0xc5, 0xe9,
+	0xd7, 0x24, 0xa1, 0xad, 0x98, 0x64, 0x42, 0xf4, 0x6b, 0x39, 0xb4, 0x0d, 0x57, 0xe3, 0xd9, 0xa4,
+	0x52, 0x75, 0xd8, 0x8a, 0x17, 0xd4, 0xb6, 0xd6, 0x15, 0x44, 0x72, 0xfa, 0xc3, 0x6c, 0x45, 0xb0,
+	0xe5, 0xd3, 0xa0, 0xa3, 0x4e, 0x77, 0x20, 0x40, 0x85, 0x34, 0x88, 0xad, 0x08, 0x50, 0x11, 0xbd,
+	0x0b, 0xf5, 0x73, 0x4b, 0xb1, 0x1c, 0x25, 0xa1, 0xf9, 0xaf, 0x24, 0xa8, 0x26, 0x9b, 0x74, 0x66,
+	0x73, 0xb5, 0xbb, 0xdf, 0xe9, 0x1e, 0xe8, 0xfd, 0x41, 0x7b, 0x70, 0xde, 0x02, 0xd7, 0x01, 0xa5,
+	0x97, 0x8f, 0x7b, 0x6a, 0xb7, 0x26, 0x31, 0x31, 0x52, 0xf3, 0x7b, 0x87, 0xc7, 0xfd, 0x4e, 0xf7,
+	0xa0, 0x96, 0x63, 0xae, 0x92, 0x5a, 0xea, 0xab, 0x03, 0xbd, 0xdd, 0xef, 0xec, 0xab, 0xb5, 0x75,
+	0x2e, 0xc5, 0xee, 0xde, 0x97, 0x2f, 0x1b, 0xd2, 0x57, 0x2f, 0x1b, 0xd2, 0x3f, 0x5e, 0x36, 0xa4,
+	0xcf, 0x5e, 0x35, 0xd6, 0xbe, 0x7a, 0xd5, 0x58, 0xfb, 0xeb, 0xab, 0xc6, 0xda, 0x47, 0x3f, 0x1c,
+	0xda, 0xc1, 0x28, 0x3c, 0x69, 0x9a, 0x9e, 0xd3, 0xa2, 0x1e, 0x6a, 0x8e, 0x0c, 0xdb, 0x6d, 0x9d,
+	0x7b, 0x00, 0x0e, 0x66, 0x53, 0x4c, 0x4e, 0x0a, 0xec, 0x26, 0xfa, 0xde, 0x7f, 0x02, 0x00, 0x00,
+	0xff, 0xff, 0xab, 0xa3, 0x89, 0xb3, 0x96, 0x17, 0x00, 0x00,
 }
 
 func (m *Params) Marshal() (dAtA []byte, err error) {
@@ -628,6 +1593,16 @@ func (m *Params) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	{
+		size, err := m.Emission.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x22
 	if m.PrunePerBlock != 0 {
 		i = encodeVarintRewards(dAtA, i, uint64(m.PrunePerBlock))
 		i--
@@ -640,6 +1615,389 @@ func (m *Params) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	}
 	{
 		size, err := m.Shares.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
+func (m *EmissionTerms) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EmissionTerms) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EmissionTerms) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.MaxLockEpochs != 0 {
+		i = encodeVarintRewards(dAtA, i, uint64(m.MaxLockEpochs))
+		i--
+		dAtA[i] = 0x20
+	}
+	{
+		size := m.MaxBoost.Size()
+		i -= size
+		if _, err := m.MaxBoost.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x1a
+	{
+		size := m.Inflation.Size()
+		i -= size
+		if _, err := m.Inflation.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	{
+		size := m.Guard.Size()
+		i -= size
+		if _, err := m.Guard.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
+func (m *EmissionTermsChange) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EmissionTermsChange) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EmissionTermsChange) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Terms.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if m.Epoch != 0 {
+		i = encodeVarintRewards(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *TokenPrice) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *TokenPrice) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *TokenPrice) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size := m.Price.Size()
+		i -= size
+		if _, err := m.Price.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if m.Epoch != 0 {
+		i = encodeVarintRewards(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EmissionYear) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EmissionYear) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EmissionYear) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size := m.Supply.Size()
+		i -= size
+		if _, err := m.Supply.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x1a
+	n4, err4 := github_com_cosmos_gogoproto_types.StdTimeMarshalTo(m.Start, dAtA[i-github_com_cosmos_gogoproto_types.SizeOfStdTime(m.Start):])
+	if err4 != nil {
+		return 0, err4
+	}
+	i -= n4
+	i = encodeVarintRewards(dAtA, i, uint64(n4))
+	i--
+	dAtA[i] = 0x12
+	if m.Number != 0 {
+		i = encodeVarintRewards(dAtA, i, uint64(m.Number))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *StakeLock) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *StakeLock) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *StakeLock) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.EndEpoch != 0 {
+		i = encodeVarintRewards(dAtA, i, uint64(m.EndEpoch))
+		i--
+		dAtA[i] = 0x18
+	}
+	{
+		size := m.Shares.Size()
+		i -= size
+		if _, err := m.Shares.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintRewards(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Boost) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Boost) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Boost) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size := m.Boost.Size()
+		i -= size
+		if _, err := m.Boost.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x1a
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintRewards(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintRewards(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EmissionSummary) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EmissionSummary) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EmissionSummary) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size := m.Forfeited.Size()
+		i -= size
+		if _, err := m.Forfeited.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x4a
+	{
+		size := m.SetAside.Size()
+		i -= size
+		if _, err := m.SetAside.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x42
+	{
+		size := m.Community.Size()
+		i -= size
+		if _, err := m.Community.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x3a
+	{
+		size := m.Owners.Size()
+		i -= size
+		if _, err := m.Owners.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x32
+	{
+		size := m.Nodes.Size()
+		i -= size
+		if _, err := m.Nodes.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x2a
+	{
+		size := m.Earned.Size()
+		i -= size
+		if _, err := m.Earned.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x22
+	{
+		size := m.Cap.Size()
+		i -= size
+		if _, err := m.Cap.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x1a
+	{
+		size := m.TokenPrice.Size()
+		i -= size
+		if _, err := m.TokenPrice.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	{
+		size, err := m.Terms.MarshalToSizedBuffer(dAtA[:i])
 		if err != nil {
 			return 0, err
 		}
@@ -762,6 +2120,13 @@ func (m *Payout) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.Denom) > 0 {
+		i -= len(m.Denom)
+		copy(dAtA[i:], m.Denom)
+		i = encodeVarintRewards(dAtA, i, uint64(len(m.Denom)))
+		i--
+		dAtA[i] = 0x42
+	}
 	if len(m.Cause) > 0 {
 		i -= len(m.Cause)
 		copy(dAtA[i:], m.Cause)
@@ -814,6 +2179,260 @@ func (m *Payout) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *PendingPayment) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *PendingPayment) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *PendingPayment) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Denom) > 0 {
+		i -= len(m.Denom)
+		copy(dAtA[i:], m.Denom)
+		i = encodeVarintRewards(dAtA, i, uint64(len(m.Denom)))
+		i--
+		dAtA[i] = 0x32
+	}
+	{
+		size := m.Amount.Size()
+		i -= size
+		if _, err := m.Amount.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x2a
+	if m.State != 0 {
+		i = encodeVarintRewards(dAtA, i, uint64(m.State))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Id != 0 {
+		i = encodeVarintRewards(dAtA, i, uint64(m.Id))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Kind != 0 {
+		i = encodeVarintRewards(dAtA, i, uint64(m.Kind))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintRewards(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Equation) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Equation) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Equation) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Holds {
+		i--
+		if m.Holds {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x40
+	}
+	if len(m.Relation) > 0 {
+		i -= len(m.Relation)
+		copy(dAtA[i:], m.Relation)
+		i = encodeVarintRewards(dAtA, i, uint64(len(m.Relation)))
+		i--
+		dAtA[i] = 0x3a
+	}
+	if len(m.Denom) > 0 {
+		i -= len(m.Denom)
+		copy(dAtA[i:], m.Denom)
+		i = encodeVarintRewards(dAtA, i, uint64(len(m.Denom)))
+		i--
+		dAtA[i] = 0x32
+	}
+	{
+		size := m.RightAmount.Size()
+		i -= size
+		if _, err := m.RightAmount.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x2a
+	{
+		size := m.LeftAmount.Size()
+		i -= size
+		if _, err := m.LeftAmount.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x22
+	if len(m.Right) > 0 {
+		i -= len(m.Right)
+		copy(dAtA[i:], m.Right)
+		i = encodeVarintRewards(dAtA, i, uint64(len(m.Right)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Left) > 0 {
+		i -= len(m.Left)
+		copy(dAtA[i:], m.Left)
+		i = encodeVarintRewards(dAtA, i, uint64(len(m.Left)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Name) > 0 {
+		i -= len(m.Name)
+		copy(dAtA[i:], m.Name)
+		i = encodeVarintRewards(dAtA, i, uint64(len(m.Name)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Held) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Held) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Held) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size := m.EmissionSetAside.Size()
+		i -= size
+		if _, err := m.EmissionSetAside.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x1a
+	{
+		size := m.SetAside.Size()
+		i -= size
+		if _, err := m.SetAside.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	{
+		size := m.Queued.Size()
+		i -= size
+		if _, err := m.Queued.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
+func (m *Supply) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Supply) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Supply) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size := m.Burned.Size()
+		i -= size
+		if _, err := m.Burned.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x1a
+	{
+		size := m.Minted.Size()
+		i -= size
+		if _, err := m.Minted.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	{
+		size := m.Initial.Size()
+		i -= size
+		if _, err := m.Initial.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
 func (m *EpochSummary) Marshal() (dAtA []byte, err error) {
 	size := m.Size()
 	dAtA = make([]byte, size)
@@ -834,6 +2453,16 @@ func (m *EpochSummary) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	{
+		size, err := m.Emission.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintRewards(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x5a
 	{
 		size, err := m.Shares.MarshalToSizedBuffer(dAtA[:i])
 		if err != nil {
@@ -952,6 +2581,44 @@ func (m *PayCursor) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x18
 	}
+	if m.Phase != 0 {
+		i = encodeVarintRewards(dAtA, i, uint64(m.Phase))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintRewards(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *PruneCursor) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *PruneCursor) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *PruneCursor) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.NextId != 0 {
+		i = encodeVarintRewards(dAtA, i, uint64(m.NextId))
+		i--
+		dAtA[i] = 0x18
+	}
 	if m.Kind != 0 {
 		i = encodeVarintRewards(dAtA, i, uint64(m.Kind))
 		i--
@@ -985,6 +2652,91 @@ func (m *GenesisState) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Supply != nil {
+		{
+			size, err := m.Supply.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintRewards(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x62
+	}
+	if m.BoostedEpoch != 0 {
+		i = encodeVarintRewards(dAtA, i, uint64(m.BoostedEpoch))
+		i--
+		dAtA[i] = 0x58
+	}
+	if len(m.Boosts) > 0 {
+		for iNdEx := len(m.Boosts) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Boosts[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintRewards(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x52
+		}
+	}
+	if len(m.Locks) > 0 {
+		for iNdEx := len(m.Locks) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Locks[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintRewards(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x4a
+		}
+	}
+	if m.Year != nil {
+		{
+			size, err := m.Year.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintRewards(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x42
+	}
+	if len(m.TokenPrices) > 0 {
+		for iNdEx := len(m.TokenPrices) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.TokenPrices[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintRewards(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x3a
+		}
+	}
+	if len(m.EmissionChanges) > 0 {
+		for iNdEx := len(m.EmissionChanges) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.EmissionChanges[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintRewards(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x32
+		}
+	}
 	if len(m.Cursors) > 0 {
 		for iNdEx := len(m.Cursors) - 1; iNdEx >= 0; iNdEx-- {
 			{
@@ -1079,6 +2831,133 @@ func (m *Params) Size() (n int) {
 	if m.PrunePerBlock != 0 {
 		n += 1 + sovRewards(uint64(m.PrunePerBlock))
 	}
+	l = m.Emission.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	return n
+}
+
+func (m *EmissionTerms) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.Guard.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = m.Inflation.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = m.MaxBoost.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	if m.MaxLockEpochs != 0 {
+		n += 1 + sovRewards(uint64(m.MaxLockEpochs))
+	}
+	return n
+}
+
+func (m *EmissionTermsChange) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovRewards(uint64(m.Epoch))
+	}
+	l = m.Terms.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	return n
+}
+
+func (m *TokenPrice) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovRewards(uint64(m.Epoch))
+	}
+	l = m.Price.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	return n
+}
+
+func (m *EmissionYear) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Number != 0 {
+		n += 1 + sovRewards(uint64(m.Number))
+	}
+	l = github_com_cosmos_gogoproto_types.SizeOfStdTime(m.Start)
+	n += 1 + l + sovRewards(uint64(l))
+	l = m.Supply.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	return n
+}
+
+func (m *StakeLock) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovRewards(uint64(l))
+	}
+	l = m.Shares.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	if m.EndEpoch != 0 {
+		n += 1 + sovRewards(uint64(m.EndEpoch))
+	}
+	return n
+}
+
+func (m *Boost) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovRewards(uint64(m.Epoch))
+	}
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovRewards(uint64(l))
+	}
+	l = m.Boost.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	return n
+}
+
+func (m *EmissionSummary) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.Terms.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = m.TokenPrice.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = m.Cap.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = m.Earned.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = m.Nodes.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = m.Owners.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = m.Community.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = m.SetAside.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = m.Forfeited.Size()
+	n += 1 + l + sovRewards(uint64(l))
 	return n
 }
 
@@ -1139,6 +3018,103 @@ func (m *Payout) Size() (n int) {
 	if l > 0 {
 		n += 1 + l + sovRewards(uint64(l))
 	}
+	l = len(m.Denom)
+	if l > 0 {
+		n += 1 + l + sovRewards(uint64(l))
+	}
+	return n
+}
+
+func (m *PendingPayment) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovRewards(uint64(m.Epoch))
+	}
+	if m.Kind != 0 {
+		n += 1 + sovRewards(uint64(m.Kind))
+	}
+	if m.Id != 0 {
+		n += 1 + sovRewards(uint64(m.Id))
+	}
+	if m.State != 0 {
+		n += 1 + sovRewards(uint64(m.State))
+	}
+	l = m.Amount.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = len(m.Denom)
+	if l > 0 {
+		n += 1 + l + sovRewards(uint64(l))
+	}
+	return n
+}
+
+func (m *Equation) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Name)
+	if l > 0 {
+		n += 1 + l + sovRewards(uint64(l))
+	}
+	l = len(m.Left)
+	if l > 0 {
+		n += 1 + l + sovRewards(uint64(l))
+	}
+	l = len(m.Right)
+	if l > 0 {
+		n += 1 + l + sovRewards(uint64(l))
+	}
+	l = m.LeftAmount.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = m.RightAmount.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = len(m.Denom)
+	if l > 0 {
+		n += 1 + l + sovRewards(uint64(l))
+	}
+	l = len(m.Relation)
+	if l > 0 {
+		n += 1 + l + sovRewards(uint64(l))
+	}
+	if m.Holds {
+		n += 2
+	}
+	return n
+}
+
+func (m *Held) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.Queued.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = m.SetAside.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = m.EmissionSetAside.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	return n
+}
+
+func (m *Supply) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.Initial.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = m.Minted.Size()
+	n += 1 + l + sovRewards(uint64(l))
+	l = m.Burned.Size()
+	n += 1 + l + sovRewards(uint64(l))
 	return n
 }
 
@@ -1171,10 +3147,30 @@ func (m *EpochSummary) Size() (n int) {
 	}
 	l = m.Shares.Size()
 	n += 1 + l + sovRewards(uint64(l))
+	l = m.Emission.Size()
+	n += 1 + l + sovRewards(uint64(l))
 	return n
 }
 
 func (m *PayCursor) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovRewards(uint64(m.Epoch))
+	}
+	if m.Phase != 0 {
+		n += 1 + sovRewards(uint64(m.Phase))
+	}
+	if m.NextId != 0 {
+		n += 1 + sovRewards(uint64(m.NextId))
+	}
+	return n
+}
+
+func (m *PruneCursor) Size() (n int) {
 	if m == nil {
 		return 0
 	}
@@ -1223,6 +3219,41 @@ func (m *GenesisState) Size() (n int) {
 			l = e.Size()
 			n += 1 + l + sovRewards(uint64(l))
 		}
+	}
+	if len(m.EmissionChanges) > 0 {
+		for _, e := range m.EmissionChanges {
+			l = e.Size()
+			n += 1 + l + sovRewards(uint64(l))
+		}
+	}
+	if len(m.TokenPrices) > 0 {
+		for _, e := range m.TokenPrices {
+			l = e.Size()
+			n += 1 + l + sovRewards(uint64(l))
+		}
+	}
+	if m.Year != nil {
+		l = m.Year.Size()
+		n += 1 + l + sovRewards(uint64(l))
+	}
+	if len(m.Locks) > 0 {
+		for _, e := range m.Locks {
+			l = e.Size()
+			n += 1 + l + sovRewards(uint64(l))
+		}
+	}
+	if len(m.Boosts) > 0 {
+		for _, e := range m.Boosts {
+			l = e.Size()
+			n += 1 + l + sovRewards(uint64(l))
+		}
+	}
+	if m.BoostedEpoch != 0 {
+		n += 1 + sovRewards(uint64(m.BoostedEpoch))
+	}
+	if m.Supply != nil {
+		l = m.Supply.Size()
+		n += 1 + l + sovRewards(uint64(l))
 	}
 	return n
 }
@@ -1333,6 +3364,1176 @@ func (m *Params) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Emission", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Emission.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRewards(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EmissionTerms) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRewards
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EmissionTerms: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EmissionTerms: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Guard", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Guard.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Inflation", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Inflation.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MaxBoost", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.MaxBoost.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MaxLockEpochs", wireType)
+			}
+			m.MaxLockEpochs = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.MaxLockEpochs |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRewards(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EmissionTermsChange) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRewards
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EmissionTermsChange: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EmissionTermsChange: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Terms", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Terms.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRewards(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *TokenPrice) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRewards
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: TokenPrice: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: TokenPrice: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Price", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Price.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRewards(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EmissionYear) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRewards
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EmissionYear: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EmissionYear: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Number", wireType)
+			}
+			m.Number = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Number |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Start", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := github_com_cosmos_gogoproto_types.StdTimeUnmarshal(&m.Start, dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Supply", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Supply.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRewards(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *StakeLock) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRewards
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: StakeLock: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: StakeLock: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Shares", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Shares.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EndEpoch", wireType)
+			}
+			m.EndEpoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EndEpoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRewards(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Boost) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRewards
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Boost: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Boost: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Boost", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Boost.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRewards(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EmissionSummary) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRewards
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EmissionSummary: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EmissionSummary: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Terms", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Terms.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field TokenPrice", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.TokenPrice.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Cap", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Cap.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Earned", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Earned.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Nodes", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Nodes.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owners", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Owners.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Community", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Community.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SetAside", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.SetAside.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 9:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Forfeited", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Forfeited.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipRewards(dAtA[iNdEx:])
@@ -1812,6 +5013,832 @@ func (m *Payout) Unmarshal(dAtA []byte) error {
 			}
 			m.Cause = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Denom", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Denom = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRewards(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *PendingPayment) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRewards
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: PendingPayment: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: PendingPayment: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Kind", wireType)
+			}
+			m.Kind = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Kind |= PayoutKind(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Id", wireType)
+			}
+			m.Id = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Id |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field State", wireType)
+			}
+			m.State = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.State |= PendingState(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Amount", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Amount.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Denom", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Denom = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRewards(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Equation) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRewards
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Equation: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Equation: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Name", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Name = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Left", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Left = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Right", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Right = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LeftAmount", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.LeftAmount.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RightAmount", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.RightAmount.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Denom", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Denom = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Relation", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Relation = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 8:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Holds", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Holds = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRewards(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Held) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRewards
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Held: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Held: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Queued", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Queued.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SetAside", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.SetAside.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EmissionSetAside", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.EmissionSetAside.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRewards(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Supply) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRewards
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Supply: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Supply: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Initial", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Initial.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Minted", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Minted.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Burned", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Burned.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipRewards(dAtA[iNdEx:])
@@ -2157,6 +6184,39 @@ func (m *EpochSummary) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 11:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Emission", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Emission.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipRewards(dAtA[iNdEx:])
@@ -2205,6 +6265,113 @@ func (m *PayCursor) Unmarshal(dAtA []byte) error {
 		}
 		if fieldNum <= 0 {
 			return fmt.Errorf("proto: PayCursor: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Phase", wireType)
+			}
+			m.Phase = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Phase |= PayPhase(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field NextId", wireType)
+			}
+			m.NextId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.NextId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRewards(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *PruneCursor) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRewards
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: PruneCursor: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: PruneCursor: illegal tag %d (wire type %d)", fieldNum, wire)
 		}
 		switch fieldNum {
 		case 1:
@@ -2480,6 +6647,233 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 			}
 			m.Cursors = append(m.Cursors, PayCursor{})
 			if err := m.Cursors[len(m.Cursors)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EmissionChanges", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.EmissionChanges = append(m.EmissionChanges, EmissionTermsChange{})
+			if err := m.EmissionChanges[len(m.EmissionChanges)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field TokenPrices", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.TokenPrices = append(m.TokenPrices, TokenPrice{})
+			if err := m.TokenPrices[len(m.TokenPrices)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Year", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Year == nil {
+				m.Year = &EmissionYear{}
+			}
+			if err := m.Year.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 9:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Locks", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Locks = append(m.Locks, StakeLock{})
+			if err := m.Locks[len(m.Locks)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 10:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Boosts", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Boosts = append(m.Boosts, Boost{})
+			if err := m.Boosts[len(m.Boosts)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 11:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field BoostedEpoch", wireType)
+			}
+			m.BoostedEpoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.BoostedEpoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 12:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Supply", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRewards
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRewards
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRewards
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Supply == nil {
+				m.Supply = &Supply{}
+			}
+			if err := m.Supply.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

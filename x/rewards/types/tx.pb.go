@@ -8,6 +8,7 @@ import (
 	cosmossdk_io_math "cosmossdk.io/math"
 	fmt "fmt"
 	_ "github.com/cosmos/cosmos-proto"
+	types "github.com/cosmos/cosmos-sdk/types"
 	_ "github.com/cosmos/cosmos-sdk/types/msgservice"
 	_ "github.com/cosmos/cosmos-sdk/types/tx/amino"
 	_ "github.com/cosmos/gogoproto/gogoproto"
@@ -225,49 +226,267 @@ func (m *MsgRetryPayoutResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_MsgRetryPayoutResponse proto.InternalMessageInfo
 
+type MsgSetTokenPrice struct {
+	Authority string `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	// price of one uedge in units of the settlement coin; zero for none.
+	Price cosmossdk_io_math.LegacyDec `protobuf:"bytes,2,opt,name=price,proto3,customtype=cosmossdk.io/math.LegacyDec" json:"price"`
+}
+
+func (m *MsgSetTokenPrice) Reset()         { *m = MsgSetTokenPrice{} }
+func (m *MsgSetTokenPrice) String() string { return proto.CompactTextString(m) }
+func (*MsgSetTokenPrice) ProtoMessage()    {}
+func (*MsgSetTokenPrice) Descriptor() ([]byte, []int) {
+	return fileDescriptor_05145cf1433c8950, []int{4}
+}
+func (m *MsgSetTokenPrice) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSetTokenPrice) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSetTokenPrice.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSetTokenPrice) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSetTokenPrice.Merge(m, src)
+}
+func (m *MsgSetTokenPrice) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSetTokenPrice) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSetTokenPrice.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSetTokenPrice proto.InternalMessageInfo
+
+func (m *MsgSetTokenPrice) GetAuthority() string {
+	if m != nil {
+		return m.Authority
+	}
+	return ""
+}
+
+type MsgSetTokenPriceResponse struct {
+	// epoch from which the price counts.
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+}
+
+func (m *MsgSetTokenPriceResponse) Reset()         { *m = MsgSetTokenPriceResponse{} }
+func (m *MsgSetTokenPriceResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgSetTokenPriceResponse) ProtoMessage()    {}
+func (*MsgSetTokenPriceResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_05145cf1433c8950, []int{5}
+}
+func (m *MsgSetTokenPriceResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSetTokenPriceResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSetTokenPriceResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSetTokenPriceResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSetTokenPriceResponse.Merge(m, src)
+}
+func (m *MsgSetTokenPriceResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSetTokenPriceResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSetTokenPriceResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSetTokenPriceResponse proto.InternalMessageInfo
+
+func (m *MsgSetTokenPriceResponse) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+type MsgLockStake struct {
+	// operator of the validator, who locks stake that he has delegated to it himself.
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	// amount of stake that is locked in all, at least what is locked already.
+	Amount types.Coin `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount"`
+	// epochs for which it is locked from the next one on, at least to the end of the lock that there is.
+	Epochs uint64 `protobuf:"varint,3,opt,name=epochs,proto3" json:"epochs,omitempty"`
+}
+
+func (m *MsgLockStake) Reset()         { *m = MsgLockStake{} }
+func (m *MsgLockStake) String() string { return proto.CompactTextString(m) }
+func (*MsgLockStake) ProtoMessage()    {}
+func (*MsgLockStake) Descriptor() ([]byte, []int) {
+	return fileDescriptor_05145cf1433c8950, []int{6}
+}
+func (m *MsgLockStake) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgLockStake) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgLockStake.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgLockStake) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgLockStake.Merge(m, src)
+}
+func (m *MsgLockStake) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgLockStake) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgLockStake.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgLockStake proto.InternalMessageInfo
+
+func (m *MsgLockStake) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *MsgLockStake) GetAmount() types.Coin {
+	if m != nil {
+		return m.Amount
+	}
+	return types.Coin{}
+}
+
+func (m *MsgLockStake) GetEpochs() uint64 {
+	if m != nil {
+		return m.Epochs
+	}
+	return 0
+}
+
+type MsgLockStakeResponse struct {
+	Lock StakeLock `protobuf:"bytes,1,opt,name=lock,proto3" json:"lock"`
+}
+
+func (m *MsgLockStakeResponse) Reset()         { *m = MsgLockStakeResponse{} }
+func (m *MsgLockStakeResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgLockStakeResponse) ProtoMessage()    {}
+func (*MsgLockStakeResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_05145cf1433c8950, []int{7}
+}
+func (m *MsgLockStakeResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgLockStakeResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgLockStakeResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgLockStakeResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgLockStakeResponse.Merge(m, src)
+}
+func (m *MsgLockStakeResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgLockStakeResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgLockStakeResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgLockStakeResponse proto.InternalMessageInfo
+
+func (m *MsgLockStakeResponse) GetLock() StakeLock {
+	if m != nil {
+		return m.Lock
+	}
+	return StakeLock{}
+}
+
 func init() {
 	proto.RegisterType((*MsgUpdateParams)(nil), "edge.rewards.v1.MsgUpdateParams")
 	proto.RegisterType((*MsgUpdateParamsResponse)(nil), "edge.rewards.v1.MsgUpdateParamsResponse")
 	proto.RegisterType((*MsgRetryPayout)(nil), "edge.rewards.v1.MsgRetryPayout")
 	proto.RegisterType((*MsgRetryPayoutResponse)(nil), "edge.rewards.v1.MsgRetryPayoutResponse")
+	proto.RegisterType((*MsgSetTokenPrice)(nil), "edge.rewards.v1.MsgSetTokenPrice")
+	proto.RegisterType((*MsgSetTokenPriceResponse)(nil), "edge.rewards.v1.MsgSetTokenPriceResponse")
+	proto.RegisterType((*MsgLockStake)(nil), "edge.rewards.v1.MsgLockStake")
+	proto.RegisterType((*MsgLockStakeResponse)(nil), "edge.rewards.v1.MsgLockStakeResponse")
 }
 
 func init() { proto.RegisterFile("edge/rewards/v1/tx.proto", fileDescriptor_05145cf1433c8950) }
 
 var fileDescriptor_05145cf1433c8950 = []byte{
-	// 512 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x84, 0x93, 0xb1, 0x6b, 0xdb, 0x40,
-	0x14, 0xc6, 0x7d, 0x8e, 0x63, 0xf0, 0xa5, 0x38, 0x54, 0xb8, 0xb5, 0xe2, 0x12, 0xd9, 0x78, 0xa9,
-	0xeb, 0x62, 0x5d, 0xed, 0x42, 0x07, 0x2f, 0xa5, 0xee, 0x14, 0x8a, 0x21, 0xa8, 0x94, 0xd2, 0x2c,
-	0xe5, 0xe2, 0x3b, 0x4e, 0x47, 0x90, 0x4e, 0xe8, 0xce, 0x69, 0xbc, 0x95, 0x8e, 0x9d, 0xfa, 0x67,
-	0x74, 0xf4, 0x90, 0xa1, 0x6b, 0x37, 0x8f, 0x21, 0x53, 0xe9, 0x10, 0x8a, 0x3d, 0xf8, 0xdf, 0x28,
-	0xd2, 0x9d, 0x13, 0x47, 0x09, 0x78, 0x11, 0xba, 0xfb, 0xbe, 0xf7, 0xbe, 0xfb, 0xbd, 0x93, 0xa0,
-	0x4d, 0x09, 0xa3, 0x28, 0xa6, 0x5f, 0x70, 0x4c, 0x24, 0x3a, 0xed, 0x22, 0x75, 0xe6, 0x46, 0xb1,
-	0x50, 0xc2, 0xda, 0x4d, 0x14, 0xd7, 0x28, 0xee, 0x69, 0xb7, 0xf6, 0x10, 0x07, 0x3c, 0x14, 0x28,
-	0x7d, 0x6a, 0x4f, 0xad, 0x3a, 0x12, 0x32, 0x10, 0x12, 0x05, 0x92, 0x25, 0xb5, 0x81, 0x64, 0x46,
-	0xd8, 0xd3, 0xc2, 0xe7, 0x74, 0x85, 0xf4, 0xc2, 0x48, 0xfb, 0xd9, 0xc4, 0x55, 0x84, 0x96, 0x2b,
-	0x4c, 0x30, 0xa1, 0xcb, 0x92, 0x37, 0xbd, 0xdb, 0xfc, 0x05, 0xe0, 0xee, 0x50, 0xb2, 0x0f, 0x11,
-	0xc1, 0x8a, 0x1e, 0xe2, 0x18, 0x07, 0xd2, 0x7a, 0x05, 0x4b, 0x78, 0xac, 0x7c, 0x11, 0x73, 0x35,
-	0xb1, 0x41, 0x03, 0xb4, 0x4a, 0x03, 0xfb, 0xf2, 0xbc, 0x53, 0x31, 0x69, 0x6f, 0x08, 0x89, 0xa9,
-	0x94, 0xef, 0x55, 0xcc, 0x43, 0xe6, 0xdd, 0x58, 0xad, 0x3e, 0x2c, 0x46, 0x69, 0x07, 0x3b, 0xdf,
-	0x00, 0xad, 0x9d, 0x5e, 0xd5, 0xcd, 0x90, 0xba, 0x3a, 0x60, 0x50, 0x9a, 0x5d, 0xd5, 0x73, 0x3f,
-	0x97, 0xd3, 0x36, 0xf0, 0x4c, 0x45, 0xbf, 0xfb, 0x6d, 0x39, 0x6d, 0xdf, 0xf4, 0xfa, 0xbe, 0x9c,
-	0xb6, 0x9d, 0x94, 0xe7, 0xec, 0x9a, 0x28, 0x73, 0xcc, 0xe6, 0x1e, 0xac, 0x66, 0xb6, 0x3c, 0x2a,
-	0x23, 0x11, 0x4a, 0xda, 0x9c, 0x01, 0x58, 0x1e, 0x4a, 0xe6, 0x51, 0x15, 0x4f, 0x0e, 0xf1, 0x44,
-	0x8c, 0x95, 0xf5, 0x02, 0x16, 0x25, 0x0d, 0x09, 0x8d, 0x37, 0x12, 0x19, 0x9f, 0x55, 0x81, 0xdb,
-	0x34, 0x12, 0x23, 0x3f, 0xa5, 0x29, 0x78, 0x7a, 0x61, 0x21, 0x58, 0x38, 0xe1, 0x21, 0xb1, 0xb7,
-	0x1a, 0xa0, 0x55, 0xee, 0x3d, 0xb9, 0x07, 0x31, 0x89, 0x7b, 0xc7, 0x43, 0xe2, 0xa5, 0x46, 0xab,
-	0x0c, 0xf3, 0x9c, 0xd8, 0x85, 0xb4, 0x47, 0x9e, 0x93, 0x7e, 0x27, 0x21, 0x35, 0x19, 0x09, 0xe6,
-	0xfe, 0x5d, 0xcc, 0xb5, 0x73, 0x37, 0x3f, 0xc1, 0xc7, 0xb7, 0x77, 0x56, 0x90, 0xd6, 0x6b, 0x58,
-	0x88, 0x30, 0x27, 0x86, 0xe7, 0x79, 0x32, 0xd3, 0xbf, 0x57, 0xf5, 0x47, 0x9a, 0x49, 0x92, 0x13,
-	0x97, 0x0b, 0x14, 0x60, 0xe5, 0xbb, 0x07, 0xa1, 0xba, 0x3c, 0xef, 0x40, 0x03, 0x7b, 0x10, 0x2a,
-	0x2f, 0x2d, 0xec, 0xfd, 0x06, 0x70, 0x6b, 0x28, 0x99, 0x75, 0x04, 0x1f, 0xdc, 0xba, 0xff, 0xc6,
-	0x1d, 0xa8, 0xcc, 0x9c, 0x6b, 0xad, 0x4d, 0x8e, 0xeb, 0x43, 0x7e, 0x84, 0x3b, 0xeb, 0xb7, 0x50,
-	0xbf, 0xaf, 0x70, 0xcd, 0x50, 0x7b, 0xba, 0xc1, 0xb0, 0x6a, 0x5c, 0xdb, 0xfe, 0x9a, 0x7c, 0x3f,
-	0x83, 0xb7, 0xb3, 0xb9, 0x03, 0x2e, 0xe6, 0x0e, 0xf8, 0x37, 0x77, 0xc0, 0x8f, 0x85, 0x93, 0xbb,
-	0x58, 0x38, 0xb9, 0x3f, 0x0b, 0x27, 0x77, 0xf4, 0x8c, 0x71, 0xe5, 0x8f, 0x8f, 0xdd, 0x91, 0x08,
-	0x50, 0xd2, 0x73, 0xe4, 0x63, 0x1e, 0xa2, 0xcc, 0xb0, 0xd5, 0x24, 0xa2, 0xf2, 0xb8, 0x98, 0xfe,
-	0x0b, 0x2f, 0xff, 0x07, 0x00, 0x00, 0xff, 0xff, 0x4d, 0x01, 0x88, 0xf2, 0xb4, 0x03, 0x00, 0x00,
+	// 767 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x9c, 0x54, 0xcd, 0x4e, 0xdb, 0x4a,
+	0x18, 0x8d, 0x43, 0x88, 0x6e, 0x06, 0x2e, 0xdc, 0x6b, 0xe5, 0x42, 0x30, 0x8a, 0x13, 0x2c, 0x5d,
+	0xdd, 0xc0, 0x55, 0x6c, 0x92, 0x56, 0x2c, 0xa2, 0x56, 0x55, 0x03, 0x1b, 0xd4, 0x44, 0xa2, 0xa6,
+	0x3f, 0x2a, 0x52, 0x55, 0x4d, 0xec, 0x91, 0x63, 0x05, 0x7b, 0x2c, 0xcf, 0x84, 0x92, 0x5d, 0xd5,
+	0x65, 0x57, 0x7d, 0x8c, 0x2e, 0x59, 0xb0, 0xe8, 0x23, 0xb0, 0xe8, 0x02, 0x65, 0x55, 0x75, 0x81,
+	0x2a, 0x58, 0xf0, 0x00, 0x7d, 0x81, 0x6a, 0xc6, 0x13, 0x93, 0x3f, 0x35, 0x52, 0x37, 0x51, 0x66,
+	0xce, 0x39, 0xdf, 0x9c, 0xf3, 0xcd, 0x37, 0x06, 0x39, 0x64, 0x3b, 0xc8, 0x08, 0xd1, 0x5b, 0x18,
+	0xda, 0xc4, 0x38, 0xa9, 0x18, 0xf4, 0x54, 0x0f, 0x42, 0x4c, 0xb1, 0xbc, 0xcc, 0x10, 0x5d, 0x20,
+	0xfa, 0x49, 0x45, 0xf9, 0x1b, 0x7a, 0xae, 0x8f, 0x0d, 0xfe, 0x1b, 0x71, 0x14, 0xd5, 0xc2, 0xc4,
+	0xc3, 0xc4, 0x68, 0x41, 0x82, 0x8c, 0x93, 0x4a, 0x0b, 0x51, 0x58, 0x31, 0x2c, 0xec, 0xfa, 0x02,
+	0x5f, 0x15, 0xb8, 0x47, 0x1c, 0x56, 0xdb, 0x23, 0x8e, 0x00, 0xd6, 0x22, 0xe0, 0x0d, 0x5f, 0x19,
+	0xd1, 0x42, 0x40, 0xf9, 0x71, 0x47, 0x03, 0x0b, 0x11, 0x9c, 0x75, 0xb0, 0x83, 0x23, 0x19, 0xfb,
+	0x17, 0xed, 0x6a, 0x9f, 0x25, 0xb0, 0xdc, 0x24, 0xce, 0xf3, 0xc0, 0x86, 0x14, 0x1d, 0xc0, 0x10,
+	0x7a, 0x44, 0xde, 0x01, 0x19, 0xd8, 0xa5, 0x6d, 0x1c, 0xba, 0xb4, 0x97, 0x93, 0x8a, 0x52, 0x29,
+	0x53, 0xcf, 0xf5, 0xcf, 0xcb, 0x59, 0x71, 0xda, 0x63, 0xdb, 0x0e, 0x11, 0x21, 0x87, 0x34, 0x74,
+	0x7d, 0xc7, 0xbc, 0xa3, 0xca, 0x35, 0x90, 0x0e, 0x78, 0x85, 0x5c, 0xb2, 0x28, 0x95, 0x16, 0xaa,
+	0xab, 0xfa, 0x58, 0x27, 0xf4, 0xe8, 0x80, 0x7a, 0xe6, 0xe2, 0xaa, 0x90, 0xf8, 0x74, 0x7b, 0xb6,
+	0x25, 0x99, 0x42, 0x51, 0xab, 0xbc, 0xbf, 0x3d, 0xdb, 0xba, 0xab, 0xf5, 0xe1, 0xf6, 0x6c, 0x4b,
+	0xe5, 0x79, 0x4e, 0xe3, 0x44, 0x63, 0x36, 0xb5, 0x35, 0xb0, 0x3a, 0xb6, 0x65, 0x22, 0x12, 0x60,
+	0x9f, 0x20, 0xed, 0x42, 0x02, 0x4b, 0x4d, 0xe2, 0x98, 0x88, 0x86, 0xbd, 0x03, 0xd8, 0xc3, 0x5d,
+	0x2a, 0x6f, 0x83, 0x34, 0x41, 0xbe, 0x8d, 0xc2, 0x99, 0x89, 0x04, 0x4f, 0xce, 0x82, 0x79, 0x14,
+	0x60, 0xab, 0xcd, 0xd3, 0xa4, 0xcc, 0x68, 0x21, 0x1b, 0x20, 0xd5, 0x71, 0x7d, 0x3b, 0x37, 0x57,
+	0x94, 0x4a, 0x4b, 0xd5, 0xf5, 0x29, 0x11, 0xd9, 0x71, 0x4f, 0x5c, 0xdf, 0x36, 0x39, 0x51, 0x5e,
+	0x02, 0x49, 0xd7, 0xce, 0xa5, 0x78, 0x8d, 0xa4, 0x6b, 0xd7, 0xca, 0x2c, 0xa9, 0x38, 0x83, 0xc5,
+	0xcc, 0x4f, 0xc6, 0x1c, 0xf2, 0xad, 0xbd, 0x02, 0x2b, 0xa3, 0x3b, 0x83, 0x90, 0xf2, 0x23, 0x90,
+	0x0a, 0xa0, 0x6b, 0x8b, 0x3c, 0xff, 0xb3, 0x9e, 0x7e, 0xbb, 0x2a, 0xfc, 0x13, 0x65, 0x22, 0x76,
+	0x47, 0x77, 0xb1, 0xe1, 0x41, 0xda, 0xd6, 0xf7, 0x7d, 0xda, 0x3f, 0x2f, 0x03, 0x11, 0x76, 0xdf,
+	0xa7, 0x26, 0x17, 0x6a, 0x5f, 0x24, 0xf0, 0x57, 0x93, 0x38, 0x87, 0x88, 0x3e, 0xc3, 0x1d, 0xe4,
+	0x1f, 0x84, 0xae, 0x85, 0x7e, 0xfb, 0xf2, 0x1b, 0x60, 0x3e, 0x60, 0x05, 0x78, 0xb7, 0x32, 0xf5,
+	0x1d, 0x61, 0x67, 0x7d, 0xd2, 0x4e, 0x03, 0x39, 0xd0, 0xea, 0xed, 0x21, 0x6b, 0xc8, 0xd4, 0x1e,
+	0xb2, 0xa2, 0x79, 0x88, 0x8a, 0xd4, 0xaa, 0x93, 0xe3, 0x50, 0x98, 0xec, 0xd3, 0x88, 0x73, 0x6d,
+	0x1b, 0xe4, 0xc6, 0xf7, 0xe2, 0x5e, 0xc5, 0x77, 0x29, 0x0d, 0xdd, 0xa5, 0xd6, 0x97, 0xc0, 0x62,
+	0x93, 0x38, 0x0d, 0x6c, 0x75, 0x0e, 0x29, 0xec, 0x20, 0xf9, 0x21, 0xf8, 0x03, 0x07, 0x28, 0x84,
+	0x14, 0x0f, 0xc6, 0x64, 0xa3, 0x7f, 0x5e, 0xce, 0x0b, 0x93, 0x2f, 0xe0, 0xb1, 0x6b, 0x33, 0x6c,
+	0xb4, 0x09, 0xb1, 0x44, 0x7e, 0x00, 0xd2, 0xd0, 0xc3, 0x5d, 0x9f, 0x8a, 0x07, 0xb0, 0xa6, 0x0b,
+	0x25, 0x7b, 0xe6, 0xba, 0x78, 0xe6, 0xfa, 0x2e, 0x76, 0xfd, 0x91, 0x27, 0x10, 0x69, 0xe4, 0x15,
+	0x90, 0xe6, 0xb6, 0x08, 0x9f, 0xad, 0x94, 0x29, 0x56, 0xd1, 0xc0, 0xc4, 0x87, 0xb0, 0x56, 0xac,
+	0x4f, 0xb6, 0x22, 0xce, 0xa0, 0x35, 0x40, 0x76, 0x78, 0x1d, 0xb7, 0xe0, 0x3e, 0x48, 0x1d, 0x63,
+	0xab, 0xc3, 0x73, 0x2d, 0x54, 0x95, 0x89, 0xc1, 0xe5, 0x6c, 0x26, 0xab, 0xa7, 0x98, 0x37, 0x93,
+	0xb3, 0xab, 0x3f, 0x92, 0x60, 0xae, 0x49, 0x1c, 0xf9, 0x08, 0x2c, 0x8e, 0x7c, 0x23, 0x8a, 0x13,
+	0xfa, 0xb1, 0xb7, 0xa8, 0x94, 0x66, 0x31, 0x62, 0x67, 0x2f, 0xc1, 0xc2, 0xf0, 0x4b, 0x2d, 0x4c,
+	0x13, 0x0e, 0x11, 0x94, 0xff, 0x66, 0x10, 0xe2, 0xc2, 0xaf, 0xc1, 0x9f, 0xa3, 0xc3, 0xbd, 0x31,
+	0x4d, 0x39, 0x42, 0x51, 0x36, 0x67, 0x52, 0xe2, 0xf2, 0x4f, 0x41, 0xe6, 0x6e, 0x74, 0xf2, 0xd3,
+	0x74, 0x31, 0xac, 0xfc, 0xfb, 0x4b, 0x78, 0x50, 0x52, 0x99, 0x7f, 0xc7, 0x46, 0xa2, 0xbe, 0x7b,
+	0x71, 0xad, 0x4a, 0x97, 0xd7, 0xaa, 0xf4, 0xfd, 0x5a, 0x95, 0x3e, 0xde, 0xa8, 0x89, 0xcb, 0x1b,
+	0x35, 0xf1, 0xf5, 0x46, 0x4d, 0x1c, 0x6d, 0x3a, 0x2e, 0x6d, 0x77, 0x5b, 0xba, 0x85, 0x3d, 0x83,
+	0x55, 0xb4, 0xda, 0xd0, 0xf5, 0x8d, 0xb1, 0x79, 0xa0, 0xbd, 0x00, 0x91, 0x56, 0x9a, 0x7f, 0xe1,
+	0xef, 0xfd, 0x0c, 0x00, 0x00, 0xff, 0xff, 0x0e, 0x17, 0xb9, 0xd8, 0xaa, 0x06, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -286,6 +505,10 @@ type MsgClient interface {
 	UpdateParams(ctx context.Context, in *MsgUpdateParams, opts ...grpc.CallOption) (*MsgUpdateParamsResponse, error)
 	// RetryPayout tries a payout that was set aside again. Anyone may send it; the money goes to its owner.
 	RetryPayout(ctx context.Context, in *MsgRetryPayout, opts ...grpc.CallOption) (*MsgRetryPayoutResponse, error)
+	// SetTokenPrice sets the price of the token from the next epoch on. Governance only.
+	SetTokenPrice(ctx context.Context, in *MsgSetTokenPrice, opts ...grpc.CallOption) (*MsgSetTokenPriceResponse, error)
+	// LockStake locks self-delegated stake of the sender's validator, or locks more of it, or for longer.
+	LockStake(ctx context.Context, in *MsgLockStake, opts ...grpc.CallOption) (*MsgLockStakeResponse, error)
 }
 
 type msgClient struct {
@@ -314,12 +537,34 @@ func (c *msgClient) RetryPayout(ctx context.Context, in *MsgRetryPayout, opts ..
 	return out, nil
 }
 
+func (c *msgClient) SetTokenPrice(ctx context.Context, in *MsgSetTokenPrice, opts ...grpc.CallOption) (*MsgSetTokenPriceResponse, error) {
+	out := new(MsgSetTokenPriceResponse)
+	err := c.cc.Invoke(ctx, "/edge.rewards.v1.Msg/SetTokenPrice", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) LockStake(ctx context.Context, in *MsgLockStake, opts ...grpc.CallOption) (*MsgLockStakeResponse, error) {
+	out := new(MsgLockStakeResponse)
+	err := c.cc.Invoke(ctx, "/edge.rewards.v1.Msg/LockStake", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MsgServer is the server API for Msg service.
 type MsgServer interface {
 	// UpdateParams replaces the parameters. Governance only.
 	UpdateParams(context.Context, *MsgUpdateParams) (*MsgUpdateParamsResponse, error)
 	// RetryPayout tries a payout that was set aside again. Anyone may send it; the money goes to its owner.
 	RetryPayout(context.Context, *MsgRetryPayout) (*MsgRetryPayoutResponse, error)
+	// SetTokenPrice sets the price of the token from the next epoch on. Governance only.
+	SetTokenPrice(context.Context, *MsgSetTokenPrice) (*MsgSetTokenPriceResponse, error)
+	// LockStake locks self-delegated stake of the sender's validator, or locks more of it, or for longer.
+	LockStake(context.Context, *MsgLockStake) (*MsgLockStakeResponse, error)
 }
 
 // UnimplementedMsgServer can be embedded to have forward compatible implementations.
@@ -331,6 +576,12 @@ func (*UnimplementedMsgServer) UpdateParams(ctx context.Context, req *MsgUpdateP
 }
 func (*UnimplementedMsgServer) RetryPayout(ctx context.Context, req *MsgRetryPayout) (*MsgRetryPayoutResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method RetryPayout not implemented")
+}
+func (*UnimplementedMsgServer) SetTokenPrice(ctx context.Context, req *MsgSetTokenPrice) (*MsgSetTokenPriceResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetTokenPrice not implemented")
+}
+func (*UnimplementedMsgServer) LockStake(ctx context.Context, req *MsgLockStake) (*MsgLockStakeResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method LockStake not implemented")
 }
 
 func RegisterMsgServer(s grpc1.Server, srv MsgServer) {
@@ -373,6 +624,42 @@ func _Msg_RetryPayout_Handler(srv interface{}, ctx context.Context, dec func(int
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Msg_SetTokenPrice_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgSetTokenPrice)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).SetTokenPrice(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.rewards.v1.Msg/SetTokenPrice",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).SetTokenPrice(ctx, req.(*MsgSetTokenPrice))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_LockStake_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgLockStake)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).LockStake(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/edge.rewards.v1.Msg/LockStake",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).LockStake(ctx, req.(*MsgLockStake))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 var Msg_serviceDesc = _Msg_serviceDesc
 var _Msg_serviceDesc = grpc.ServiceDesc{
 	ServiceName: "edge.rewards.v1.Msg",
@@ -385,6 +672,14 @@ var _Msg_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RetryPayout",
 			Handler:    _Msg_RetryPayout_Handler,
+		},
+		{
+			MethodName: "SetTokenPrice",
+			Handler:    _Msg_SetTokenPrice_Handler,
+		},
+		{
+			MethodName: "LockStake",
+			Handler:    _Msg_LockStake_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
@@ -532,6 +827,152 @@ func (m *MsgRetryPayoutResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) 
 	return len(dAtA) - i, nil
 }
 
+func (m *MsgSetTokenPrice) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSetTokenPrice) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSetTokenPrice) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size := m.Price.Size()
+		i -= size
+		if _, err := m.Price.MarshalTo(dAtA[i:]); err != nil {
+			return 0, err
+		}
+		i = encodeVarintTx(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if len(m.Authority) > 0 {
+		i -= len(m.Authority)
+		copy(dAtA[i:], m.Authority)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Authority)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSetTokenPriceResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSetTokenPriceResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSetTokenPriceResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgLockStake) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgLockStake) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgLockStake) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Epochs != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Epochs))
+		i--
+		dAtA[i] = 0x18
+	}
+	{
+		size, err := m.Amount.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintTx(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgLockStakeResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgLockStakeResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgLockStakeResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Lock.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintTx(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintTx(dAtA []byte, offset int, v uint64) int {
 	offset -= sovTx(v)
 	base := offset
@@ -596,6 +1037,62 @@ func (m *MsgRetryPayoutResponse) Size() (n int) {
 	var l int
 	_ = l
 	l = m.Paid.Size()
+	n += 1 + l + sovTx(uint64(l))
+	return n
+}
+
+func (m *MsgSetTokenPrice) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Authority)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = m.Price.Size()
+	n += 1 + l + sovTx(uint64(l))
+	return n
+}
+
+func (m *MsgSetTokenPriceResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovTx(uint64(m.Epoch))
+	}
+	return n
+}
+
+func (m *MsgLockStake) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = m.Amount.Size()
+	n += 1 + l + sovTx(uint64(l))
+	if m.Epochs != 0 {
+		n += 1 + sovTx(uint64(m.Epochs))
+	}
+	return n
+}
+
+func (m *MsgLockStakeResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.Lock.Size()
 	n += 1 + l + sovTx(uint64(l))
 	return n
 }
@@ -970,6 +1467,408 @@ func (m *MsgRetryPayoutResponse) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if err := m.Paid.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSetTokenPrice) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSetTokenPrice: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSetTokenPrice: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Authority", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Authority = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Price", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Price.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSetTokenPriceResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSetTokenPriceResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSetTokenPriceResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgLockStake) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgLockStake: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgLockStake: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Amount", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Amount.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epochs", wireType)
+			}
+			m.Epochs = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epochs |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgLockStakeResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgLockStakeResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgLockStakeResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Lock", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Lock.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
