@@ -169,7 +169,7 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 	)
 	k.RewardsKeeper = rewardskeeper.NewKeeper(
 		cdc, service(rewardstypes.StoreKey), authority, addressCodec, validatorCodec,
-		k.BankKeeper, k.DistrKeeper, k.DackKeeper, k.EpochKeeper,
+		k.BankKeeper, k.DistrKeeper, k.StakingKeeper, k.SlashingKeeper, k.DackKeeper, k.EpochKeeper,
 	)
 	// What the closing of an epoch does, in this order.
 	k.EpochKeeper.SetStages(

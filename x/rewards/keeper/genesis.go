@@ -53,7 +53,7 @@ func (k *Keeper) InitGenesis(ctx sdk.Context, g types.GenesisState) error {
 }
 
 func (k *Keeper) checkFunds(ctx sdk.Context) error {
-	held, err := k.held(ctx)
+	held, err := k.booked(ctx)
 	if err != nil {
 		return err
 	}

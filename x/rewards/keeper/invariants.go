@@ -9,9 +9,9 @@ import (
 	"github.com/edgechain/edge/x/rewards/types"
 )
 
-// held returns what the books say is in the module's account: the money of epochs that are being paid and what is set aside,
+// booked returns what the books say is in the module's account: the money of epochs that are being paid and what is set aside,
 // in units of the settlement coin.
-func (k *Keeper) held(ctx context.Context) (math.Int, error) {
+func (k *Keeper) booked(ctx context.Context) (math.Int, error) {
 	held := math.ZeroInt()
 	err := k.summaries.Walk(ctx, nil, func(_ uint64, s types.EpochSummary) (bool, error) {
 		held = held.Add(s.Held())
@@ -28,7 +28,7 @@ func (k *Keeper) CheckInvariants(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	held, err := k.held(ctx)
+	held, err := k.booked(ctx)
 	if err != nil {
 		return err
 	}

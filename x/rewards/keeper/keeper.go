@@ -23,6 +23,9 @@ import (
 // payoutKey is (epoch, kind, id).
 type payoutKey = collections.Triple[uint64, uint16, uint64]
 
+// boostKey is (epoch, operator).
+type boostKey = collections.Pair[uint64, []byte]
+
 // Keeper owns the money of closed epochs until it is paid.
 type Keeper struct {
 	cdc            codec.BinaryCodec
@@ -41,8 +44,19 @@ type Keeper struct {
 	cursors     collections.Map[uint64, types.PayCursor]
 	pruneCursor collections.Item[types.PruneCursor]
 
+	terms        collections.Map[uint64, types.EmissionTerms]
+	tokenPrices  collections.Map[uint64, types.TokenPrice]
+	year         collections.Item[types.EmissionYear]
+	locks        collections.Map[[]byte, types.StakeLock]
+	boosts       collections.Map[boostKey, types.Boost]
+	boostedEpoch collections.Item[uint64]
+	supply       collections.Item[types.Supply]
+	held         collections.Item[types.Held]
+
 	bankKeeper         types.BankKeeper
 	distributionKeeper types.DistributionKeeper
+	stakingKeeper      types.StakingKeeper
+	slashingKeeper     types.SlashingKeeper
 	dackKeeper         types.DackKeeper
 	epochKeeper        types.EpochKeeper
 }
@@ -53,7 +67,8 @@ var _ epochtypes.Closer = (*Keeper)(nil)
 // NewKeeper builds the keeper. It panics on wiring faults only.
 func NewKeeper(
 	cdc codec.BinaryCodec, svc corestore.KVStoreService, authority string, ac, vc address.Codec,
-	bk types.BankKeeper, dk types.DistributionKeeper, dackKeeper types.DackKeeper, ek types.EpochKeeper,
+	bk types.BankKeeper, dk types.DistributionKeeper, sk types.StakingKeeper, slk types.SlashingKeeper,
+	dackKeeper types.DackKeeper, ek types.EpochKeeper,
 ) *Keeper {
 	sb := collections.NewSchemaBuilder(svc)
 	payoutCodec := collections.TripleKeyCodec(collections.Uint64Key, collections.Uint16Key, collections.Uint64Key)
@@ -73,8 +88,19 @@ func NewKeeper(
 		cursors:     collections.NewMap(sb, types.CursorsPrefix, "cursors", collections.Uint64Key, codec.CollValue[types.PayCursor](cdc)),
 		pruneCursor: collections.NewItem(sb, types.PruneCursorKey, "prune_cursor", codec.CollValue[types.PruneCursor](cdc)),
 
+		terms:        collections.NewMap(sb, types.TermsPrefix, "terms", collections.Uint64Key, codec.CollValue[types.EmissionTerms](cdc)),
+		tokenPrices:  collections.NewMap(sb, types.TokenPricesPrefix, "token_prices", collections.Uint64Key, codec.CollValue[types.TokenPrice](cdc)),
+		year:         collections.NewItem(sb, types.YearKey, "year", codec.CollValue[types.EmissionYear](cdc)),
+		locks:        collections.NewMap(sb, types.LocksPrefix, "locks", collections.BytesKey, codec.CollValue[types.StakeLock](cdc)),
+		boosts:       collections.NewMap(sb, types.BoostsPrefix, "boosts", collections.PairKeyCodec(collections.Uint64Key, collections.BytesKey), codec.CollValue[types.Boost](cdc)),
+		boostedEpoch: collections.NewItem(sb, types.BoostedEpochKey, "boosted_epoch", collections.Uint64Value),
+		supply:       collections.NewItem(sb, types.SupplyKey, "supply", codec.CollValue[types.Supply](cdc)),
+		held:         collections.NewItem(sb, types.HeldKey, "held", codec.CollValue[types.Held](cdc)),
+
 		bankKeeper:         bk,
 		distributionKeeper: dk,
+		stakingKeeper:      sk,
+		slashingKeeper:     slk,
 		dackKeeper:         dackKeeper,
 		epochKeeper:        ek,
 	}

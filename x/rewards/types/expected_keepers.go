@@ -6,19 +6,42 @@ import (
 	"cosmossdk.io/math"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
 	dacktypes "github.com/edgechain/edge/x/dack/types"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
 )
 
 // BankKeeper is what x/rewards needs of x/bank.
 type BankKeeper interface {
 	GetBalance(ctx context.Context, addr sdk.AccAddress, denom string) sdk.Coin
+	GetSupply(ctx context.Context, denom string) sdk.Coin
+	MintCoins(ctx context.Context, moduleName string, amt sdk.Coins) error
+	SendCoinsFromModuleToModule(ctx context.Context, senderModule, recipientModule string, amt sdk.Coins) error
 	SendCoinsFromModuleToAccount(ctx context.Context, senderModule string, recipient sdk.AccAddress, amt sdk.Coins) error
 }
 
 // DistributionKeeper is what x/rewards needs of x/distribution.
 type DistributionKeeper interface {
 	FundCommunityPool(ctx context.Context, amount sdk.Coins, sender sdk.AccAddress) error
+	// AllocateTokensToValidator shares coins that the module of x/distribution already holds between a validator's
+	// commission and its delegators.
+	AllocateTokensToValidator(ctx context.Context, val stakingtypes.ValidatorI, tokens sdk.DecCoins) error
+}
+
+// StakingKeeper is what x/rewards needs of x/staking.
+type StakingKeeper interface {
+	BondDenom(ctx context.Context) (string, error)
+	GetValidator(ctx context.Context, addr sdk.ValAddress) (stakingtypes.Validator, error)
+	GetBondedValidatorsByPower(ctx context.Context) ([]stakingtypes.Validator, error)
+	GetDelegation(ctx context.Context, delegator sdk.AccAddress, validator sdk.ValAddress) (stakingtypes.Delegation, error)
+	// ValidateUnbondAmount returns the shares of a delegation that an amount of tokens is.
+	ValidateUnbondAmount(ctx context.Context, delegator sdk.AccAddress, validator sdk.ValAddress, amount math.Int) (math.LegacyDec, error)
+}
+
+// SlashingKeeper is what x/rewards needs of x/slashing.
+type SlashingKeeper interface {
+	IsTombstoned(ctx context.Context, consAddr sdk.ConsAddress) bool
 }
 
 // DackKeeper is what x/rewards needs of x/dack.
@@ -39,6 +62,8 @@ type DackKeeper interface {
 // EpochKeeper is what x/rewards needs of x/epoch.
 type EpochKeeper interface {
 	CurrentNumber(ctx context.Context) (uint64, error)
+	// Epoch returns an epoch with its times and its planned duration.
+	Epoch(ctx context.Context, number uint64) (epochtypes.Epoch, error)
 	// SetAside lists a payout that failed.
 	SetAside(ctx context.Context, epoch uint64, stage string, key []byte, cause error) error
 	// Resolve takes it off the list.

@@ -31,6 +31,22 @@ var (
 	CursorsPrefix = collections.NewPrefix(5)
 	// PruneCursorKey: 0x06 -> PruneCursor, the first payout that pruning has not visited
 	PruneCursorKey = collections.NewPrefix(6)
+	// TermsPrefix: 0x07 | first epoch(8) -> EmissionTerms
+	TermsPrefix = collections.NewPrefix(7)
+	// TokenPricesPrefix: 0x08 | first epoch(8) -> TokenPrice
+	TokenPricesPrefix = collections.NewPrefix(8)
+	// YearKey: 0x09 -> EmissionYear, the one that is being minted
+	YearKey = collections.NewPrefix(9)
+	// LocksPrefix: 0x0A | operator -> StakeLock
+	LocksPrefix = collections.NewPrefix(10)
+	// BoostsPrefix: 0x0B | epoch(8) | operator -> Boost, of the nodes whose boost is above 1
+	BoostsPrefix = collections.NewPrefix(11)
+	// BoostedEpochKey: 0x0C -> the epoch whose boosts were computed last
+	BoostedEpochKey = collections.NewPrefix(12)
+	// SupplyKey: 0x0D -> Supply, the history of the supply of the token
+	SupplyKey = collections.NewPrefix(13)
+	// HeldKey: 0x0E -> Held, what the books say is in the module's account
+	HeldKey = collections.NewPrefix(14)
 )
 
 // itemKeySize is kind(1) | id(8).
