@@ -160,8 +160,7 @@ func (s *source) stream(ctx context.Context, r *lane.Request) (err error) {
 	// The decoder ends at the end of the range or of the object, whichever comes first.
 	rec.finished, rec.length = true, s.pos-from
 	if r != nil {
-		name := s.req.Name.Digest()
-		r.Finish(ack.ContentRequestDigest(name, from, rec.length), name)
+		r.FinishContent(s.req.Name.Digest(), from, rec.length)
 		s.acker.poke()
 	}
 	s.say(Event{Kind: EventProgress, Worker: s.worker})

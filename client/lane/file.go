@@ -59,7 +59,7 @@ func Open(dir string, id ID, key ed25519.PrivateKey, view View) (*Lane, error) {
 		if err := os.Rename(f.path, f.path+".damaged"); err != nil {
 			return nil, errors.Join(fmt.Errorf("%w: %w", ErrState, err), f.close())
 		}
-		l.epoch, l.total, l.unsigned, l.last, l.prev, l.closed = 0, Counters{}, nil, nil, nil, 0
+		l.epoch, l.total, l.unsigned, l.last, l.prev, l.closed, l.journal = 0, Counters{}, nil, nil, nil, 0, journal{}
 	}
 	return l, nil
 }
@@ -95,19 +95,15 @@ func (l *Lane) load() error {
 	if err != nil {
 		return err
 	}
-	var s state
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&s); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrState, l.file.path, err)
-	}
-	if s.Version != stateVersion {
-		return fmt.Errorf("%w: %s has version %d, want %d", ErrState, l.file.path, s.Version, stateVersion)
-	}
-	if l.last, err = l.decode(s.Last, s.Epoch); err != nil {
+	s, err := decodeState(b, l.file.path)
+	if err != nil {
 		return err
 	}
-	if l.prev, err = l.decode(s.Previous, s.Epoch-1); err != nil {
+	public := l.key.Public().(ed25519.PublicKey)
+	if l.last, err = l.id.decode(s.Last, s.Epoch, public); err != nil {
+		return err
+	}
+	if l.prev, err = l.id.decode(s.Previous, s.Epoch-1, public); err != nil {
 		return err
 	}
 	if len(s.Head) != ack.HeadSize {
@@ -125,18 +121,50 @@ func (l *Lane) load() error {
 		if len(u) != len(ack.Digest{}) {
 			return fmt.Errorf("%w: receipt of %d bytes", ErrState, len(u))
 		}
-		l.unsigned = append(l.unsigned, ack.Digest(u))
+		l.unsigned = append(l.unsigned, finished{receipt: ack.Digest(u)})
 		from.extend(ack.Digest(u))
 	}
 	if from.Bytes = l.total.Bytes; from != l.total {
 		return fmt.Errorf("%w: receipts and head do not match", ErrState)
 	}
+	return l.loadJournal()
+}
+
+// loadJournal takes up the journal of the epoch, if it holds all that the state counts.
+func (l *Lane) loadJournal() error {
+	if l.epoch == 0 {
+		return nil
+	}
+	l.journal = journal{path: l.file.journalPath(l.epoch), count: l.total.Requests}
+	list, whole, err := readJournal(l.journal.path, l.total.Requests, l.total.Head)
+	if err != nil {
+		return err
+	}
+	if !whole {
+		l.journal.broken = true
+		return nil
+	}
+	copy(l.unsigned, list[len(list)-len(l.unsigned):])
 	return nil
+}
+
+// decodeState reads a state file.
+func decodeState(b []byte, path string) (*state, error) {
+	s := new(state)
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(s); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrState, path, err)
+	}
+	if s.Version != stateVersion {
+		return nil, fmt.Errorf("%w: %s has version %d, want %d", ErrState, path, s.Version, stateVersion)
+	}
+	return s, nil
 }
 
 // decode reads an acknowledgement from the state file. It must be of this lane and carry the key's signature, so that a
 // damaged file can never make the client resend something else.
-func (l *Lane) decode(b []byte, epoch uint64) (*signed, error) {
+func (id ID) decode(b []byte, epoch uint64, public ed25519.PublicKey) (*signed, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
@@ -144,10 +172,10 @@ func (l *Lane) decode(b []byte, epoch uint64) (*signed, error) {
 	if err := s.Decode(b); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrState, err)
 	}
-	if err := s.Verify(l.key.Public().(ed25519.PublicKey), l.chain); err != nil {
+	if err := s.Verify(public, ack.HashChainID(id.ChainID)); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrState, err)
 	}
-	want := ack.Ack{Epoch: epoch, KeyID: l.id.KeyID, WorkerID: l.id.WorkerID, ServiceID: l.id.ServiceID, Lane: l.id.Lane}
+	want := ack.Ack{Epoch: epoch, KeyID: id.KeyID, WorkerID: id.WorkerID, ServiceID: id.ServiceID, Lane: id.Lane}
 	if s.LaneID() != want.LaneID() || s.WorkerID != want.WorkerID {
 		return nil, fmt.Errorf("%w: acknowledgement of another lane", ErrState)
 	}
@@ -160,7 +188,7 @@ func (l *Lane) snapshot() *state {
 		Requests: l.total.Requests, Bytes: l.total.Bytes, Head: l.total.Head[:],
 	}
 	for i := range l.unsigned {
-		s.Unsigned = append(s.Unsigned, l.unsigned[i][:])
+		s.Unsigned = append(s.Unsigned, l.unsigned[i].receipt[:])
 	}
 	if l.last != nil {
 		s.Last = l.last.AppendEncoded(nil)
@@ -173,16 +201,29 @@ func (l *Lane) snapshot() *state {
 
 // file is a lane's state file with its lock. The lock is a file of its own, because the state file is replaced.
 type file struct {
-	path string
-	lock *flock.Flock
+	// base is the path without its ending.
+	base, path string
+	lock       *flock.Flock
 }
 
+// keyFolder holds the lanes of a key.
+func keyFolder(dir, chainID string, keyID uint64) string {
+	return filepath.Join(dir, url.PathEscape(chainID), "key-"+strconv.FormatUint(keyID, 10))
+}
+
+// baseOf is the path of a lane's files without their endings.
+func baseOf(dir string, id ID) string {
+	return filepath.Join(keyFolder(dir, id.ChainID, id.KeyID), fmt.Sprintf(laneFile, id.WorkerID, id.ServiceID, id.Lane))
+}
+
+// laneFile is the name of a lane's files without their endings: worker, service, lane number.
+const laneFile = "worker-%d-service-%d-lane-%d"
+
 func openFile(dir string, id ID) (*file, error) {
-	dir = filepath.Join(dir, url.PathEscape(id.ChainID), "key-"+strconv.FormatUint(id.KeyID, 10))
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(keyFolder(dir, id.ChainID, id.KeyID), 0o700); err != nil {
 		return nil, fmt.Errorf("create lane folder: %w", err)
 	}
-	base := filepath.Join(dir, fmt.Sprintf("worker-%d-service-%d-lane-%d", id.WorkerID, id.ServiceID, id.Lane))
+	base := baseOf(dir, id)
 	lock := flock.New(base+".lock", flock.SetPermissions(0o600))
 	ok, err := lock.TryLock()
 	if err != nil {
@@ -191,18 +232,22 @@ func openFile(dir string, id ID) (*file, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: lane %d of key %d with worker %d", ErrBusy, id.Lane, id.KeyID, id.WorkerID)
 	}
-	return &file{path: base + ".json", lock: lock}, nil
+	return &file{base: base, path: base + stateSuffix, lock: lock}, nil
 }
 
-func (f *file) read() ([]byte, error) {
-	info, err := os.Stat(f.path)
+const stateSuffix = ".json"
+
+func (f *file) read() ([]byte, error) { return readState(f.path) }
+
+func readState(path string) ([]byte, error) {
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxStateSize {
-		return nil, fmt.Errorf("%w: %s is no file of at most %d bytes", ErrState, f.path, maxStateSize)
+		return nil, fmt.Errorf("%w: %s is no file of at most %d bytes", ErrState, path, maxStateSize)
 	}
-	return os.ReadFile(f.path)
+	return os.ReadFile(path)
 }
 
 // write replaces the state: write aside, fsync, rename, fsync the folder.

@@ -94,8 +94,12 @@ type Lane struct {
 	epoch uint64
 	// total counts everything verified in the epoch. It is at or ahead of last.
 	total Counters
-	// unsigned are the receipts in total that no acknowledgement covers, so that they can move to the next epoch.
-	unsigned []ack.Digest
+	// unsigned are the requests in total that no acknowledgement covers, so that they can move to the next epoch.
+	unsigned []finished
+	// journal of the requests in total.
+	journal journal
+	// rolled is true while journals of epochs that are over may be left.
+	rolled bool
 	// last is the newest acknowledgement of the epoch, prev that of the epoch before.
 	last, prev *signed
 	// closed is the epoch in which the lane was closed.
@@ -173,8 +177,12 @@ func (l *Lane) roll() error {
 	if l.last != nil {
 		moved.Bytes -= l.last.Bytes
 	}
-	for _, receipt := range l.unsigned {
-		moved.extend(receipt)
+	for i := range l.unsigned {
+		moved.extend(l.unsigned[i].receipt)
+		l.unsigned[i].Earlier = l.unsigned[i].signed
+	}
+	for _, r := range l.open {
+		r.earlier = r.signed
 	}
 	switch {
 	case epoch > l.epoch+1:
@@ -185,6 +193,7 @@ func (l *Lane) roll() error {
 	}
 	// The receipts stay unsigned, and the first acknowledgement of the new epoch covers them.
 	l.epoch, l.total, l.last = epoch, moved, nil
+	l.journal, l.rolled = journal{path: l.file.journalPath(epoch)}, true
 	return nil
 }
 
@@ -210,8 +219,14 @@ func (l *Lane) Sign() ([]ack.Signed, error) {
 			// The first of an epoch travels behind the last one of the epoch before.
 			l.prev.confirmed = false
 		}
+		if err := l.writeJournal(); err != nil {
+			return nil, err
+		}
 		l.last = &signed{Signed: ack.Sign(l.key, l.chain, &a)}
 		l.unsigned = nil
+		for _, r := range l.open {
+			r.signed = r.bytes
+		}
 		if err := l.save(); err != nil {
 			return nil, err
 		}
@@ -300,8 +315,13 @@ func (l *Lane) Resume(list []ack.Signed, firstSequence uint64) error {
 		// acknowledgement may be part of it: never pay for it twice.
 		l.last = &signed{Signed: *heldLast, confirmed: true}
 		l.total, l.unsigned = countersOf(&heldLast.Ack), nil
+		// The requests behind it are not known here.
+		if err := l.journal.give(); err != nil {
+			return err
+		}
 	case takePrev && l.prev != nil && l.last == nil:
 		l.total, l.unsigned = Counters{}, nil
+		l.journal.count = 0
 	}
 	if takePrev {
 		l.prev = &signed{Signed: *heldPrev, confirmed: true}
@@ -356,4 +376,26 @@ func (l *Lane) Close() error {
 	return errors.Join(l.save(), l.file.close())
 }
 
-func (l *Lane) save() error { return l.file.write(l.snapshot()) }
+// save writes the journal before the state that counts on it, and removes journals that nothing counts on any more after it.
+func (l *Lane) save() error {
+	if l.epoch != 0 {
+		if err := l.writeJournal(); err != nil {
+			return err
+		}
+	}
+	if err := l.file.write(l.snapshot()); err != nil {
+		return err
+	}
+	if !l.rolled {
+		return nil
+	}
+	oldest := l.epoch
+	if l.prev != nil {
+		oldest = l.prev.Epoch
+	}
+	if err := l.file.sweep(oldest); err != nil {
+		return err
+	}
+	l.rolled = false
+	return nil
+}

@@ -25,7 +25,10 @@ type Request struct {
 	floor    uint64
 	sequence uint64
 	bytes    uint64
-	receipt  ack.Digest
+	// signed are those of the bytes that an acknowledgement covers, earlier those that one of an earlier epoch does.
+	signed, earlier uint64
+	// done is what the receipt commits to, once it is finished.
+	done Finished
 }
 
 // startSession forgets the requests of the session before, which the worker has ended.
@@ -85,13 +88,25 @@ func (r *Request) Verified(n uint64) {
 // Finish says that all of the request is verified. Its receipt enters the chain when the requests before it have
 // finished or been given up.
 func (r *Request) Finish(request, response ack.Digest) {
+	r.finish(Finished{Request: request, Response: response})
+}
+
+// FinishContent is Finish for a range of an object.
+func (r *Request) FinishContent(name ack.Digest, offset, length uint64) {
+	r.finish(Finished{
+		Request: ack.ContentRequestDigest(name, offset, length), Response: name, Content: true, Offset: offset, Length: length,
+	})
+}
+
+func (r *Request) finish(f Finished) {
 	l := r.lane
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r.state != requestAccepted {
 		return
 	}
-	r.receipt = ack.Receipt(request, response, r.bytes, 0)
+	f.Bytes = r.bytes
+	r.done = f
 	r.state = requestFinished
 	l.settle()
 }
@@ -156,6 +171,8 @@ func (l *Lane) settle() {
 }
 
 func (l *Lane) count(r *Request) {
-	l.total.extend(r.receipt)
-	l.unsigned = append(l.unsigned, r.receipt)
+	f := finished{Finished: r.done, receipt: r.done.Receipt(), signed: r.signed, known: true}
+	f.Earlier = r.earlier
+	l.total.extend(f.receipt)
+	l.unsigned = append(l.unsigned, f)
 }
