@@ -26,6 +26,9 @@ type payoutKey = collections.Triple[uint64, uint16, uint64]
 // boostKey is (epoch, operator).
 type boostKey = collections.Pair[uint64, []byte]
 
+// lockEndKey is (end epoch, operator).
+type lockEndKey = collections.Pair[uint64, []byte]
+
 // Keeper owns the money of closed epochs until it is paid.
 type Keeper struct {
 	cdc            codec.BinaryCodec
@@ -48,6 +51,7 @@ type Keeper struct {
 	tokenPrices  collections.Map[uint64, types.TokenPrice]
 	year         collections.Item[types.EmissionYear]
 	locks        collections.Map[[]byte, types.StakeLock]
+	lockEnds     collections.KeySet[lockEndKey]
 	boosts       collections.Map[boostKey, types.Boost]
 	boostedEpoch collections.Item[uint64]
 	supply       collections.Item[types.Supply]
@@ -92,6 +96,7 @@ func NewKeeper(
 		tokenPrices:  collections.NewMap(sb, types.TokenPricesPrefix, "token_prices", collections.Uint64Key, codec.CollValue[types.TokenPrice](cdc)),
 		year:         collections.NewItem(sb, types.YearKey, "year", codec.CollValue[types.EmissionYear](cdc)),
 		locks:        collections.NewMap(sb, types.LocksPrefix, "locks", collections.BytesKey, codec.CollValue[types.StakeLock](cdc)),
+		lockEnds:     collections.NewKeySet(sb, types.LockEndsPrefix, "lock_ends", collections.PairKeyCodec(collections.Uint64Key, collections.BytesKey)),
 		boosts:       collections.NewMap(sb, types.BoostsPrefix, "boosts", collections.PairKeyCodec(collections.Uint64Key, collections.BytesKey), codec.CollValue[types.Boost](cdc)),
 		boostedEpoch: collections.NewItem(sb, types.BoostedEpochKey, "boosted_epoch", collections.Uint64Value),
 		supply:       collections.NewItem(sb, types.SupplyKey, "supply", codec.CollValue[types.Supply](cdc)),

@@ -6,6 +6,8 @@ import (
 
 	"cosmossdk.io/collections"
 	errorsmod "cosmossdk.io/errors"
+
+	nodetypes "github.com/edgechain/edge/x/node/types"
 )
 
 const (
@@ -13,6 +15,8 @@ const (
 	ModuleName = "rewards"
 	// StoreKey names the module's store.
 	StoreKey = ModuleName
+	// EmissionDenom is the coin that is minted: the one that is staked and pays fees.
+	EmissionDenom = nodetypes.StakingDenom
 )
 
 // State layout. Integers in keys are big-endian.
@@ -47,6 +51,8 @@ var (
 	SupplyKey = collections.NewPrefix(13)
 	// HeldKey: 0x0E -> Held, what the books say is in the module's account
 	HeldKey = collections.NewPrefix(14)
+	// LockEndsPrefix: 0x0F | end epoch(8) | operator, an index of the locks by the epoch in which they end
+	LockEndsPrefix = collections.NewPrefix(15)
 )
 
 // itemKeySize is kind(1) | id(8).
