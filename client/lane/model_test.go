@@ -160,6 +160,9 @@ func TestModel(t *testing.T) {
 				for e, a := range w.held {
 					require.Equal(t, e, a.Epoch)
 				}
+				if _, err := os.Stat(dir); err == nil {
+					requireEvidence(t, dir, key)
+				}
 			},
 		})
 		resume()
