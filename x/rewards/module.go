@@ -34,8 +34,9 @@ var (
 	_ module.AppModuleSimulation = AppModule{}
 	_ simsx.HasProposalMsgsX     = AppModule{}
 
-	_ appmodule.AppModule     = AppModule{}
-	_ appmodule.HasEndBlocker = AppModule{}
+	_ appmodule.AppModule       = AppModule{}
+	_ appmodule.HasBeginBlocker = AppModule{}
+	_ appmodule.HasEndBlocker   = AppModule{}
 )
 
 // AppModuleBasic is the part of the module that needs no keeper.
@@ -116,7 +117,10 @@ func (am AppModule) ExportGenesis(ctx sdk.Context, cdc codec.JSONCodec) json.Raw
 	return cdc.MustMarshalJSON(g)
 }
 
-// EndBlock prunes old payouts.
+// BeginBlock computes the boosts of an epoch in its first block. It must run before every other BeginBlocker.
+func (am AppModule) BeginBlock(ctx context.Context) error { return am.keeper.BeginBlock(ctx) }
+
+// EndBlock prunes old payouts and boosts, and stake locks that have ended.
 func (am AppModule) EndBlock(ctx context.Context) error { return am.keeper.EndBlock(ctx) }
 
 // GenerateGenesisState writes a random genesis for simulations.

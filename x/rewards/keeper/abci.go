@@ -10,14 +10,18 @@ import (
 	"github.com/edgechain/edge/x/rewards/types"
 )
 
-// EndBlock removes the payouts of epochs that are older than history_epochs, visiting at most prune_per_block of them.
-// Payouts that are set aside stay until they are paid; summaries stay for good.
+// EndBlock removes the payouts of epochs that are older than history_epochs, visiting at most prune_per_block of them, and as many
+// boosts. Payouts that are set aside stay until they are paid; summaries stay for good. It also removes stake locks that have ended,
+// as many.
 //
 // It never returns an error: what fails is undone and logged.
 func (k *Keeper) EndBlock(goCtx context.Context) error {
 	ctx := sdk.UnwrapSDKContext(goCtx)
 	if err := protect(ctx, k.prune); err != nil {
 		k.logger(ctx).Error("payouts are not pruned", "height", ctx.BlockHeight(), "error", err)
+	}
+	if err := protect(ctx, k.pruneStake); err != nil {
+		k.logger(ctx).Error("stake locks and boosts are not pruned", "height", ctx.BlockHeight(), "error", err)
 	}
 	return nil
 }
@@ -65,4 +69,22 @@ func (k *Keeper) payoutsBetween(ctx sdk.Context, from types.PruneCursor, epoch u
 		return uint64(len(out)) >= uint64(limit), nil
 	})
 	return out, err
+}
+
+func (k *Keeper) pruneStake(ctx sdk.Context) error {
+	params, err := k.params.Get(ctx)
+	if err != nil {
+		return err
+	}
+	current, err := k.epochKeeper.CurrentNumber(ctx)
+	if err != nil {
+		return err
+	}
+	if err := k.pruneLocks(ctx, current, params.PrunePerBlock); err != nil {
+		return err
+	}
+	if current <= uint64(params.HistoryEpochs) {
+		return nil
+	}
+	return k.pruneBoosts(ctx, current-uint64(params.HistoryEpochs), params.PrunePerBlock)
 }

@@ -24,11 +24,7 @@ func (k *Keeper) tokenDenom(ctx context.Context) (string, error) {
 // initSupply begins the history of the supply: with that of a document, or of a new chain with what its accounts hold. All other
 // modules come before. It returns ErrInvalidGenesis if the history does not end with what there is.
 func (k *Keeper) initSupply(ctx context.Context, history *types.Supply) error {
-	denom, err := k.tokenDenom(ctx)
-	if err != nil {
-		return err
-	}
-	exists := k.bankKeeper.GetSupply(ctx, denom).Amount
+	exists := k.bankKeeper.GetSupply(ctx, types.EmissionDenom).Amount
 	if history == nil {
 		return k.supply.Set(ctx, types.NewSupply(exists))
 	}
@@ -36,7 +32,7 @@ func (k *Keeper) initSupply(ctx context.Context, history *types.Supply) error {
 		return errorsmod.Wrap(types.ErrInvalidGenesis, err.Error())
 	}
 	if !history.Total().Equal(exists) {
-		return errorsmod.Wrapf(types.ErrInvalidGenesis, "the supply is %s%s, its history says %s", exists, denom, history.Total())
+		return errorsmod.Wrapf(types.ErrInvalidGenesis, "the supply is %s%s, its history says %s", exists, types.EmissionDenom, history.Total())
 	}
 	return k.supply.Set(ctx, *history)
 }
@@ -54,11 +50,7 @@ func (k *Keeper) addMinted(ctx context.Context, amount math.Int) error {
 // RecordBurn notes coins that another module has burned; only tokens count. The application calls it after each burn, which can
 // be within a slash at the beginning of a block: it fails only if the store does.
 func (k *Keeper) RecordBurn(ctx context.Context, coins sdk.Coins) error {
-	denom, err := k.tokenDenom(ctx)
-	if err != nil {
-		return err
-	}
-	amount := coins.AmountOf(denom)
+	amount := coins.AmountOf(types.EmissionDenom)
 	if !amount.IsPositive() {
 		return nil
 	}
