@@ -9,7 +9,6 @@ import (
 )
 
 type msgServer struct {
-	*types.UnimplementedMsgServer
 	k *Keeper
 }
 
@@ -18,7 +17,7 @@ func NewMsgServerImpl(k *Keeper) types.MsgServer { return msgServer{k: k} }
 
 var _ types.MsgServer = msgServer{}
 
-// UpdateParams replaces the parameters. The shares count from the next epoch on.
+// UpdateParams replaces the parameters. The shares and the emission terms count from the next epoch on.
 func (s msgServer) UpdateParams(goCtx context.Context, msg *types.MsgUpdateParams) (*types.MsgUpdateParamsResponse, error) {
 	ctx := sdk.UnwrapSDKContext(goCtx)
 	if err := msg.ValidateBasic(); err != nil {
@@ -37,6 +36,9 @@ func (s msgServer) UpdateParams(goCtx context.Context, msg *types.MsgUpdateParam
 	if err := s.k.scheduleShares(ctx, current+1, msg.Params.Shares); err != nil {
 		return nil, err
 	}
+	if err := s.k.scheduleTerms(ctx, current+1, msg.Params.Emission); err != nil {
+		return nil, err
+	}
 	if err := ctx.EventManager().EmitTypedEvent(&types.EventParamsUpdated{}); err != nil {
 		return nil, err
 	}
@@ -53,4 +55,27 @@ func (s msgServer) RetryPayout(ctx context.Context, msg *types.MsgRetryPayout) (
 		return nil, err
 	}
 	return &types.MsgRetryPayoutResponse{Paid: paid}, nil
+}
+
+// SetTokenPrice sets the price of the token from the next epoch on, in place of one that was to count from then on already.
+func (s msgServer) SetTokenPrice(goCtx context.Context, msg *types.MsgSetTokenPrice) (*types.MsgSetTokenPriceResponse, error) {
+	ctx := sdk.UnwrapSDKContext(goCtx)
+	if err := msg.ValidateBasic(); err != nil {
+		return nil, err
+	}
+	if err := sdk.ValidateAuthority(ctx, s.k.authority, msg.Authority); err != nil {
+		return nil, err
+	}
+	current, err := s.k.epochKeeper.CurrentNumber(ctx)
+	if err != nil {
+		return nil, err
+	}
+	epoch := current + 1
+	if err := s.k.setTokenPrice(ctx, epoch, msg.Price); err != nil {
+		return nil, err
+	}
+	if err := ctx.EventManager().EmitTypedEvent(&types.EventTokenPriceSet{Price: msg.Price.String(), Epoch: epoch}); err != nil {
+		return nil, err
+	}
+	return &types.MsgSetTokenPriceResponse{Epoch: epoch}, nil
 }

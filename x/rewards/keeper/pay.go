@@ -20,12 +20,24 @@ type payment struct {
 	denom   string
 	summary types.EpochSummary
 	cursor  types.PayCursor
+	// held is what the books said was in the module's account when the payment was loaded.
+	held types.Held
 }
 
-// Close is the pay stage of the closing machine. It first collects the revenue of the epoch from x/dack, then pays the node
-// share of each worker's revenue, the owner share of each service's, and at last the rest to the community pool. Each of
-// these steps uses one unit of the budget; the position between calls is the epoch's cursor. A payout that fails is set
-// aside and its money stays in the module's account.
+// books are what the payment says is in the module's account now.
+func (p *payment) books() types.Held { return p.summary.Held(p.cursor.Phase) }
+
+// Close is the pay stage of the closing machine. It first collects the revenue of the epoch from x/dack and opens its books,
+// then works through the phases in the order of types.PayPhase:
+//
+//  1. The node share of each worker's revenue, the owner share of each service's, and the rest to the community pool are paid
+//     in the settlement coin.
+//  2. What nodes, owners and the community pool have earned in tokens is added up, to know by how much the cap of the epoch
+//     scales all parts down. This and what follows is left out if there is nothing to earn.
+//  3. The tokens of each worker's node, of each service's owner and of the community pool are minted, and the books closed.
+//
+// Each worker and each service of a phase, and each other step, uses one unit of the budget; the position between calls is the
+// epoch's cursor. A payout that fails is set aside and its money or tokens stay in the module's account.
 //
 // It returns an error only if the books of this module or of x/dack are at fault; then nothing of the call is kept.
 func (k *Keeper) Close(goCtx context.Context, epoch uint64, budget uint32) (used uint32, done bool, err error) {
@@ -37,22 +49,17 @@ func (k *Keeper) Close(goCtx context.Context, epoch uint64, budget uint32) (used
 	if p.summary.Done {
 		return 0, true, nil
 	}
-	if !begun && budget > 0 {
+	if budget == 0 {
+		return 0, false, nil
+	}
+	if !begun {
 		if err := k.begin(ctx, epoch, p); err != nil {
 			return 0, false, err
 		}
 		used++
 	}
 	for used < budget && !p.summary.Done {
-		var n uint32
-		switch types.PayoutKind(p.cursor.Phase) {
-		case types.PAYOUT_KIND_NODE:
-			n, err = k.payRecords(ctx, p, budget-used, k.dackKeeper.WorkerTotals)
-		case types.PAYOUT_KIND_OWNER:
-			n, err = k.payRecords(ctx, p, budget-used, k.dackKeeper.ServiceTotals)
-		default:
-			n, err = 1, k.finish(ctx, p)
-		}
+		n, err := k.step(ctx, p, budget-used)
 		if err != nil {
 			return 0, false, err
 		}
@@ -67,7 +74,7 @@ func (k *Keeper) loadPayment(ctx sdk.Context, epoch uint64) (*payment, bool, err
 	if err != nil {
 		return nil, false, err
 	}
-	p := &payment{denom: denom}
+	p := &payment{denom: denom, held: types.NewHeld()}
 	p.summary, err = k.summaries.Get(ctx, epoch)
 	if errors.Is(err, collections.ErrNotFound) {
 		return p, false, nil
@@ -76,10 +83,15 @@ func (k *Keeper) loadPayment(ctx sdk.Context, epoch uint64) (*payment, bool, err
 		return p, true, err
 	}
 	p.cursor, err = k.cursors.Get(ctx, epoch)
+	p.held = p.books()
 	return p, true, err
 }
 
+// savePayment writes where the payment is, and what has changed in what the module holds.
 func (k *Keeper) savePayment(ctx sdk.Context, p *payment) error {
+	if err := k.addHeld(ctx, p.books().Sub(p.held)); err != nil {
+		return err
+	}
 	if err := k.summaries.Set(ctx, p.summary.Epoch, p.summary); err != nil {
 		return err
 	}
@@ -89,9 +101,30 @@ func (k *Keeper) savePayment(ctx sdk.Context, p *payment) error {
 	return k.cursors.Set(ctx, p.summary.Epoch, p.cursor)
 }
 
-// begin collects the revenue of the epoch and opens its books with the shares of the epoch.
+// begin collects the revenue of the epoch and opens its books: with the shares, emission terms and token price of the epoch, and
+// with the cap that follows from its planned duration and the emission year in which it ended.
 func (k *Keeper) begin(ctx sdk.Context, epoch uint64, p *payment) error {
+	record, err := k.epochKeeper.Epoch(ctx, epoch)
+	if err != nil {
+		return err
+	}
 	shares, err := k.Shares(ctx, epoch)
+	if err != nil {
+		return err
+	}
+	terms, err := k.Terms(ctx, epoch)
+	if err != nil {
+		return err
+	}
+	_, price, _, err := k.TokenPrice(ctx, epoch)
+	if err != nil {
+		return err
+	}
+	end := ctx.BlockTime()
+	if record.EndTime != nil {
+		end = *record.EndTime // not when it is paid: that depends on the budget of a block
+	}
+	year, err := k.advanceYear(ctx, end)
 	if err != nil {
 		return err
 	}
@@ -99,74 +132,147 @@ func (k *Keeper) begin(ctx sdk.Context, epoch uint64, p *payment) error {
 	if err != nil {
 		return err
 	}
-	p.summary = types.NewEpochSummary(epoch, debited, shares)
+	emission := types.NewEmissionSummary(terms, price, types.EpochCap(terms.Inflation, year.Supply, record.Duration))
+	p.summary = types.NewEpochSummary(epoch, debited, shares, emission)
 	p.cursor = types.PayCursor{Epoch: epoch, Phase: types.PAY_PHASE_NODES}
 	return nil
+}
+
+// step works on at most limit items of the phase at work and returns how many it used. Behind the last one it enters the next
+// phase.
+func (k *Keeper) step(ctx sdk.Context, p *payment, limit uint32) (uint32, error) {
+	switch p.cursor.Phase {
+	case types.PAY_PHASE_NODES:
+		return k.eachWorker(ctx, p, limit, k.payNode)
+	case types.PAY_PHASE_OWNERS:
+		return k.eachService(ctx, p, limit, k.payOwner)
+	case types.PAY_PHASE_COMMUNITY:
+		return 1, k.payCommunity(ctx, p)
+	case types.PAY_PHASE_EARN_NODES:
+		return k.eachWorker(ctx, p, limit, k.earnNode)
+	case types.PAY_PHASE_EARN_OWNERS:
+		return k.eachService(ctx, p, limit, k.earnOwner)
+	case types.PAY_PHASE_MINT_NODES:
+		return k.eachWorker(ctx, p, limit, k.mintNode)
+	case types.PAY_PHASE_MINT_OWNERS:
+		return k.eachService(ctx, p, limit, k.mintOwner)
+	case types.PAY_PHASE_MINT_COMMUNITY:
+		return 1, k.finish(ctx, p)
+	default:
+		return 0, errorsmod.Wrapf(types.ErrBooks, "epoch %d: phase %s", p.summary.Epoch, p.cursor.Phase)
+	}
+}
+
+// enterNext puts the cursor at the beginning of the next phase that has something to do.
+func (p *payment) enterNext() {
+	next := p.cursor.Phase + 1
+	switch {
+	case next == types.PAY_PHASE_EARN_NODES && !p.summary.Emission.Earns(),
+		next == types.PAY_PHASE_MINT_NODES && !p.summary.Emission.Mints():
+		next = types.PAY_PHASE_MINT_COMMUNITY
+	}
+	p.cursor.Phase, p.cursor.NextId = next, 0
 }
 
 // totals lists summed revenue by worker or by service.
 type totals func(ctx context.Context, epoch, from uint64, limit uint32) ([]dacktypes.RevenueRecord, error)
 
-// payRecords pays the shares of at most limit records of the kind at work, and goes on to the next kind behind the last one.
-func (k *Keeper) payRecords(ctx sdk.Context, p *payment, limit uint32, list totals) (used uint32, err error) {
-	epoch, kind := p.summary.Epoch, types.PayoutKind(p.cursor.Phase)
-	records, err := list(ctx, epoch, p.cursor.NextId, limit)
+// item is what a phase does with the total of a worker or of a service.
+type item func(ctx sdk.Context, p *payment, r dacktypes.RevenueRecord) error
+
+func (k *Keeper) eachWorker(ctx sdk.Context, p *payment, limit uint32, do item) (uint32, error) {
+	return k.each(ctx, p, limit, k.dackKeeper.WorkerTotals, func(r dacktypes.RevenueRecord) uint64 { return r.WorkerId }, do)
+}
+
+func (k *Keeper) eachService(ctx sdk.Context, p *payment, limit uint32, do item) (uint32, error) {
+	return k.each(ctx, p, limit, k.dackKeeper.ServiceTotals, func(r dacktypes.RevenueRecord) uint64 { return r.ServiceId }, do)
+}
+
+// each works on at most limit totals from the cursor on.
+func (k *Keeper) each(ctx sdk.Context, p *payment, limit uint32, list totals, idOf func(dacktypes.RevenueRecord) uint64, do item) (used uint32, err error) {
+	records, err := list(ctx, p.summary.Epoch, p.cursor.NextId, limit)
 	if err != nil {
 		return 0, err
 	}
 	for _, r := range records {
-		id, share := r.WorkerId, p.summary.Shares.Node
-		if kind == types.PAYOUT_KIND_OWNER {
-			id, share = r.ServiceId, p.summary.Shares.Owner
-		}
+		id := idOf(r)
 		if id < p.cursor.NextId || id+1 == 0 {
-			return 0, errorsmod.Wrapf(types.ErrBooks, "epoch %d %s: record %d behind %d", epoch, kind, id, p.cursor.NextId)
+			return 0, errorsmod.Wrapf(types.ErrBooks, "epoch %d %s: record %d behind %d", p.summary.Epoch, p.cursor.Phase, id, p.cursor.NextId)
+		}
+		if r.Revenue.Amount.IsNil() || r.Revenue.Amount.IsNegative() {
+			return 0, errorsmod.Wrapf(types.ErrBooks, "epoch %d %s %d: revenue %s", p.summary.Epoch, p.cursor.Phase, id, r.Revenue.Amount)
 		}
 		p.cursor.NextId = id + 1
 		used++
-		if err := k.payRecord(ctx, p, kind, r, types.ShareOf(r.Revenue.Amount, share)); err != nil {
+		if err := do(ctx, p, r); err != nil {
 			return 0, err
 		}
 	}
 	if used < limit {
-		p.cursor.Phase, p.cursor.NextId = types.PayPhase(kind+1), 0
+		p.enterNext()
 	}
 	return used, nil
 }
 
-// payRecord pays an amount to the operator of a worker or the owner of a service. The owner share of the protocol's own
-// services is no payout: it stays reserved for the community pool.
-func (k *Keeper) payRecord(ctx sdk.Context, p *payment, kind types.PayoutKind, r dacktypes.RevenueRecord, amount math.Int) error {
-	id := r.WorkerId
-	if kind == types.PAYOUT_KIND_OWNER {
-		id = r.ServiceId
+// payNode pays the node share of a worker's revenue to the account of its operator.
+func (k *Keeper) payNode(ctx sdk.Context, p *payment, r dacktypes.RevenueRecord) error {
+	payout := types.Payout{
+		Epoch: p.summary.Epoch, Kind: types.PAYOUT_KIND_NODE, Id: r.WorkerId, Denom: p.denom,
+		Amount: types.ShareOf(r.Revenue.Amount, p.summary.Shares.Node),
 	}
-	if amount.IsNegative() || amount.GT(p.summary.Unassigned()) {
-		return errorsmod.Wrapf(types.ErrBooks, "epoch %d %s %d: %s of %s that are left", p.summary.Epoch, kind, id, amount, p.summary.Unassigned())
+	if err := p.check(payout); err != nil {
+		return err
 	}
-	payout := types.Payout{Epoch: p.summary.Epoch, Kind: kind, Id: id, Amount: amount}
-	failure := protect(ctx, func(ctx sdk.Context) (err error) {
-		payout.Recipient, err = k.recipient(ctx, kind, r)
+	failure := protect(ctx, func(sdk.Context) (err error) {
+		payout.Recipient, err = k.operatorAccount(r)
 		return err
 	})
-	if failure == nil && payout.Recipient == "" {
-		p.summary.Assign(payout)
-		return nil
-	}
 	return k.pay(ctx, p, payout, failure)
 }
 
-// finish gives the rest to the community pool, closes the books, and lets x/dack have its totals back.
-func (k *Keeper) finish(ctx sdk.Context, p *payment) error {
+// payOwner pays the owner share of a service's revenue to whom it belonged to in the epoch. The owner share of the protocol's
+// own services is no payout: it stays reserved for the community pool.
+func (k *Keeper) payOwner(ctx sdk.Context, p *payment, r dacktypes.RevenueRecord) error {
+	payout := types.Payout{
+		Epoch: p.summary.Epoch, Kind: types.PAYOUT_KIND_OWNER, Id: r.ServiceId, Denom: p.denom, Recipient: r.Owner,
+		Amount: types.ShareOf(r.Revenue.Amount, p.summary.Shares.Owner),
+	}
+	if err := p.check(payout); err != nil {
+		return err
+	}
+	if payout.Recipient == "" {
+		p.summary.Assign(payout)
+		return nil
+	}
+	return k.pay(ctx, p, payout, nil)
+}
+
+// check returns ErrBooks if less is left of the epoch's money than a payout takes.
+func (p *payment) check(payout types.Payout) error {
+	if left := p.summary.Unassigned(); payout.Amount.GT(left) {
+		return errorsmod.Wrapf(types.ErrBooks, "epoch %d %s %d: %s of %s that are left", payout.Epoch, payout.Kind, payout.Id, payout.Amount, left)
+	}
+	return nil
+}
+
+// payCommunity gives the rest of the settlement coin to the community pool.
+func (k *Keeper) payCommunity(ctx sdk.Context, p *payment) error {
 	rest := p.summary.Unassigned()
 	if rest.IsNegative() {
 		return errorsmod.Wrapf(types.ErrBooks, "epoch %d: %s left of %s", p.summary.Epoch, rest, p.summary.Debited)
 	}
-	payout := types.Payout{Epoch: p.summary.Epoch, Kind: types.PAYOUT_KIND_COMMUNITY, Amount: p.summary.Finish()}
-	if err := k.pay(ctx, p, payout, nil); err != nil {
+	payout := types.Payout{Epoch: p.summary.Epoch, Kind: types.PAYOUT_KIND_COMMUNITY, Denom: p.denom, Amount: p.summary.Settle()}
+	p.enterNext()
+	return k.pay(ctx, p, payout, nil)
+}
+
+// finish mints what is reserved for the community pool, closes the books, and lets x/dack have its totals back.
+func (k *Keeper) finish(ctx sdk.Context, p *payment) error {
+	if err := k.mintCommunity(ctx, p); err != nil {
 		return err
 	}
-	if err := p.summary.Validate(); err != nil {
+	p.summary.Done = true
+	if err := p.summary.Validate(p.cursor.Phase); err != nil {
 		return err
 	}
 	s := p.summary
@@ -176,6 +282,7 @@ func (k *Keeper) finish(ctx sdk.Context, p *payment) error {
 	return ctx.EventManager().EmitTypedEvent(&types.EventEpochPaid{
 		Epoch: s.Epoch, Debited: s.Debited.String(), Nodes: s.Nodes.String(), Owners: s.Owners.String(),
 		Community: s.Community.String(), SetAside: s.SetAside.String(),
+		Emitted: s.Emission.Minted(true).String(), Forfeited: s.Emission.Forfeited.String(),
 	})
 }
 
@@ -185,7 +292,7 @@ func (k *Keeper) pay(ctx sdk.Context, p *payment, payout types.Payout, failure e
 		return nil
 	}
 	if failure == nil {
-		failure = protect(ctx, func(ctx sdk.Context) error { return k.send(ctx, p.denom, payout) })
+		failure = protect(ctx, func(ctx sdk.Context) error { return k.send(ctx, payout) })
 	}
 	if failure != nil {
 		payout.SetAside, payout.Cause = true, epochtypes.Cause(failure)
@@ -198,54 +305,33 @@ func (k *Keeper) pay(ctx sdk.Context, p *payment, payout types.Payout, failure e
 	return k.storePayout(ctx, payout)
 }
 
-// putAside lists a payout that failed, here and with x/epoch.
-func (k *Keeper) putAside(ctx sdk.Context, payout types.Payout, cause error) error {
-	if err := k.setAside.Set(ctx, keyOf(payout.Epoch, payout.Kind, payout.Id)); err != nil {
-		return err
-	}
-	if err := k.epochKeeper.SetAside(ctx, payout.Epoch, epochtypes.StagePay, types.ItemKey(payout.Kind, payout.Id), cause); err != nil {
-		return err
-	}
-	return ctx.EventManager().EmitTypedEvent(&types.EventPayoutSetAside{
-		Epoch: payout.Epoch, Kind: payout.Kind, Id: payout.Id, Recipient: payout.Recipient,
-		Amount: payout.Amount.String(), Cause: payout.Cause,
-	})
-}
-
-// send moves the money of a payout: to its recipient, or to the community pool if it has none.
-func (k *Keeper) send(ctx sdk.Context, denom string, payout types.Payout) error {
-	coins := sdk.NewCoins(sdk.NewCoin(denom, payout.Amount))
-	if payout.Recipient == "" {
-		return k.distributionKeeper.FundCommunityPool(ctx, coins, k.account)
-	}
-	recipient, err := k.addressCodec.StringToBytes(payout.Recipient)
+// operatorAccount returns the account of the operator of a worker, which runs the validator. The total itself names the
+// operator: the worker may be long gone.
+func (k *Keeper) operatorAccount(r dacktypes.RevenueRecord) (string, error) {
+	operator, err := k.validatorCodec.StringToBytes(r.Operator)
 	if err != nil {
-		return err
+		return "", errorsmod.Wrapf(err, "operator of worker %d", r.WorkerId)
 	}
-	return k.bankKeeper.SendCoinsFromModuleToAccount(ctx, types.ModuleName, recipient, coins)
+	return k.addressCodec.BytesToString(operator)
 }
 
-// recipient returns the address that the payout for a total goes to, empty for the community pool: the account of the
-// operator of a worker, or the owner of a service. The total itself names the operator: the worker may be long gone.
-func (k *Keeper) recipient(ctx sdk.Context, kind types.PayoutKind, r dacktypes.RevenueRecord) (string, error) {
-	switch kind {
-	case types.PAYOUT_KIND_NODE:
-		operator, err := k.validatorCodec.StringToBytes(r.Operator)
-		if err != nil {
-			return "", errorsmod.Wrapf(err, "operator of worker %d", r.WorkerId)
-		}
-		return k.addressCodec.BytesToString(operator)
-	case types.PAYOUT_KIND_OWNER:
-		s, err := k.dackKeeper.Service(ctx, r.ServiceId)
-		return s.Owner, err
-	default:
-		return "", nil
+// protocolAmount is the part of a worker's revenue that was debited for services of the protocol.
+func protocolAmount(p *payment, r dacktypes.RevenueRecord) (math.Int, error) {
+	amount := r.ProtocolAmount
+	if amount.IsNil() {
+		return math.ZeroInt(), nil
 	}
+	if amount.IsNegative() || amount.GT(r.Revenue.Amount) {
+		return math.Int{}, errorsmod.Wrapf(types.ErrBooks, "epoch %d worker %d: %s of %s for services of the protocol",
+			p.summary.Epoch, r.WorkerId, amount, r.Revenue.Amount)
+	}
+	return amount, nil
 }
 
 // protect runs f on a branch of the state and keeps what it wrote and emitted only if it returns nil. A panic that the
-// input decides counts as an error, see epochtypes.PanicError, so that one recipient cannot stop the others; but if the transaction around it has run out of gas, that is the
-// sender's doing and the panic goes on: otherwise anyone could have payouts set aside by paying too little gas.
+// input decides counts as an error, see epochtypes.PanicError, so that one recipient cannot stop the others; but if the
+// transaction around it has run out of gas, that is the sender's doing and the panic goes on: otherwise anyone could have
+// payouts set aside by paying too little gas.
 func protect(ctx sdk.Context, f func(sdk.Context) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -94,3 +94,67 @@ func (s queryServer) SetAside(ctx context.Context, req *types.QuerySetAsideReque
 	}
 	return &types.QuerySetAsideResponse{Payouts: payouts, Pagination: page}, nil
 }
+
+// TokenPrice returns the price that is in force in an epoch and the one by which its payments earn tokens; 0 is the open epoch.
+// For later epochs it says what there is if no other price is set.
+func (s queryServer) TokenPrice(ctx context.Context, req *types.QueryTokenPriceRequest) (*types.QueryTokenPriceResponse, error) {
+	if req == nil {
+		return nil, errEmptyRequest
+	}
+	epoch, err := s.epochOf(ctx, req.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	set, counted, last, err := s.k.TokenPrice(ctx, epoch)
+	if err != nil {
+		return nil, err
+	}
+	return &types.QueryTokenPriceResponse{Epoch: epoch, Set: set, Counted: counted, LastEpoch: last}, nil
+}
+
+// Emission returns the terms of an epoch, 0 being the open one, the emission year, the history of the supply, and the cap of an
+// epoch of these terms in this year that lasts as long as the open one is planned to.
+func (s queryServer) Emission(ctx context.Context, req *types.QueryEmissionRequest) (*types.QueryEmissionResponse, error) {
+	if req == nil {
+		return nil, errEmptyRequest
+	}
+	epoch, err := s.epochOf(ctx, req.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	current, err := s.epochOf(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	open, err := s.k.epochKeeper.Epoch(ctx, current)
+	if err != nil {
+		return nil, err
+	}
+	terms, err := s.k.Terms(ctx, epoch)
+	if err != nil {
+		return nil, err
+	}
+	year, err := s.k.Year(ctx)
+	if err != nil {
+		return nil, err
+	}
+	supply, err := s.k.Supply(ctx)
+	if err != nil {
+		return nil, err
+	}
+	begins := supply.Total() // of the first year, if it began now
+	if year != nil {
+		begins = year.Supply
+	}
+	return &types.QueryEmissionResponse{
+		Epoch: epoch, Terms: terms, Year: year, Supply: supply, Cap: types.EpochCap(terms.Inflation, begins, open.Duration),
+	}, nil
+}
+
+// epochOf returns the epoch that a request names, the open one for 0.
+func (s queryServer) epochOf(ctx context.Context, epoch uint64) (uint64, error) {
+	if epoch != 0 {
+		return epoch, nil
+	}
+	return s.k.epochKeeper.CurrentNumber(ctx)
+}

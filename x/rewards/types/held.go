@@ -19,6 +19,15 @@ func (h Held) Add(o Held) Held {
 	}
 }
 
+// Sub returns what has changed since other books, whose parts can be negative.
+func (h Held) Sub(o Held) Held {
+	return Held{
+		Queued:           h.Queued.Sub(o.Queued),
+		SetAside:         h.SetAside.Sub(o.SetAside),
+		EmissionSetAside: h.EmissionSetAside.Sub(o.EmissionSetAside),
+	}
+}
+
 // Equal says whether all parts are equal.
 func (h Held) Equal(o Held) bool {
 	return h.Queued.Equal(o.Queued) && h.SetAside.Equal(o.SetAside) && h.EmissionSetAside.Equal(o.EmissionSetAside)

@@ -21,7 +21,7 @@ const (
 // DefaultParams returns the parameters of a new network. It prunes twice as many payouts a block as the default
 // close_budget of x/epoch makes.
 func DefaultParams() Params {
-	return Params{Shares: DefaultShares(), HistoryEpochs: 100, PrunePerBlock: 1_000}
+	return Params{Shares: DefaultShares(), HistoryEpochs: 100, PrunePerBlock: 1_000, Emission: DefaultEmissionTerms()}
 }
 
 // DefaultShares are 0.80 for the node, 0.15 for the owner of the service and 0.05 for the protocol.
@@ -36,6 +36,9 @@ func DefaultShares() Shares {
 // Validate checks the bounds. It returns ErrInvalidParams or ErrInvalidShares.
 func (p Params) Validate() error {
 	if err := p.Shares.Validate(); err != nil {
+		return err
+	}
+	if err := p.Emission.Validate(); err != nil {
 		return err
 	}
 	if p.HistoryEpochs < MinHistoryEpochs || p.HistoryEpochs > MaxHistoryEpochs {
