@@ -165,7 +165,8 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 	k.GovKeeper.SetLegacyRouter(router)
 
 	k.DackKeeper = dackkeeper.NewKeeper(
-		cdc, service(dacktypes.StoreKey), authority, addressCodec, k.BankKeeper, k.EpochKeeper, k.NodeKeeper,
+		cdc, service(dacktypes.StoreKey), objectKeys[dacktypes.ObjectStoreKey], authority, addressCodec,
+		k.BankKeeper, k.EpochKeeper, k.NodeKeeper,
 	)
 	k.RewardsKeeper = rewardskeeper.NewKeeper(
 		cdc, service(rewardstypes.StoreKey), authority, addressCodec, validatorCodec,

@@ -35,7 +35,7 @@ func newStoreKeys() map[string]*storetypes.KVStoreKey {
 
 // newObjectStoreKeys returns the keys of the stores that live for one block.
 func newObjectStoreKeys() map[string]*storetypes.ObjectStoreKey {
-	return storetypes.NewObjectStoreKeys(banktypes.ObjectStoreKey)
+	return storetypes.NewObjectStoreKeys(banktypes.ObjectStoreKey, dacktypes.ObjectStoreKey)
 }
 
 // allStoreKeys returns the keys in the order of their names.

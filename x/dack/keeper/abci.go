@@ -11,18 +11,30 @@ import (
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
 )
 
-// EndBlock does, each with a cap for the block and in a cached context, so that no failure can halt the chain:
+// EndBlock does
 //
-//  1. pay the withdrawals that are due, at most withdrawals_per_block;
-//  2. remove what is dead, at most Params.PruneLimit records: lanes of epochs before the oldest live one, then totals and
+//  1. fold what the transactions of the block have changed of purses and totals into the state, in the order of accounts.
+//     Only a state that cannot be read or written makes that fail, and then the block must: money would be lost.
+//
+// And then, each with a cap for the block and in a cached context, so that no failure can halt the chain:
+//
+//  2. pay the withdrawals that are due, at most withdrawals_per_block;
+//  3. remove what is dead, at most Params.PruneLimit records: lanes of epochs before the oldest live one, then totals and
 //     prices of epochs that are not kept any more.
+//
+// What happens after the fold, here and in the modules whose EndBlock comes later, writes the state itself.
 func (k *Keeper) EndBlock(ctx context.Context) error {
+	opened, err := k.fold(ctx)
+	if err != nil {
+		return err
+	}
+	k.objects(ctx).Set([]byte{foldedKey}, true)
 	for _, step := range []struct {
 		name string
 		run  func(ctx sdk.Context) error
 	}{
 		{"withdrawals", k.payWithdrawals},
-		{"prune", k.prune},
+		{"prune", func(ctx sdk.Context) error { return k.prune(ctx, opened) }},
 	} {
 		if err := inCache(ctx, step.run); err != nil {
 			k.logger(ctx).Error("end block step failed", "step", step.name, "error", err)
@@ -104,7 +116,7 @@ func (k *Keeper) payWithdrawal(ctx sdk.Context, id, upTo uint64, denom string) e
 	if !amount.IsPositive() {
 		return nil
 	}
-	if err := k.accounts.Set(ctx, id, account); err != nil {
+	if err := k.setAccount(ctx, account); err != nil {
 		return err
 	}
 	owner, err := k.decodeAddress("owner", account.Owner)
@@ -126,7 +138,7 @@ func (k *Keeper) returnWithdrawal(ctx sdk.Context, id, upTo uint64, denom string
 	}
 	amount := account.TakeWithdrawals(upTo)
 	account.Balance = account.Balance.Add(amount)
-	if err := k.accounts.Set(ctx, id, account); err != nil {
+	if err := k.setAccount(ctx, account); err != nil {
 		return err
 	}
 	return ctx.EventManager().EmitTypedEvent(&types.EventWithdrawalFailed{

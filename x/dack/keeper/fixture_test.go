@@ -11,6 +11,7 @@ import (
 	dbm "github.com/cosmos/cosmos-db"
 	"github.com/stretchr/testify/require"
 
+	"cosmossdk.io/collections"
 	"cosmossdk.io/core/address"
 	"cosmossdk.io/log/v2"
 	"cosmossdk.io/math"
@@ -57,6 +58,7 @@ type fixture struct {
 	ctx       sdk.Context
 	cms       storetypes.CommitMultiStore
 	storeKeys map[string]*storetypes.KVStoreKey
+	objectKey *storetypes.ObjectStoreKey
 	cdc       codec.Codec
 	addresses address.Codec
 	bank      bankkeeper.BaseKeeper
@@ -116,6 +118,7 @@ func newFixtureOn(t T, db dbm.DB) *fixture {
 	t.Helper()
 	f := &fixture{
 		t: t, storeKeys: storetypes.NewKVStoreKeys(authtypes.StoreKey, banktypes.StoreKey, types.StoreKey),
+		objectKey: storetypes.NewObjectStoreKey(types.ObjectStoreKey),
 		addresses: addresscodec.NewBech32Codec("edge"),
 		epoch:     &epochDouble{current: firstEpoch}, node: &nodeDouble{workers: map[uint64]nodetypes.Worker{}},
 	}
@@ -123,6 +126,7 @@ func newFixtureOn(t T, db dbm.DB) *fixture {
 	for _, name := range []string{authtypes.StoreKey, banktypes.StoreKey, types.StoreKey} {
 		cms.MountStoreWithDB(f.storeKeys[name], storetypes.StoreTypeIAVL, nil)
 	}
+	cms.MountStoreWithDB(f.objectKey, storetypes.StoreTypeObject, nil)
 	require.NoError(t, cms.LoadLatestVersion())
 	f.cms = cms
 	f.ctx = sdk.NewContext(cms, cmtproto.Header{ChainID: chainID, Height: 1}, false, log.NewNopLogger())
@@ -159,7 +163,7 @@ func newFixtureOn(t T, db dbm.DB) *fixture {
 }
 
 func (f *fixture) newKeeper(bank types.BankKeeper) *keeper.Keeper {
-	return keeper.NewKeeper(f.cdc, runtime.NewKVStoreService(f.storeKeys[types.StoreKey]), f.authority, f.addresses, bank, f.epoch, f.node)
+	return keeper.NewKeeper(f.cdc, runtime.NewKVStoreService(f.storeKeys[types.StoreKey]), f.objectKey, f.authority, f.addresses, bank, f.epoch, f.node)
 }
 
 func (f *fixture) addr(name string) sdk.AccAddress {
@@ -280,7 +284,30 @@ func (f *fixture) state() string {
 		}
 		require.NoError(f.t, iter.Close())
 	}
+	iter := f.ctx.ObjectStore(f.objectKey).Iterator(nil, nil)
+	for ; iter.Valid(); iter.Next() {
+		if p, ok := iter.Value().(*types.Purse); ok {
+			fmt.Fprintf(h, "%x %s\n", iter.Key(), p)
+		}
+	}
+	require.NoError(f.t, iter.Close())
+	totals, err := f.keeper.Totals(f.ctx)
+	require.NoError(f.t, err)
+	fmt.Fprintf(h, "%s\n", totals.String())
 	return fmt.Sprintf("%x", h.Sum(nil))
+}
+
+// putService stores a service as its messages leave it.
+func (f *fixture) putService(s types.Service) {
+	f.t.Helper()
+	if s.Deposit.IsNil() {
+		s.Deposit = math.ZeroInt()
+	}
+	key, err := collections.EncodeKeyWithPrefix(types.ServicesPrefix.Bytes(), collections.Uint64Key, s.Id)
+	require.NoError(f.t, err)
+	bz, err := s.Marshal()
+	require.NoError(f.t, err)
+	f.ctx.KVStore(f.storeKeys[types.StoreKey]).Set(key, bz)
 }
 
 func (f *fixture) account(id uint64) types.Account {
@@ -309,10 +336,28 @@ func (f *fixture) openRevenue(epoch uint64) int64 {
 	return sum.Int64()
 }
 
+// endBlock ends the block and begins the next one.
 func (f *fixture) endBlock() {
 	f.t.Helper()
 	require.NoError(f.t, f.keeper.EndBlock(f.ctx))
 	f.check()
+	f.nextBlock()
+	f.check()
+}
+
+// nextBlock empties the store that lives for one block, as Commit does.
+func (f *fixture) nextBlock() {
+	f.t.Helper()
+	objects := f.ctx.ObjectStore(f.objectKey)
+	iter := objects.Iterator(nil, nil)
+	var keys [][]byte
+	for ; iter.Valid(); iter.Next() {
+		keys = append(keys, iter.Key())
+	}
+	require.NoError(f.t, iter.Close())
+	for _, key := range keys {
+		objects.Delete(key)
+	}
 }
 
 // setParams changes the parameters as governance does.

@@ -6,7 +6,6 @@ import (
 
 	"cosmossdk.io/collections"
 	errorsmod "cosmossdk.io/errors"
-	"cosmossdk.io/math"
 
 	"github.com/edgechain/edge/x/dack/types"
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
@@ -51,11 +50,18 @@ func (k *Keeper) InitGenesis(ctx context.Context, gs *types.GenesisState) error 
 	if err := k.initRevenue(ctx, gs); err != nil {
 		return err
 	}
-	owed, held, err := k.owedAndHeld(ctx)
+	if err := k.initTotals(ctx); err != nil {
+		return err
+	}
+	totals, err := k.Totals(ctx)
 	if err != nil {
 		return err
 	}
-	if !held.Equal(owed) {
+	held, err := k.Held(ctx)
+	if err != nil {
+		return err
+	}
+	if owed := totals.Sum(); !held.Equal(owed) {
 		return errorsmod.Wrapf(types.ErrInvalidGenesis, "the module's account holds %s, %s is owed", held, owed)
 	}
 	return nil
@@ -90,7 +96,7 @@ func (k *Keeper) initAccount(ctx context.Context, a types.Account) error {
 	if has, err := k.owners.Has(ctx, owner); err != nil || has {
 		return errors.Join(err, errorsmod.Wrapf(types.ErrInvalidGenesis, "account %d: the owner has another one", a.Id))
 	}
-	if err := errors.Join(k.owners.Set(ctx, owner, a.Id), k.accounts.Set(ctx, a.Id, a)); err != nil {
+	if err := errors.Join(k.owners.Set(ctx, owner, a.Id), k.setAccount(ctx, a)); err != nil {
 		return err
 	}
 	for _, w := range a.Withdrawals {
@@ -113,7 +119,8 @@ func (k *Keeper) initRevenue(ctx context.Context, gs *types.GenesisState) error 
 		}
 	}
 	for _, r := range gs.ServiceTotals {
-		if err := k.serviceTotals.Set(ctx, collections.Join(r.Epoch, r.ServiceId), r.Revenue); err != nil {
+		total := types.ServiceRevenue{Revenue: r.Revenue, Owner: r.Owner}
+		if err := k.serviceTotals.Set(ctx, collections.Join(r.Epoch, r.ServiceId), total); err != nil {
 			return err
 		}
 	}
@@ -131,7 +138,7 @@ func (k *Keeper) initRevenue(ctx context.Context, gs *types.GenesisState) error 
 }
 
 func workerRevenue(r types.RevenueRecord) types.WorkerRevenue {
-	return types.WorkerRevenue{Revenue: r.Revenue, Operator: r.Operator}
+	return types.WorkerRevenue{Revenue: r.Revenue, Operator: r.Operator, Owner: r.Owner, ProtocolAmount: r.ProtocolAmount}
 }
 
 // ExportGenesis returns the whole state; importing it gives the same state back, also in the middle of a sum.
@@ -156,10 +163,7 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 	if gs.Services, err = values(ctx, k.services); err != nil {
 		return nil, err
 	}
-	if gs.Accounts, err = values(ctx, k.accounts); err != nil {
-		return nil, err
-	}
-	if gs.Keys, err = values(ctx, k.keys); err != nil {
+	if gs.Accounts, gs.Keys, err = k.exportClients(ctx); err != nil {
 		return nil, err
 	}
 	if err := k.lanes.Walk(ctx, nil, func(key laneKey, lanes types.LaneSet) (bool, error) {
@@ -180,7 +184,7 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 	}); err != nil {
 		return nil, err
 	}
-	if err := k.serviceTotals.Walk(ctx, nil, func(key totalKey, r types.Revenue) (bool, error) {
+	if err := k.serviceTotals.Walk(ctx, nil, func(key totalKey, r types.ServiceRevenue) (bool, error) {
 		gs.ServiceTotals = append(gs.ServiceTotals, serviceTotal(key, r))
 		return false, nil
 	}); err != nil {
@@ -200,69 +204,4 @@ func values[K, V any](ctx context.Context, m collections.Map[K, V]) ([]V, error)
 		return nil, err
 	}
 	return iter.Values()
-}
-
-// CheckInvariants returns ErrInvariant unless the module's account holds exactly the balances, the pending withdrawals and
-// the open revenue. It walks the whole state: for tests and simulations.
-func (k *Keeper) CheckInvariants(ctx context.Context) error {
-	owed, held, err := k.owedAndHeld(ctx)
-	if err != nil {
-		return err
-	}
-	if !owed.Equal(held) {
-		return errorsmod.Wrapf(types.ErrInvariant, "the module's account holds %s, balances, withdrawals and open revenue are %s", held, owed)
-	}
-	return k.checkKeys(ctx)
-}
-
-// checkKeys compares what keys and lanes say was spent in live epochs, and the key counts of accounts with the keys.
-func (k *Keeper) checkKeys(ctx context.Context) error {
-	counts := make(map[uint64]uint32)
-	if err := k.keys.Walk(ctx, nil, func(id uint64, key types.ClientKey) (bool, error) {
-		counts[key.AccountId]++
-		for _, s := range key.Spent {
-			if s.Amount.GT(key.SpendLimit) {
-				return true, errorsmod.Wrapf(types.ErrInvariant, "key %d has spent %s of %s in epoch %d", id, s.Amount, key.SpendLimit, s.Epoch)
-			}
-		}
-		return false, nil
-	}); err != nil {
-		return err
-	}
-	return k.accounts.Walk(ctx, nil, func(id uint64, a types.Account) (bool, error) {
-		if a.Keys != counts[id] {
-			return true, errorsmod.Wrapf(types.ErrInvariant, "account %d counts %d keys and has %d", id, a.Keys, counts[id])
-		}
-		return false, nil
-	})
-}
-
-// owedAndHeld returns what the state says the module's account owes, and what it holds, in the settlement coin.
-func (k *Keeper) owedAndHeld(ctx context.Context) (owed, held math.Int, err error) {
-	owed = math.ZeroInt()
-	if err := k.accounts.Walk(ctx, nil, func(_ uint64, a types.Account) (bool, error) {
-		owed = owed.Add(a.Payable())
-		return false, nil
-	}); err != nil {
-		return owed, held, err
-	}
-	if err := k.revenue.Walk(ctx, nil, func(_ revenueKey, r types.WorkerRevenue) (bool, error) {
-		owed = owed.Add(r.Revenue.Amount)
-		return false, nil
-	}); err != nil {
-		return owed, held, err
-	}
-	if err := k.epochTotals.Walk(ctx, nil, func(_ uint64, t types.EpochRevenue) (bool, error) {
-		if !t.Collected {
-			owed = owed.Add(t.Revenue.Amount)
-		}
-		return false, nil
-	}); err != nil {
-		return owed, held, err
-	}
-	denom, err := k.SettlementDenom(ctx)
-	if err != nil {
-		return owed, held, err
-	}
-	return owed, k.bank.GetBalance(ctx, k.module, denom).Amount, nil
 }

@@ -26,7 +26,10 @@ func TestGenesisRoundTrip(t *testing.T) {
 	require.EqualValues(t, 2, used)
 	require.False(t, done)
 
+	within := must(f.keeper.ExportGenesis(f.ctx))(t)
+	f.endBlock()
 	before, state := must(f.keeper.ExportGenesis(f.ctx))(t), f.state()
+	require.Equal(t, within, before, "in the middle of a block as at its end")
 	require.NoError(t, before.Validate())
 	require.NotEmpty(t, before.SumCursors)
 	require.NotEmpty(t, before.LaneSets)

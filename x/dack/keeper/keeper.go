@@ -13,6 +13,7 @@ import (
 	"cosmossdk.io/log/v2"
 
 	"github.com/cosmos/cosmos-sdk/codec"
+	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 
@@ -34,6 +35,9 @@ type Keeper struct {
 	addresses address.Codec
 	module    sdk.AccAddress
 
+	// objectKey is that of the store of changes that EndBlock folds into the state.
+	objectKey *storetypes.ObjectStoreKey
+
 	// authority may change the parameters.
 	authority string
 
@@ -52,9 +56,12 @@ type Keeper struct {
 	withdrawals   collections.KeySet[collections.Pair[uint64, uint64]]
 	revenue       collections.Map[revenueKey, types.WorkerRevenue]
 	workerTotals  collections.Map[totalKey, types.WorkerRevenue]
-	serviceTotals collections.Map[totalKey, types.Revenue]
+	serviceTotals collections.Map[totalKey, types.ServiceRevenue]
 	epochTotals   collections.Map[uint64, types.EpochRevenue]
 	sumCursors    collections.Map[uint64, types.SumCursor]
+	// pursePages are encoded PursePages: to replace one purse the others need not be decoded.
+	pursePages collections.Map[uint64, []byte]
+	totals     collections.Item[types.Totals]
 
 	bank  types.BankKeeper
 	epoch types.EpochKeeper
@@ -63,7 +70,7 @@ type Keeper struct {
 
 // NewKeeper returns the keeper of x/dack. It panics on wiring faults.
 func NewKeeper(
-	cdc codec.BinaryCodec, svc corestore.KVStoreService, authority string, ac address.Codec,
+	cdc codec.BinaryCodec, svc corestore.KVStoreService, objectKey *storetypes.ObjectStoreKey, authority string, ac address.Codec,
 	bk types.BankKeeper, ek types.EpochKeeper, nk types.NodeKeeper,
 ) *Keeper {
 	if _, err := ac.StringToBytes(authority); err != nil {
@@ -77,6 +84,7 @@ func NewKeeper(
 		cdc:       cdc,
 		addresses: ac,
 		module:    authtypes.NewModuleAddress(types.ModuleName),
+		objectKey: objectKey,
 		authority: authority,
 
 		params:        collections.NewItem(sb, types.ParamsPrefix, "params", codec.CollValue[types.Params](cdc)),
@@ -93,9 +101,11 @@ func NewKeeper(
 		withdrawals:   collections.NewKeySet(sb, types.WithdrawalsPrefix, "withdrawals", pair),
 		revenue:       collections.NewMap(sb, types.RevenuePrefix, "revenue", triple, workerRevenue),
 		workerTotals:  collections.NewMap(sb, types.WorkerTotalsPrefix, "worker_totals", pair, workerRevenue),
-		serviceTotals: collections.NewMap(sb, types.ServiceTotalsPrefix, "service_totals", pair, codec.CollValue[types.Revenue](cdc)),
+		serviceTotals: collections.NewMap(sb, types.ServiceTotalsPrefix, "service_totals", pair, codec.CollValue[types.ServiceRevenue](cdc)),
 		epochTotals:   collections.NewMap(sb, types.EpochTotalsPrefix, "epoch_totals", u64, codec.CollValue[types.EpochRevenue](cdc)),
 		sumCursors:    collections.NewMap(sb, types.SumCursorsPrefix, "sum_cursors", u64, codec.CollValue[types.SumCursor](cdc)),
+		pursePages:    collections.NewMap(sb, types.PursePagesPrefix, "purse_pages", u64, collections.BytesValue),
+		totals:        collections.NewItem(sb, types.TotalsPrefix, "totals", codec.CollValue[types.Totals](cdc)),
 
 		bank:  bk,
 		epoch: ek,

@@ -103,7 +103,7 @@ func (s msgServer) Deposit(goCtx context.Context, msg *types.MsgDeposit) (*types
 		}
 	}
 	account.Balance = account.Balance.Add(msg.Amount.Amount)
-	if err := s.k.accounts.Set(ctx, account.Id, account); err != nil {
+	if err := s.k.setAccount(ctx, account); err != nil {
 		return nil, err
 	}
 	if err := ctx.EventManager().EmitTypedEvent(&types.EventDeposited{
@@ -159,7 +159,7 @@ func (s msgServer) RequestWithdrawal(goCtx context.Context, msg *types.MsgReques
 	if err := s.k.withdrawals.Set(ctx, collections.Join(due, account.Id)); err != nil {
 		return nil, err
 	}
-	if err := s.k.accounts.Set(ctx, account.Id, account); err != nil {
+	if err := s.k.setAccount(ctx, account); err != nil {
 		return nil, err
 	}
 	if err := ctx.EventManager().EmitTypedEvent(&types.EventWithdrawalRequested{
@@ -227,7 +227,7 @@ func (s msgServer) AddClientKey(goCtx context.Context, msg *types.MsgAddClientKe
 	if err := s.k.storeKey(ctx, key); err != nil {
 		return nil, err
 	}
-	if err := s.k.accounts.Set(ctx, account.Id, account); err != nil {
+	if err := s.k.setAccount(ctx, account); err != nil {
 		return nil, err
 	}
 	if err := ctx.EventManager().EmitTypedEvent(&types.EventClientKeyAdded{AccountId: account.Id, KeyId: id}); err != nil {
@@ -238,7 +238,7 @@ func (s msgServer) AddClientKey(goCtx context.Context, msg *types.MsgAddClientKe
 
 // storeKey stores a client key with its indexes.
 func (k *Keeper) storeKey(ctx context.Context, key types.ClientKey) error {
-	if err := k.keys.Set(ctx, key.Id, key); err != nil {
+	if err := k.setClientKey(ctx, key); err != nil {
 		return err
 	}
 	if err := k.publicKeys.Set(ctx, key.PublicKey, key.Id); err != nil {

@@ -11,9 +11,9 @@ import (
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
 )
 
-// prune removes dead records, at most Params.PruneLimit of them. It decodes no values, and always begins at the front: what
+// prune removes dead records, at most Params.PruneLimit of them, after a block that has opened lanes. It decodes no values, and always begins at the front: what
 // it has removed is not there to be met again.
-func (k *Keeper) prune(ctx sdk.Context) error {
+func (k *Keeper) prune(ctx sdk.Context, opened uint64) error {
 	params, err := k.params.Get(ctx)
 	if err != nil {
 		return err
@@ -22,7 +22,7 @@ func (k *Keeper) prune(ctx sdk.Context) error {
 	if err != nil {
 		return err
 	}
-	budget := params.PruneLimit(maxGas(ctx))
+	budget := params.PruneLimit(opened)
 	used, err := pruneRange(ctx, k.lanes, new(collections.Range[laneKey]).
 		EndExclusive(collections.TriplePrefix[uint64, uint64, uint64](epochtypes.OldestLive(current))), budget)
 	if err != nil {
@@ -38,14 +38,6 @@ func (k *Keeper) prune(ctx sdk.Context) error {
 		return err
 	}
 	return k.prunePrices(ctx, oldest, budget-used)
-}
-
-// maxGas is the gas limit of a block, 0 if it is not known.
-func maxGas(ctx sdk.Context) int64 {
-	if block := ctx.ConsensusParams().Block; block != nil {
-		return block.MaxGas
-	}
-	return 0
 }
 
 // pruneRange removes the first records of a range, at most limit, and returns how many they were.

@@ -3,7 +3,6 @@ package keeper_test
 import (
 	"testing"
 
-	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	"github.com/stretchr/testify/require"
 
 	"cosmossdk.io/collections"
@@ -58,28 +57,38 @@ func TestPruneLanes(t *testing.T) {
 	}
 }
 
-// TestPruneDefault: by default a block removes at least twice the lanes that a block of max_gas can open.
-func TestPruneDefault(t *testing.T) {
-	const maxGas = 40_000_000
+// TestPruneLimit: a block removes twice what it opens, at least prune_per_block, and never more than the ceiling.
+func TestPruneLimit(t *testing.T) {
 	p := types.DefaultParams()
-	require.GreaterOrEqual(t, uint64(p.PrunePerBlock), 2*(maxGas/p.SettleGasPerAck))
-	require.EqualValues(t, p.PrunePerBlock, p.PruneLimit(maxGas))
-	require.EqualValues(t, p.PrunePerBlock, p.PruneLimit(0))
-	p.SettleGasPerAck = types.MinSettleGasPerAck
-	require.Equal(t, 40_000, p.PruneLimit(maxGas))
-	require.EqualValues(t, types.MaxPrunePerBlock, p.PruneLimit(10*maxGas))
-	require.EqualValues(t, types.MaxPrunePerBlock, p.PruneLimit(-1))
+	for opened, want := range map[uint64]int{
+		0:                                   int(types.DefaultPrunePerBlock),
+		uint64(types.DefaultPrunePerBlock):  2 * int(types.DefaultPrunePerBlock),
+		4_444:                               8_888,
+		uint64(types.MaxPrunePerBlock) / 2:  int(types.MaxPrunePerBlock),
+		uint64(types.MaxPrunePerBlock):      int(types.MaxPrunePerBlock),
+		^uint64(0):                          int(types.MaxPrunePerBlock),
+		uint64(types.MinPrunePerBlock) / 10: int(types.DefaultPrunePerBlock),
+	} {
+		require.Equal(t, want, p.PruneLimit(opened), "opened %d", opened)
+	}
+	// What a full block of the smallest gas price opens is still removed twice as fast.
+	require.GreaterOrEqual(t, uint64(types.MaxPrunePerBlock), 2*(40_000_000/types.MinSettleGasPerAck))
 }
 
-// TestPruneKeepsUp: a prune_per_block that is too low for the gas of a block is raised to twice what the block can open.
-func TestPruneKeepsUp(t *testing.T) {
+// TestPruneFollowsWhatIsOpened: dead lanes go twice as fast as new ones come, whatever prune_per_block says. A lane that grows
+// is not a new one.
+func TestPruneFollowsWhatIsOpened(t *testing.T) {
 	f := newFixture(t)
 	f.setParams(func(p *types.Params) { p.PrunePerBlock = types.MinPrunePerBlock })
+	k := f.client("client", 1, bigDeposit)
 	f.openLanes(firstEpoch, 3_000)
 	f.epoch.current += 2
-	f.ctx = f.ctx.WithConsensusParams(cmtproto.ConsensusParams{Block: &cmtproto.BlockParams{MaxGas: 9_000_000}})
+	f.earn(k, 450)
 	f.endBlock()
-	require.Equal(t, 1_000, f.countLanes())
+	require.Equal(t, 3_000-2*450+450, f.countLanes())
+	f.earnMore(k, 450) // on the lanes that are open now
+	f.endBlock()
+	require.Equal(t, 3_000-2*450-int(types.MinPrunePerBlock)+450, f.countLanes())
 }
 
 // TestPruneHistory: totals of released epochs go after history_epochs, bounded. Those whose money is still here stay, and so

@@ -15,15 +15,15 @@ import (
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
 )
 
-// addRevenue adds to the record of a worker and a service in an epoch. The record names the operator, so that paying the
-// node share needs no record of the worker, however late.
+// addRevenue adds to the record of a worker and a service in an epoch. The record names the operator and the owner of the
+// service, so that paying their shares needs no other record, however late. It returns ErrInvariant if the record is another
+// owner's: within an epoch a service has one.
 func (k *Keeper) addRevenue(ctx context.Context, epoch, workerID, serviceID uint64, revenue types.WorkerRevenue) error {
-	key := collections.Join3(epoch, workerID, serviceID)
-	return addTo(ctx, k.revenue, key, revenue)
+	return addTo(ctx, k.revenue, collections.Join3(epoch, workerID, serviceID), revenue)
 }
 
 // addTo adds to a revenue that may not exist yet.
-func addTo[K any, V interface{ Add(V) V }](ctx context.Context, m collections.Map[K, V], key K, revenue V) error {
+func addTo[K any, V interface{ Add(V) (V, error) }](ctx context.Context, m collections.Map[K, V], key K, revenue V) error {
 	old, err := m.Get(ctx, key)
 	if errors.Is(err, collections.ErrNotFound) {
 		return m.Set(ctx, key, revenue)
@@ -31,7 +31,11 @@ func addTo[K any, V interface{ Add(V) V }](ctx context.Context, m collections.Ma
 	if err != nil {
 		return err
 	}
-	return m.Set(ctx, key, old.Add(revenue))
+	sum, err := old.Add(revenue)
+	if err != nil {
+		return err
+	}
+	return m.Set(ctx, key, sum)
 }
 
 // Close is the sum stage of the closing machine: it moves up to budget records of a closed epoch into the totals by
@@ -126,14 +130,16 @@ func (k *Keeper) sumRecord(ctx context.Context, key revenueKey) (types.Revenue, 
 	if err := k.revenue.Remove(ctx, key); err != nil {
 		return types.Revenue{}, err
 	}
-	if err := addTo(ctx, k.workerTotals, collections.Join(key.K1(), key.K2()), revenue); err != nil {
+	owned := types.ServiceRevenue{Revenue: revenue.Revenue, Owner: revenue.Owner}
+	if err := addTo(ctx, k.serviceTotals, collections.Join(key.K1(), key.K3()), owned); err != nil {
 		return types.Revenue{}, err
 	}
-	return revenue.Revenue, addTo(ctx, k.serviceTotals, collections.Join(key.K1(), key.K3()), revenue.Revenue)
+	revenue.Owner = "" // a worker serves many
+	return revenue.Revenue, addTo(ctx, k.workerTotals, collections.Join(key.K1(), key.K2()), revenue)
 }
 
 // RetryItem takes a record that the sum stage set aside into the current epoch, with which it is summed, shared and paid:
-// its own epoch may be paid already. It returns ErrItemNotFound if there is no such record, and ErrNotSummed while the sum
+// its own epoch may be paid already. So the owner share goes to who owns the service now, or last did. It returns ErrItemNotFound if there is no such record, and ErrNotSummed while the sum
 // of the epoch is under way, because the record may then be one that is still to come.
 func (k *Keeper) RetryItem(ctx context.Context, epoch uint64, key []byte) error {
 	workerID, serviceID, err := types.ParseSumItemKey(key)
@@ -160,6 +166,13 @@ func (k *Keeper) RetryItem(ctx context.Context, epoch uint64, key []byte) error 
 		return err
 	}
 	if err := k.revenue.Remove(ctx, record); err != nil {
+		return err
+	}
+	switch service, err := k.Service(ctx, serviceID); {
+	case err == nil:
+		now := service.At(current)
+		revenue = types.NewWorkerRevenue(revenue.Revenue, revenue.Operator, now.Owner)
+	case !errors.Is(err, types.ErrServiceNotFound):
 		return err
 	}
 	return k.addRevenue(ctx, current, workerID, serviceID, revenue)
@@ -190,7 +203,9 @@ func (k *Keeper) CollectRevenue(ctx context.Context, epoch uint64, recipientModu
 			return math.Int{}, err
 		}
 	}
-	return amount, nil
+	change := types.NewTotals()
+	change.OpenRevenue = amount.Neg()
+	return amount, k.addTotals(ctx, change)
 }
 
 // ReleaseTotals says that x/rewards has made or set aside every payout of an epoch and reads its totals no more: from the
@@ -243,15 +258,24 @@ func (k *Keeper) ServiceTotals(ctx context.Context, epoch, fromService uint64, l
 }
 
 func revenueRecord(key revenueKey, r types.WorkerRevenue) types.RevenueRecord {
-	return types.RevenueRecord{Epoch: key.K1(), WorkerId: key.K2(), ServiceId: key.K3(), Revenue: r.Revenue, Operator: r.Operator}
+	return types.RevenueRecord{
+		Epoch: key.K1(), WorkerId: key.K2(), ServiceId: key.K3(),
+		Revenue: r.Revenue, Operator: r.Operator, Owner: r.Owner, ProtocolAmount: r.ProtocolAmount,
+	}
 }
 
 func workerTotal(key totalKey, r types.WorkerRevenue) types.RevenueRecord {
-	return types.RevenueRecord{Epoch: key.K1(), WorkerId: key.K2(), Revenue: r.Revenue, Operator: r.Operator}
+	return types.RevenueRecord{
+		Epoch: key.K1(), WorkerId: key.K2(), Revenue: r.Revenue, Operator: r.Operator, ProtocolAmount: r.ProtocolAmount,
+	}
 }
 
-func serviceTotal(key totalKey, r types.Revenue) types.RevenueRecord {
-	return types.RevenueRecord{Epoch: key.K1(), ServiceId: key.K2(), Revenue: r}
+// serviceTotal is all the protocol's if the service is.
+func serviceTotal(key totalKey, r types.ServiceRevenue) types.RevenueRecord {
+	whole := types.NewWorkerRevenue(r.Revenue, "", r.Owner)
+	return types.RevenueRecord{
+		Epoch: key.K1(), ServiceId: key.K2(), Revenue: r.Revenue, Owner: r.Owner, ProtocolAmount: whole.ProtocolAmount,
+	}
 }
 
 func totals[V any](

@@ -13,12 +13,17 @@ import (
 )
 
 // earn makes each of n workers earn 10 * its id in the current epoch.
-func (f *fixture) earn(k clientKey, n uint64) {
+func (f *fixture) earn(k clientKey, n uint64) { f.earnUpTo(k, n, 10) }
+
+// earnMore goes on with the lanes that earn has opened.
+func (f *fixture) earnMore(k clientKey, n uint64) { f.earnUpTo(k, n, 20) }
+
+func (f *fixture) earnUpTo(k clientKey, n, bytes uint64) {
 	f.t.Helper()
 	e := f.epoch.current
 	for id := uint64(1); id <= n; id++ {
 		f.node.workers[id] = nodetypes.Worker{Id: id, Operator: operatorOf(id), Account: f.worker, Status: nodetypes.WORKER_STATUS_ACTIVE}
-		s := k.forWorker(id, e, 10*id)
+		s := k.forWorker(id, e, bytes*id)
 		res, err := f.msg.Settle(f.ctx, &types.MsgSettle{Account: f.worker, WorkerId: id, Epoch: e, Acks: []types.Acknowledgement{s}})
 		require.NoError(f.t, err)
 		require.Equal(f.t, types.ACK_STATUS_PAID, res.Results[0].Status)
@@ -169,7 +174,7 @@ func TestSumSetsAside(t *testing.T) {
 	require.True(t, done)
 	totals, err := f.keeper.WorkerTotals(f.ctx, e+1, 0, 10)
 	require.NoError(t, err)
-	require.Equal(t, []types.RevenueRecord{{Epoch: e + 1, WorkerId: 2, Operator: operatorOf(2), Revenue: types.Revenue{
+	require.Equal(t, []types.RevenueRecord{{Epoch: e + 1, WorkerId: 2, Operator: operatorOf(2), ProtocolAmount: math.NewInt(20), Revenue: types.Revenue{
 		Amount: math.NewInt(20), Bytes: 20, Requests: 10,
 	}}}, totals)
 }

@@ -85,7 +85,7 @@ func (k *Keeper) settle(ctx sdk.Context, msg *types.MsgSettle) (*types.MsgSettle
 	s := &settlement{
 		keeper: k, epoch: msg.Epoch, workerID: msg.WorkerId, operator: worker.Operator,
 		current: current, oldestLive: epochtypes.OldestLive(current), prices: prices.Ack(),
-		items: make([]settleItem, len(msg.Acks)), accountIndex: make(map[uint64]int),
+		items: make([]settleItem, len(msg.Acks)), purseIndex: make(map[uint64]int), books: types.NewTotals(),
 	}
 	if err := s.decide(ctx, msg.Acks); err != nil {
 		return nil, err
@@ -113,10 +113,12 @@ type settlement struct {
 	prices          ack.Prices
 	items           []settleItem
 	keys            []settleKey // in the order of the message, so ascending by id
-	accounts        []settleAccount
-	accountIndex    map[uint64]int // account id -> index in accounts; never ranged over
-	services        []types.RevenueRecord
+	purses          []settlePurse
+	purseIndex      map[uint64]int  // account id -> index in purses; never ranged over
+	services        []settleService // ascending by id
 	total           types.Revenue
+	books           types.Totals // what the settlement changes of the module's books
+	opened          uint64       // lane sets that were not there before
 }
 
 // settleItem is one acknowledgement with its outcome; a status other than unspecified is final.
@@ -128,17 +130,27 @@ type settleItem struct {
 	totalPaid math.Int
 }
 
-// settleKey is a client key that acknowledgements of the settlement name.
+// settleKey is a client key that acknowledgements of the settlement name, with its lanes.
 type settleKey struct {
-	key     types.ClientKey
+	key     types.ClientKey // without what it has spent: the purse knows
 	lanes   types.LaneSet
 	loaded  bool // lanes are those of the state
+	fresh   bool // the state has none
 	changed bool
 }
 
-type settleAccount struct {
-	account types.Account
+// settlePurse is the purse of an account whose keys acknowledgements of the settlement name.
+type settlePurse struct {
+	purse   types.Purse
 	changed bool
+}
+
+// settleService is a service that acknowledgements of the settlement name, with what they debit for it.
+type settleService struct {
+	id      uint64
+	status  types.AckStatus // why its acknowledgements are refused, unspecified if they are not
+	owner   string          // in the epoch in which the money counts; empty if the protocol owns it
+	revenue types.Revenue
 }
 
 // decide gives a status to each acknowledgement that is refused: first what costs nothing to see, then what needs the
@@ -149,7 +161,6 @@ func (s *settlement) decide(ctx context.Context, acks []types.Acknowledgement) e
 		verified  []int // items in the batch
 		keyID     uint64
 		keyStatus types.AckStatus
-		services  serviceCache
 		nothing   = math.ZeroInt()
 	)
 	for i := range acks {
@@ -171,12 +182,12 @@ func (s *settlement) decide(ctx context.Context, acks []types.Acknowledgement) e
 			item.status = keyStatus
 			continue
 		}
-		known, err := services.has(ctx, s.keeper, signed.ServiceID)
+		service, err := s.service(ctx, signed.ServiceID)
 		if err != nil {
 			return err
 		}
-		if !known {
-			item.status = types.ACK_STATUS_UNKNOWN_SERVICE
+		if status := s.services[service].status; status != types.ACK_STATUS_UNSPECIFIED {
+			item.status = status
 			continue
 		}
 		item.key = len(s.keys) - 1
@@ -193,8 +204,8 @@ func (s *settlement) decide(ctx context.Context, acks []types.Acknowledgement) e
 
 // loadKey appends a client key to those of the settlement, or returns why it cannot be used.
 func (s *settlement) loadKey(ctx context.Context, id uint64) (types.AckStatus, error) {
-	key, err := s.keeper.keys.Get(ctx, id)
-	if errors.Is(err, collections.ErrNotFound) {
+	key, err := s.keeper.keyLeaf(ctx, id)
+	if errors.Is(err, types.ErrKeyNotFound) {
 		return types.ACK_STATUS_UNKNOWN_KEY, nil
 	}
 	if err != nil {
@@ -207,24 +218,27 @@ func (s *settlement) loadKey(ctx context.Context, id uint64) (types.AckStatus, e
 	return types.ACK_STATUS_UNSPECIFIED, nil
 }
 
-// serviceCache remembers the services that a settlement has asked for: most name one only.
-type serviceCache struct {
-	ids   []uint64
-	known []bool
-}
-
-func (c *serviceCache) has(ctx context.Context, k *Keeper, id uint64) (bool, error) {
-	i, ok := slices.BinarySearch(c.ids, id)
+// service returns the index of a service in those of the settlement. Most settlements name one only. A removed service is
+// settled for the epochs in which it was there, and its owner is the one of the epoch in which the money counts.
+func (s *settlement) service(ctx context.Context, id uint64) (int, error) {
+	i, ok := slices.BinarySearchFunc(s.services, id, func(r settleService, id uint64) int { return cmp.Compare(r.id, id) })
 	if ok {
-		return c.known[i], nil
+		return i, nil
 	}
-	known, err := k.services.Has(ctx, id)
-	if err != nil {
-		return false, err
+	service := settleService{id: id, revenue: types.NewRevenue()}
+	switch stored, err := s.keeper.Service(ctx, id); {
+	case errors.Is(err, types.ErrServiceNotFound):
+		service.status = types.ACK_STATUS_UNKNOWN_SERVICE
+	case err != nil:
+		return 0, err
+	case stored.RemovedEpoch != 0 && s.epoch >= stored.RemovedEpoch:
+		service.status = types.ACK_STATUS_SERVICE_REMOVED
+	default:
+		now := stored.At(s.current)
+		service.owner = now.Owner
 	}
-	c.ids = slices.Insert(c.ids, i, id)
-	c.known = slices.Insert(c.known, i, known)
-	return known, nil
+	s.services = slices.Insert(s.services, i, service)
+	return i, nil
 }
 
 // pay settles the acknowledgements that were not refused, in the order of the message:
@@ -255,11 +269,12 @@ func (s *settlement) pay(ctx context.Context) error {
 			item.status = types.ACK_STATUS_TOO_MANY_LANES
 			continue
 		}
-		account, err := s.loadAccount(ctx, key.key.AccountId)
+		purse, err := s.loadPurse(ctx, key.key.AccountId)
 		if err != nil {
 			return err
 		}
-		pay := math.MinInt(due, math.MinInt(account.account.Payable(), key.key.Left(s.epoch)))
+		left := key.key.LimitIn(s.epoch).Sub(purse.purse.SpentIn(key.key.Id, s.epoch))
+		pay := math.MinInt(due, math.MinInt(purse.purse.Payable(), left))
 		item.status = types.ACK_STATUS_PARTIAL
 		if pay.Equal(due) {
 			item.status = types.ACK_STATUS_PAID
@@ -267,18 +282,32 @@ func (s *settlement) pay(ctx context.Context) error {
 		if !pay.IsPositive() {
 			continue
 		}
-		if err := account.account.Draw(pay); err != nil {
+		if err := s.draw(purse, key.key.Id, pay); err != nil {
 			return err
 		}
-		account.changed = true
-		key.key.Spend(s.epoch, s.oldestLive, pay)
 		revenue := types.Revenue{Amount: pay}
 		revenue.Requests, revenue.Bytes, revenue.Fuel = key.lanes.Pay(a, pay)
 		key.changed = true
 		item.paid = pay
 		item.totalPaid = item.totalPaid.Add(pay)
-		s.addRevenue(a.ServiceID, revenue)
+		if err := s.addRevenue(ctx, a.ServiceID, revenue); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// draw takes an amount out of a purse on behalf of a key and books it: money leaves the balance, then the pending
+// withdrawals, and becomes open revenue.
+func (s *settlement) draw(purse *settlePurse, key uint64, amount math.Int) error {
+	fromBalance := math.MinInt(amount, purse.purse.Balance)
+	if err := purse.purse.Draw(amount); err != nil {
+		return err
+	}
+	purse.purse.Spend(key, s.epoch, s.oldestLive, amount)
+	purse.changed = true
+	s.books.Balances = s.books.Balances.Sub(fromBalance)
+	s.books.Pending = s.books.Pending.Sub(amount.Sub(fromBalance))
 	return nil
 }
 
@@ -287,39 +316,39 @@ func (s *settlement) loadLanes(ctx context.Context, key *settleKey) error {
 		return nil
 	}
 	lanes, err := s.keeper.lanes.Get(ctx, collections.Join3(s.epoch, s.workerID, key.key.Id))
-	if err != nil && !errors.Is(err, collections.ErrNotFound) {
+	key.fresh = errors.Is(err, collections.ErrNotFound)
+	if err != nil && !key.fresh {
 		return err
 	}
 	key.lanes, key.loaded = lanes, true
 	return nil
 }
 
-func (s *settlement) loadAccount(ctx context.Context, id uint64) (*settleAccount, error) {
-	i, ok := s.accountIndex[id]
+func (s *settlement) loadPurse(ctx context.Context, account uint64) (*settlePurse, error) {
+	i, ok := s.purseIndex[account]
 	if !ok {
-		account, err := s.keeper.Account(ctx, id)
+		purse, err := s.keeper.purse(ctx, account)
 		if err != nil {
 			return nil, err
 		}
-		i = len(s.accounts)
-		s.accounts = append(s.accounts, settleAccount{account: account})
-		s.accountIndex[id] = i
+		i = len(s.purses)
+		s.purses = append(s.purses, settlePurse{purse: purse})
+		s.purseIndex[account] = i
 	}
-	return &s.accounts[i], nil
+	return &s.purses[i], nil
 }
 
-func (s *settlement) addRevenue(serviceID uint64, revenue types.Revenue) {
-	i, ok := slices.BinarySearchFunc(s.services, serviceID, func(r types.RevenueRecord, id uint64) int {
-		return cmp.Compare(r.ServiceId, id)
-	})
-	if !ok {
-		s.services = slices.Insert(s.services, i, types.RevenueRecord{ServiceId: serviceID, Revenue: types.NewRevenue()})
+func (s *settlement) addRevenue(ctx context.Context, serviceID uint64, revenue types.Revenue) error {
+	i, err := s.service(ctx, serviceID)
+	if err != nil {
+		return err
 	}
-	s.services[i].Revenue = s.services[i].Revenue.Add(revenue)
+	s.services[i].revenue = s.services[i].revenue.Add(revenue)
 	s.total = s.total.Add(revenue)
+	return nil
 }
 
-// write stores what has changed: clients, their lanes, and the revenue of the worker in the current epoch.
+// write stores what has changed: lanes, purses, the revenue of the worker in the current epoch, and the books.
 func (s *settlement) write(ctx context.Context) error {
 	k := s.keeper
 	for i := range s.keys {
@@ -327,27 +356,34 @@ func (s *settlement) write(ctx context.Context) error {
 		if !key.changed {
 			continue
 		}
+		if key.fresh {
+			s.opened++
+		}
 		if err := k.lanes.Set(ctx, collections.Join3(s.epoch, s.workerID, key.key.Id), key.lanes); err != nil {
 			return err
 		}
-		if err := k.keys.Set(ctx, key.key.Id, key.key); err != nil {
-			return err
-		}
 	}
-	for i := range s.accounts {
-		if account := &s.accounts[i]; account.changed {
-			if err := k.accounts.Set(ctx, account.account.Id, account.account); err != nil {
+	for i := range s.purses {
+		if purse := &s.purses[i]; purse.changed {
+			if err := k.setPurse(ctx, purse.purse); err != nil {
 				return err
 			}
 		}
 	}
-	for _, r := range s.services {
-		revenue := types.WorkerRevenue{Revenue: r.Revenue, Operator: s.operator}
-		if err := k.addRevenue(ctx, s.current, s.workerID, r.ServiceId, revenue); err != nil {
-			return err
+	for i := range s.services {
+		if service := &s.services[i]; service.revenue.Amount.IsPositive() {
+			if err := k.addRevenue(ctx, s.current, s.workerID, service.id, service.earned(s.operator)); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	s.books.OpenRevenue = s.total.Amount
+	return k.addDelta(ctx, delta{totals: s.books, opened: s.opened})
+}
+
+// earned is the revenue of a service as the record of its worker takes it in.
+func (s *settleService) earned(operator string) types.WorkerRevenue {
+	return types.NewWorkerRevenue(s.revenue, operator, s.owner)
 }
 
 // outcome returns the results in the order of the message, and the event that carries the totals.

@@ -137,6 +137,10 @@ func TestSettleStatuses(t *testing.T) {
 	badSignature := rich.ack(now, 14, 50)
 	badSignature.Signature[0] ^= 1
 	unknownService := rich.sign(ack.Ack{Epoch: now, ServiceID: 7, Bytes: 50})
+	f.putService(types.Service{Id: 8, Kind: types.SERVICE_KIND_FUNCTION, Status: types.SERVICE_STATUS_REMOVED, RemovedEpoch: now})
+	f.putService(types.Service{Id: 9, Kind: types.SERVICE_KIND_FUNCTION, Status: types.SERVICE_STATUS_REMOVED, RemovedEpoch: now + 1})
+	removedService := rich.sign(ack.Ack{Epoch: now, ServiceID: 8, Bytes: 50})
+	leavingService := rich.sign(ack.Ack{Epoch: now, ServiceID: 9, Bytes: 50})
 	fresh := full.sign(ack.Ack{Epoch: now, ServiceID: 7, Bytes: 50}) // of no service, so that it does not count as a lane
 	unknownKey := rich.ack(now, 0, 50)
 	unknownKey.KeyId = 999
@@ -158,6 +162,8 @@ func TestSettleStatuses(t *testing.T) {
 		{changed, types.ACK_STATUS_BAD_SIGNATURE, 0, 0},
 		{badSignature, types.ACK_STATUS_BAD_SIGNATURE, 0, 0},
 		{unknownService, types.ACK_STATUS_UNKNOWN_SERVICE, 0, 0},
+		{removedService, types.ACK_STATUS_SERVICE_REMOVED, 0, 0},
+		{leavingService, types.ACK_STATUS_PAID, 50, 50},
 		{poor.ack(now, 0, 60), types.ACK_STATUS_PAID, 60, 60},
 		{poor.ack(now, 1, 60), types.ACK_STATUS_PARTIAL, 40, 40},
 		{poor.ack(now, 2, 60), types.ACK_STATUS_PARTIAL, 0, 0},
@@ -224,7 +230,7 @@ func TestSettleStatuses(t *testing.T) {
 	require.EqualValues(t, len(items), event.Acks)
 	require.EqualValues(t, len(items), event.PaidAcks+event.PartialAcks+event.NothingDueAcks+event.RefusedAcks)
 	require.Equal(t, math.NewInt(paid).String(), event.Amount)
-	require.EqualValues(t, 5, event.PaidAcks)
+	require.EqualValues(t, 6, event.PaidAcks)
 	require.EqualValues(t, 4, event.PartialAcks)
 	require.EqualValues(t, 2, event.NothingDueAcks)
 	require.Equal(t, paid+500+ack.MaxLanes, f.openRevenue(now))
@@ -235,7 +241,7 @@ func TestSettleStatuses(t *testing.T) {
 		require.NoError(t, err)
 		return res.Lanes
 	}
-	require.Len(t, lanesOf(rich.id), 3)
+	require.Len(t, lanesOf(rich.id), 4)
 	require.Len(t, lanesOf(poor.id), 2)
 	require.Len(t, lanesOf(short.id), 2)
 	require.Empty(t, lanesOf(ended.id))

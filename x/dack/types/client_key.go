@@ -17,12 +17,27 @@ func (k *ClientKey) SpentIn(epoch uint64) math.Int {
 	return math.ZeroInt()
 }
 
+// LimitIn is the spend limit that counts in an epoch: that of the last change which counts from it or an earlier one.
+func (k *ClientKey) LimitIn(epoch uint64) math.Int {
+	if epoch >= k.LimitFrom {
+		return k.SpendLimit
+	}
+	limit := math.ZeroInt()
+	for _, l := range k.EarlierLimits {
+		if l.Epoch > epoch {
+			break
+		}
+		limit = l.Amount
+	}
+	return limit
+}
+
 // Left is what the key can still spend in acknowledgements of an epoch; nothing if its last epoch is before that.
 func (k *ClientKey) Left(epoch uint64) math.Int {
 	if k.LastEpoch < epoch {
 		return math.ZeroInt()
 	}
-	return math.MaxInt(k.SpendLimit.Sub(k.SpentIn(epoch)), math.ZeroInt())
+	return math.MaxInt(k.LimitIn(epoch).Sub(k.SpentIn(epoch)), math.ZeroInt())
 }
 
 // Spend adds an amount to what the key has spent in an epoch, and forgets the epochs before oldestLive.

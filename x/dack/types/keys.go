@@ -13,6 +13,8 @@ const (
 	ModuleName = "dack"
 	// StoreKey is the key of the module's store.
 	StoreKey = ModuleName
+	// ObjectStoreKey is the key of the store of what a block has changed and not yet folded into the state.
+	ObjectStoreKey = "object:" + ModuleName
 	// StageSum is the name of the module's stage in the closing machine of x/epoch.
 	StageSum = "sum"
 	// ContentServiceID is the id of the built-in content service.
@@ -31,11 +33,11 @@ var (
 	NextAccountIDPrefix = collections.NewPrefix(3)
 	// NextKeyIDPrefix: 0x04 -> id of the next client key
 	NextKeyIDPrefix = collections.NewPrefix(4)
-	// AccountsPrefix: 0x05 | account(8) -> Account
+	// AccountsPrefix: 0x05 | account(8) -> Account without what its purse holds: balance and withdrawals
 	AccountsPrefix = collections.NewPrefix(5)
 	// OwnersPrefix: 0x06 | owner address -> account id
 	OwnersPrefix = collections.NewPrefix(6)
-	// KeysPrefix: 0x07 | key(8) -> ClientKey
+	// KeysPrefix: 0x07 | key(8) -> ClientKey without what the purse of its account holds: what it has spent
 	KeysPrefix = collections.NewPrefix(7)
 	// PublicKeysPrefix: 0x08 | public key(32) -> key id
 	PublicKeysPrefix = collections.NewPrefix(8)
@@ -55,6 +57,10 @@ var (
 	EpochTotalsPrefix = collections.NewPrefix(15)
 	// SumCursorsPrefix: 0x10 | epoch(8) -> SumCursor
 	SumCursorsPrefix = collections.NewPrefix(16)
+	// PursePagesPrefix: 0x11 | page(8) -> PursePage, where page is account id / PursesPerPage
+	PursePagesPrefix = collections.NewPrefix(17)
+	// TotalsPrefix: 0x12 -> Totals
+	TotalsPrefix = collections.NewPrefix(18)
 )
 
 // sumItemKeySize is the length of the key of an item of the sum stage in bytes.

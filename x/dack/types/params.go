@@ -15,9 +15,8 @@ const (
 	DefaultMinDeposit                 = 1_000_000
 	DefaultMaxAcks             uint32 = 1_000
 	DefaultWithdrawalsPerBlock uint32 = 100
-	// DefaultPrunePerBlock is a little more than twice the 4,444 lanes that a block of 40,000,000 gas can open at
-	// DefaultSettleGasPerAck, so that dead lanes go faster than live ones can come.
-	DefaultPrunePerBlock   uint32 = 10_000
+	// DefaultPrunePerBlock removes a million lanes in 500 blocks that open none, at a small part of a block's time.
+	DefaultPrunePerBlock   uint32 = 2_000
 	DefaultSettleGasBase   uint64 = 60_000
 	DefaultSettleGasPerAck uint64 = 9_000
 	DefaultHistoryEpochs   uint32 = 90
@@ -31,7 +30,7 @@ const (
 	// MaxWithdrawalsPerBlock bounds the bank sends of one block. Each writes about four records, so at the 5,800 writes a
 	// second of BenchmarkPrune on two busy cores the ceiling is below 0.7 s.
 	MaxWithdrawalsPerBlock uint32 = 1_000
-	// MinPrunePerBlock is the least that makes progress where max_gas is small; see PruneLimit for where it is not.
+	// MinPrunePerBlock is the least that makes progress in blocks that open few lanes; see PruneLimit for those that open many.
 	MinPrunePerBlock uint32 = 100
 	// MaxPrunePerBlock is the hard ceiling of what a block prunes. BenchmarkPrune removed 10,000 of 210,000 lane sets, commit
 	// included, in 1.7 s on two busy cores (5,800 a second), so the ceiling is below 9 s of a block even there. Blocks reach
@@ -108,20 +107,13 @@ func (p Params) Validate() error {
 	return nil
 }
 
-// PruneLimit is how many records a block prunes: prune_per_block, and at least twice the lanes that a block of maxGas can
-// open, so that dead lanes go faster than live ones can come whatever governance changes; never more than
-// MaxPrunePerBlock. A maxGas of -1 is no limit, one of 0 is unknown.
+// PruneLimit is how many records a block prunes that has opened so many sets of lanes: twice as many, so that dead lanes go
+// faster than new ones come, at least prune_per_block, so that they go when nothing comes, and never more than
+// MaxPrunePerBlock.
 //
-// Example: 40,000,000 gas at 2,000 an acknowledgement can open 20,000 lanes, so 40,000 are pruned.
-func (p Params) PruneLimit(maxGas int64) int {
-	limit := uint64(p.PrunePerBlock)
-	switch {
-	case maxGas < 0:
-		limit = uint64(MaxPrunePerBlock)
-	case p.SettleGasPerAck > 0:
-		limit = max(limit, 2*(uint64(maxGas)/p.SettleGasPerAck))
-	}
-	return int(min(limit, uint64(MaxPrunePerBlock)))
+// Example: 2,000 by default, and 8,000 in a block that opens 4,000.
+func (p Params) PruneLimit(opened uint64) int {
+	return int(min(max(uint64(p.PrunePerBlock), 2*min(opened, uint64(MaxPrunePerBlock))), uint64(MaxPrunePerBlock)))
 }
 
 // SettleGas is the gas of a settlement of n acknowledgements: settle_gas_base + n * settle_gas_per_ack. It is exact: the

@@ -21,9 +21,33 @@ func (r Revenue) Add(o Revenue) Revenue {
 	}
 }
 
-// Add returns the sum of two revenues of one worker. The operator of a worker never changes.
-func (r WorkerRevenue) Add(o WorkerRevenue) WorkerRevenue {
-	return WorkerRevenue{Revenue: r.Revenue.Add(o.Revenue), Operator: r.Operator}
+// NewWorkerRevenue returns what a worker earned with one service of an owner, empty for the protocol.
+func NewWorkerRevenue(revenue Revenue, operator, owner string) WorkerRevenue {
+	r := WorkerRevenue{Revenue: revenue, Operator: operator, Owner: owner, ProtocolAmount: math.ZeroInt()}
+	if owner == "" {
+		r.ProtocolAmount = revenue.Amount
+	}
+	return r
+}
+
+// Add returns the sum of two revenues of one worker, with one service or in total. The operator of a worker never changes,
+// and a service has one owner in an epoch: it returns ErrInvariant if they are not the same, because somebody would be paid
+// what is another's.
+func (r WorkerRevenue) Add(o WorkerRevenue) (WorkerRevenue, error) {
+	if r.Operator != o.Operator || r.Owner != o.Owner {
+		return WorkerRevenue{}, errorsmod.Wrapf(ErrInvariant, "revenue of operator %q and owner %q, not %q and %q", r.Operator, r.Owner, o.Operator, o.Owner)
+	}
+	return WorkerRevenue{
+		Revenue: r.Revenue.Add(o.Revenue), Operator: r.Operator, Owner: r.Owner, ProtocolAmount: r.ProtocolAmount.Add(o.ProtocolAmount),
+	}, nil
+}
+
+// Add returns the sum of two revenues of one service. It returns ErrInvariant if they have two owners.
+func (r ServiceRevenue) Add(o ServiceRevenue) (ServiceRevenue, error) {
+	if r.Owner != o.Owner {
+		return ServiceRevenue{}, errorsmod.Wrapf(ErrInvariant, "revenue of owner %q, not %q", r.Owner, o.Owner)
+	}
+	return ServiceRevenue{Revenue: r.Revenue.Add(o.Revenue), Owner: r.Owner}, nil
 }
 
 func saturatingAdd(a, b uint64) uint64 {
