@@ -53,9 +53,12 @@ type DackKeeper interface {
 	ServiceTotals(ctx context.Context, epoch, fromService uint64, limit uint32) ([]dacktypes.RevenueRecord, error)
 	// CollectRevenue sends the summed revenue of an epoch to a module account, once.
 	CollectRevenue(ctx context.Context, epoch uint64, recipientModule string) (math.Int, error)
+	// EpochTotal returns what was debited in an epoch that is summed.
+	EpochTotal(ctx context.Context, epoch uint64) (dacktypes.EpochRevenue, error)
+	// Totals returns the sums of the books of x/dack.
+	Totals(ctx context.Context) (dacktypes.Totals, error)
 	// ReleaseTotals says that the totals of an epoch are not needed any more.
 	ReleaseTotals(ctx context.Context, epoch uint64) error
-	Service(ctx context.Context, id uint64) (dacktypes.Service, error)
 	SettlementDenom(ctx context.Context) (string, error)
 }
 

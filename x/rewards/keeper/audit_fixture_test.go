@@ -1,0 +1,31 @@
+package keeper_test
+
+import (
+	"context"
+	"errors"
+
+	"cosmossdk.io/math"
+
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+
+	dacktypes "github.com/edgechain/edge/x/dack/types"
+)
+
+// Totals says that all of the account's money is revenue.
+func (d *dack) Totals(ctx context.Context) (dacktypes.Totals, error) {
+	t := dacktypes.NewTotals()
+	t.OpenRevenue = d.bank.GetBalance(ctx, authtypes.NewModuleAddress(dacktypes.ModuleName), denom).Amount
+	return t, d.err
+}
+
+// EpochTotal adds the records of an epoch up; one whose totals are released is pruned.
+func (d *dack) EpochTotal(_ context.Context, epoch uint64) (dacktypes.EpochRevenue, error) {
+	if d.released[epoch] {
+		return dacktypes.EpochRevenue{}, errors.Join(dacktypes.ErrPruned, d.err)
+	}
+	total := dacktypes.EpochRevenue{Epoch: epoch, Summed: true, Revenue: dacktypes.Revenue{Amount: math.ZeroInt()}}
+	for _, r := range d.records[epoch] {
+		total.Revenue.Amount = total.Revenue.Amount.AddRaw(r.amount)
+	}
+	return total, d.err
+}
