@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -79,7 +80,7 @@ func moduleAccounts() map[string][]string {
 		govtypes.ModuleName:                 {authtypes.Burner},
 		nodetypes.ModuleName:                nil,
 		dacktypes.ModuleName:                nil,
-		rewardstypes.ModuleName:             nil,
+		rewardstypes.ModuleName:             {authtypes.Minter},
 	}
 }
 
@@ -117,8 +118,11 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 	k.BankKeeper = bankkeeper.NewBaseKeeper(
 		cdc, service(banktypes.StoreKey), k.AccountKeeper, BlockedAddresses(), authority, app.Logger(),
 	).WithObjStoreKey(objectKeys[banktypes.ObjectStoreKey])
+	burner := recordedBurns{k.BankKeeper, func(ctx context.Context, coins sdk.Coins) error {
+		return k.RewardsKeeper.RecordBurn(ctx, coins)
+	}}
 	k.StakingKeeper = stakingkeeper.NewKeeper(
-		cdc, service(stakingtypes.StoreKey), k.AccountKeeper, k.BankKeeper, authority, validatorCodec, consensusCodec,
+		cdc, service(stakingtypes.StoreKey), k.AccountKeeper, burner, authority, validatorCodec, consensusCodec,
 	)
 	k.DistrKeeper = distrkeeper.NewKeeper(
 		cdc, service(distrtypes.StoreKey), k.AccountKeeper, k.BankKeeper, k.StakingKeeper, authtypes.FeeCollectorName, authority,
@@ -135,9 +139,6 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 	k.SlashingKeeper = slashingkeeper.NewKeeper(
 		cdc, app.encoding.amino, service(slashingtypes.StoreKey), k.EpochKeeper.Slasher(k.StakingKeeper), authority,
 	)
-	k.StakingKeeper.SetHooks(stakingtypes.NewMultiStakingHooks(
-		k.DistrKeeper.Hooks(), k.SlashingKeeper.Hooks(), k.NodeKeeper.Hooks(), k.EpochKeeper.Hooks(),
-	))
 	k.EvidenceKeeper = evidencekeeper.NewKeeper(
 		cdc, service(evidencetypes.StoreKey), k.StakingKeeper, k.SlashingKeeper, addressCodec, runtime.ProvideCometInfoService(),
 	)
@@ -156,7 +157,7 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 	)
 
 	k.GovKeeper = govkeeper.NewKeeper(
-		cdc, service(govtypes.StoreKey), k.AccountKeeper, k.BankKeeper, k.DistrKeeper, app.MsgServiceRouter(),
+		cdc, service(govtypes.StoreKey), k.AccountKeeper, burner, k.DistrKeeper, app.MsgServiceRouter(),
 		govtypes.DefaultConfig(), authority, govkeeper.NewDefaultCalculateVoteResultsAndVotingPower(k.StakingKeeper),
 	)
 	// Text proposals still take this route.
@@ -172,6 +173,10 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 		cdc, service(rewardstypes.StoreKey), authority, addressCodec, validatorCodec,
 		k.BankKeeper, k.DistrKeeper, k.StakingKeeper, k.SlashingKeeper, k.DackKeeper, k.EpochKeeper,
 	)
+	// x/rewards comes last: what it refuses, the others have allowed.
+	k.StakingKeeper.SetHooks(stakingtypes.NewMultiStakingHooks(
+		k.DistrKeeper.Hooks(), k.SlashingKeeper.Hooks(), k.NodeKeeper.Hooks(), k.EpochKeeper.Hooks(), k.RewardsKeeper.Hooks(),
+	))
 	// What the closing of an epoch does, in this order.
 	k.EpochKeeper.SetStages(
 		epochtypes.Stage{Name: epochtypes.StageSum, Closer: k.DackKeeper},

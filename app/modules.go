@@ -134,9 +134,10 @@ func (slashingBasics) DefaultGenesis(cdc codec.JSONCodec) json.RawMessage {
 func setOrders(m *module.Manager) {
 	// Upgrades come first: what follows runs on the new state.
 	m.SetOrderPreBlockers(upgradetypes.ModuleName, authtypes.ModuleName)
-	// Distribution allocates the fees of the last block before slashing changes the validators.
+	// Rewards comes first: it computes the boosts of an epoch from the state at its opening. Distribution allocates the fees of the
+	// last block before slashing changes the validators.
 	m.SetOrderBeginBlockers(
-		distrtypes.ModuleName, slashingtypes.ModuleName, evidencetypes.ModuleName, stakingtypes.ModuleName, authz.ModuleName,
+		rewardstypes.ModuleName, distrtypes.ModuleName, slashingtypes.ModuleName, evidencetypes.ModuleName, stakingtypes.ModuleName, authz.ModuleName,
 	)
 	// Bank comes first: it credits the fees of the block to their collector. Epoch comes last: what the others do in a
 	// block belongs to the epoch of the block, and the committee needs what x/staking made of its validators and their keys.
@@ -145,7 +146,7 @@ func setOrders(m *module.Manager) {
 		nodetypes.ModuleName, dacktypes.ModuleName, rewardstypes.ModuleName, epochtypes.ModuleName,
 	)
 	// Genutil's transactions need the other modules of the SDK, and x/epoch draws the first committee from the validators
-	// that they create.
+	// that they create. Rewards comes last: the history of the supply begins with what the others leave.
 	order := []string{
 		authtypes.ModuleName, banktypes.ModuleName, distrtypes.ModuleName, stakingtypes.ModuleName, slashingtypes.ModuleName,
 		govtypes.ModuleName, evidencetypes.ModuleName, authz.ModuleName, feegrant.ModuleName, upgradetypes.ModuleName,
