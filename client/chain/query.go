@@ -19,6 +19,7 @@ import (
 	dacktypes "github.com/edgechain/edge/x/dack/types"
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
 	nodetypes "github.com/edgechain/edge/x/node/types"
+	rewardstypes "github.com/edgechain/edge/x/rewards/types"
 )
 
 const (
@@ -80,6 +81,40 @@ func (c *Client) Epoch(ctx context.Context) (Epoch, error) {
 	return Epoch{
 		Number: r.Epoch.Number, OldestLive: r.OldestLive, StartTime: r.Epoch.StartTime, Duration: r.Epoch.Duration, TimeLeft: r.TimeLeft,
 	}, nil
+}
+
+// EpochRecord returns the record of an epoch, which says how far its closing is.
+func (c *Client) EpochRecord(ctx context.Context, number uint64) (epochtypes.Epoch, error) {
+	r, err := call(ctx, c, fmt.Sprintf("epoch %d", number), func(ctx context.Context, conn gogogrpc.ClientConn) (*epochtypes.QueryEpochResponse, error) {
+		return epochtypes.NewQueryClient(conn).Epoch(ctx, &epochtypes.QueryEpochRequest{Number: number})
+	})
+	if err != nil {
+		return epochtypes.Epoch{}, err
+	}
+	return r.Epoch, nil
+}
+
+// EpochSummary says where what was debited in an epoch went.
+func (c *Client) EpochSummary(ctx context.Context, epoch uint64) (rewardstypes.EpochSummary, error) {
+	r, err := call(ctx, c, fmt.Sprintf("summary of epoch %d", epoch), func(ctx context.Context, conn gogogrpc.ClientConn) (*rewardstypes.QueryEpochSummaryResponse, error) {
+		return rewardstypes.NewQueryClient(conn).EpochSummary(ctx, &rewardstypes.QueryEpochSummaryRequest{Epoch: epoch})
+	})
+	if err != nil {
+		return rewardstypes.EpochSummary{}, err
+	}
+	return r.Summary, nil
+}
+
+// Lanes returns what has been settled on the lanes of a key with a worker in an epoch.
+func (c *Client) Lanes(ctx context.Context, epoch, workerID, keyID uint64) ([]dacktypes.Lane, error) {
+	what := fmt.Sprintf("lanes of key %d with worker %d in epoch %d", keyID, workerID, epoch)
+	r, err := call(ctx, c, what, func(ctx context.Context, conn gogogrpc.ClientConn) (*dacktypes.QueryLanesResponse, error) {
+		return dacktypes.NewQueryClient(conn).Lanes(ctx, &dacktypes.QueryLanesRequest{Epoch: epoch, WorkerId: workerID, KeyId: keyID})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.Lanes, nil
 }
 
 // Worker returns a registered worker.
@@ -191,10 +226,19 @@ type Key struct {
 	ID        uint64 `json:"id"`
 	AccountID uint64 `json:"account_id"`
 	PublicKey []byte `json:"public_key"`
-	// SpendLimit per epoch, in units of the settlement coin.
+	// SpendLimit per epoch from LimitFrom on, in units of the settlement coin.
 	SpendLimit sdkmath.Int `json:"spend_limit"`
+	LimitFrom  uint64      `json:"limit_from,omitempty"`
 	LastEpoch  uint64      `json:"last_epoch"`
+
+	record dacktypes.ClientKey
 }
+
+// LimitIn is the spend limit that counts in an epoch.
+func (k *Key) LimitIn(epoch uint64) sdkmath.Int { return k.record.LimitIn(epoch) }
+
+// Left is what the key can still spend in acknowledgements of an epoch that lives. What its account can pay is another bound.
+func (k *Key) Left(epoch uint64) sdkmath.Int { return k.record.Left(epoch) }
 
 // Key returns a client key by its id, and what it has left to spend in the current epoch.
 func (c *Client) Key(ctx context.Context, id uint64) (Key, sdkmath.Int, error) {
@@ -225,7 +269,11 @@ func (c *Client) Keys(ctx context.Context, accountID uint64) ([]Key, error) {
 }
 
 func key(k dacktypes.ClientKey) Key {
-	return Key{ID: k.Id, AccountID: k.AccountId, PublicKey: k.PublicKey, SpendLimit: orZero(k.SpendLimit), LastEpoch: k.LastEpoch}
+	k.SpendLimit = orZero(k.SpendLimit)
+	return Key{
+		ID: k.Id, AccountID: k.AccountId, PublicKey: k.PublicKey, SpendLimit: k.SpendLimit, LimitFrom: k.LimitFrom, LastEpoch: k.LastEpoch,
+		record: k,
+	}
 }
 
 // Balance returns what an address holds of a coin.

@@ -166,6 +166,28 @@ func (c *Client) AddClientKey(ctx context.Context, s Signer, public, proof []byt
 	return res.KeyId, tx, err
 }
 
+// UpdateClientKey changes the spend limit of a key of the signer's account, from the next epoch on, and its last epoch.
+func (c *Client) UpdateClientKey(ctx context.Context, s Signer, keyID uint64, spendLimit sdkmath.Int, lastEpoch uint64) (TxResult, error) {
+	owner, _, err := c.Address(s)
+	if err != nil {
+		return TxResult{}, err
+	}
+	return c.Send(ctx, s, &dacktypes.MsgUpdateClientKey{Owner: owner, KeyId: keyID, SpendLimit: spendLimit, LastEpoch: lastEpoch},
+		&dacktypes.MsgUpdateClientKeyResponse{})
+}
+
+// RevokeClientKey ends a key of the signer's account with the current epoch. It returns the last epoch that the key can
+// acknowledge.
+func (c *Client) RevokeClientKey(ctx context.Context, s Signer, keyID uint64) (uint64, TxResult, error) {
+	owner, _, err := c.Address(s)
+	if err != nil {
+		return 0, TxResult{}, err
+	}
+	var res dacktypes.MsgRevokeClientKeyResponse
+	tx, err := c.Send(ctx, s, &dacktypes.MsgRevokeClientKey{Owner: owner, KeyId: keyID}, &res)
+	return res.LastEpoch, tx, err
+}
+
 // Send simulates a message, pays what it costs, signs, broadcasts, and waits until a block has it. The response of the
 // message is decoded into res. Errors are *FundsError, *TxError, ErrExpired, ErrKey and those of queries.
 func (c *Client) Send(ctx context.Context, s Signer, msg sdk.Msg, res proto.Message) (TxResult, error) {

@@ -1,6 +1,6 @@
 // Package receipt holds receipts that anyone can check: signed acknowledgements with the requests behind them, in a file
-// that client, node and third parties read alike. Verify needs nothing but the file; Look asks the chain what was settled
-// and paid. docs/protocol.md, section 12, specifies the format.
+// that client, node and third parties read alike. Nothing but the file is needed to verify them. docs/protocol.md,
+// section 12, specifies the format.
 package receipt
 
 import (
@@ -164,8 +164,20 @@ func Of(accountID uint64, public [32]byte, proof *Signature, h *lane.Held) Recei
 	return r
 }
 
-// New returns a file of receipts of a chain.
+// New returns a file of receipts of a chain. Requests beyond MaxRequests are left out.
 func New(chainID string, receipts []Receipt) *File {
+	left := MaxRequests
+	for i := range receipts {
+		q := receipts[i].Requests
+		if q == nil {
+			continue
+		}
+		if len(q.List) > left {
+			receipts[i].Requests = nil
+			continue
+		}
+		left -= len(q.List)
+	}
 	return &File{Format: Format, Version: Version, ChainID: chainID, Receipts: receipts}
 }
 
@@ -173,10 +185,10 @@ func New(chainID string, receipts []Receipt) *File {
 func (f *File) check() error {
 	switch {
 	case f.Format != Format:
-		return fmt.Errorf("%w: the format is %q, want %q", ErrFormat, printable(f.Format), Format)
+		return fmt.Errorf("%w: the format is %q, want %q", ErrFormat, Printable(f.Format), Format)
 	case f.Version != Version:
 		return fmt.Errorf("%w: version %d, this program reads version %d", ErrFormat, f.Version, Version)
-	case f.ChainID == "" || len(f.ChainID) > maxChainID || f.ChainID != printable(f.ChainID):
+	case f.ChainID == "" || len(f.ChainID) > maxChainID || f.ChainID != Printable(f.ChainID):
 		return fmt.Errorf("%w: the chain id is not 1 to %d characters of ASCII without quotes and backslashes", ErrFormat, maxChainID)
 	case len(f.Receipts) == 0 || len(f.Receipts) > MaxReceipts:
 		return fmt.Errorf("%w: %d receipts, want 1 to %d", ErrFormat, len(f.Receipts), MaxReceipts)
@@ -196,8 +208,8 @@ func (f *File) check() error {
 	return nil
 }
 
-// printable returns the first characters of a text that can stand in a chain id.
-func printable(s string) string {
+// Printable returns the first characters of a text that can stand in a chain id, and be shown.
+func Printable(s string) string {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\' || i == maxChainID {
 			return s[:i]

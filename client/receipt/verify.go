@@ -55,7 +55,8 @@ func (c Checks) Err() error {
 	return nil
 }
 
-func (c *Checks) add(name string, outcome Outcome, format string, args ...any) {
+// Add appends what a check found.
+func (c *Checks) Add(name string, outcome Outcome, format string, args ...any) {
 	*c = append(*c, Check{Name: name, Outcome: outcome, Detail: fmt.Sprintf(format, args...)})
 }
 
@@ -65,26 +66,26 @@ func (f *File) Verify(i int) Checks {
 	chain := ack.HashChainID(f.ChainID)
 	var c Checks
 	if err := ack.CheckPublicKey(r.PublicKey[:]); err != nil {
-		c.add(CheckKey, Failed, "%s: %s", r.PublicKey, err)
+		c.Add(CheckKey, Failed, "%s: %s", r.PublicKey, err)
 	} else {
-		c.add(CheckKey, OK, "%s", r.PublicKey)
+		c.Add(CheckKey, OK, "%s", r.PublicKey)
 	}
 	signed := r.Acknowledgement.Signed()
 	if err := signed.Verify(r.PublicKey[:], chain); err != nil {
-		c.add(CheckSignature, Failed, "of chain %s: %s", f.ChainID, err)
+		c.Add(CheckSignature, Failed, "of chain %s: %s", f.ChainID, err)
 	} else {
-		c.add(CheckSignature, OK, "key %d acknowledges %d bytes and %d fuel in %d requests of epoch %d to worker %d, on chain %s",
+		c.Add(CheckSignature, OK, "key %d acknowledges %d bytes and %d fuel in %d requests of epoch %d to worker %d, on chain %s",
 			signed.KeyID, signed.Bytes, signed.Fuel, signed.Requests, signed.Epoch, signed.WorkerID, f.ChainID)
 	}
 	switch {
 	case r.AccountID == 0:
-		c.add(CheckAccount, Failed, "there is no account 0")
+		c.Add(CheckAccount, Failed, "there is no account 0")
 	case r.AccountProof == nil:
-		c.add(CheckAccount, NotIncluded, "that the key is of account %d is not proven here; the chain knows", r.AccountID)
+		c.Add(CheckAccount, NotIncluded, "that the key is of account %d is not proven here; the chain knows", r.AccountID)
 	case !ack.VerifyMessage(r.PublicKey[:], ack.AppendKeyProofSignBytes(nil, chain, r.AccountID), r.AccountProof[:]):
-		c.add(CheckAccount, Failed, "the key has not signed for account %d", r.AccountID)
+		c.Add(CheckAccount, Failed, "the key has not signed for account %d", r.AccountID)
 	default:
-		c.add(CheckAccount, OK, "the key has signed for account %d", r.AccountID)
+		c.Add(CheckAccount, OK, "the key has signed for account %d", r.AccountID)
 	}
 	r.verifyChain(&c)
 	r.verifyContent(&c)
@@ -96,14 +97,14 @@ func (r *Receipt) verifyChain(c *Checks) {
 	a := &r.Acknowledgement
 	if r.Requests == nil {
 		if a.Requests == 0 && a.Head != (Digest{}) {
-			c.add(CheckChain, Failed, "the head of no requests is not zero")
+			c.Add(CheckChain, Failed, "the head of no requests is not zero")
 			return
 		}
-		c.add(CheckChain, NotIncluded, "chain not included: the file does not list the %d requests behind the head", a.Requests)
+		c.Add(CheckChain, NotIncluded, "chain not included: the file does not list the %d requests behind the head", a.Requests)
 		return
 	}
 	if n := uint64(len(r.Requests.List)); n != a.Requests {
-		c.add(CheckChain, Failed, "%d requests are listed, %d are acknowledged", n, a.Requests)
+		c.Add(CheckChain, Failed, "%d requests are listed, %d are acknowledged", n, a.Requests)
 		return
 	}
 	var head [ack.HeadSize]byte
@@ -112,10 +113,10 @@ func (r *Receipt) verifyChain(c *Checks) {
 		head = ack.NextHead(head, ack.Receipt(ack.Digest(q.Request), ack.Digest(q.Response), q.Bytes, q.Fuel))
 	}
 	if head != a.Head {
-		c.add(CheckChain, Failed, "the listed requests lead to head %s, %s is acknowledged", Digest(head), a.Head)
+		c.Add(CheckChain, Failed, "the listed requests lead to head %s, %s is acknowledged", Digest(head), a.Head)
 		return
 	}
-	c.add(CheckChain, OK, "%d requests lead to head %s", len(r.Requests.List), a.Head)
+	c.Add(CheckChain, OK, "%d requests lead to head %s", len(r.Requests.List), a.Head)
 }
 
 // contentService is the service id of content.
@@ -134,18 +135,18 @@ func (r *Receipt) verifyContent(c *Checks) {
 		known++
 		switch {
 		case r.Acknowledgement.ServiceID != contentService:
-			c.add(CheckContent, Failed, "request %d is of service %d and names a range of content", i, r.Acknowledgement.ServiceID)
+			c.Add(CheckContent, Failed, "request %d is of service %d and names a range of content", i, r.Acknowledgement.ServiceID)
 			return
 		case ack.ContentRequestDigest(ack.Digest(q.Response), q.Content.Offset, q.Content.Length) != ack.Digest(q.Request):
-			c.add(CheckContent, Failed, "request %d is not for %d bytes from %d on of %s", i, q.Content.Length, q.Content.Offset, q.Response)
+			c.Add(CheckContent, Failed, "request %d is not for %d bytes from %d on of %s", i, q.Content.Length, q.Content.Offset, q.Response)
 			return
 		case !costs(q):
-			c.add(CheckContent, Failed, "request %d takes %d bytes for %d from %d on", i, q.Bytes, q.Content.Length, q.Content.Offset)
+			c.Add(CheckContent, Failed, "request %d takes %d bytes for %d from %d on", i, q.Bytes, q.Content.Length, q.Content.Offset)
 			return
 		}
 	}
 	if known > 0 {
-		c.add(CheckContent, OK, "%d of %d requests name what was asked", known, len(r.Requests.List))
+		c.Add(CheckContent, OK, "%d of %d requests name what was asked", known, len(r.Requests.List))
 	}
 }
 
@@ -173,22 +174,22 @@ func (r *Receipt) verifyTotals(c *Checks) {
 		q := &r.Requests.List[i]
 		switch {
 		case q.EarlierBytes > q.Bytes:
-			c.add(CheckTotals, Failed, "request %d has %d bytes, %d of them in earlier epochs", i, q.Bytes, q.EarlierBytes)
+			c.Add(CheckTotals, Failed, "request %d has %d bytes, %d of them in earlier epochs", i, q.Bytes, q.EarlierBytes)
 			return
 		case bytes > a.Bytes || q.Bytes-q.EarlierBytes > a.Bytes-bytes:
-			c.add(CheckTotals, Failed, "the requests up to %d and what is unfinished come to more than the %d bytes acknowledged", i, a.Bytes)
+			c.Add(CheckTotals, Failed, "the requests up to %d and what is unfinished come to more than the %d bytes acknowledged", i, a.Bytes)
 			return
 		case fuel > a.Fuel || q.Fuel > a.Fuel-fuel:
-			c.add(CheckTotals, Failed, "the requests up to %d and what is unfinished come to more than the %d fuel acknowledged", i, a.Fuel)
+			c.Add(CheckTotals, Failed, "the requests up to %d and what is unfinished come to more than the %d fuel acknowledged", i, a.Fuel)
 			return
 		}
 		bytes += q.Bytes - q.EarlierBytes
 		fuel += q.Fuel
 	}
 	if bytes != a.Bytes || fuel != a.Fuel {
-		c.add(CheckTotals, Failed, "requests and what is unfinished come to %d bytes and %d fuel, %d and %d are acknowledged", bytes, fuel, a.Bytes, a.Fuel)
+		c.Add(CheckTotals, Failed, "requests and what is unfinished come to %d bytes and %d fuel, %d and %d are acknowledged", bytes, fuel, a.Bytes, a.Fuel)
 		return
 	}
-	c.add(CheckTotals, OK, "finished requests took %d bytes and %d fuel; %d bytes and %d fuel are of requests that were broken off or under way",
+	c.Add(CheckTotals, OK, "finished requests took %d bytes and %d fuel; %d bytes and %d fuel are of requests that were broken off or under way",
 		a.Bytes-r.Requests.UnfinishedBytes, a.Fuel-r.Requests.UnfinishedFuel, r.Requests.UnfinishedBytes, r.Requests.UnfinishedFuel)
 }

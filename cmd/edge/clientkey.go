@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -131,6 +132,22 @@ func anyClientKeys(home, chainID string) bool {
 	}
 	files, err := filepath.Glob(filepath.Join(home, clientKeyDir, pattern, "[0-9]*.json"))
 	return err == nil && len(files) > 0
+}
+
+// keyChains returns the chains that have client keys.
+func keyChains(home string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(home, clientKeyDir, "*", "[0-9]*.json"))
+	if err != nil {
+		return nil, fmt.Errorf("find client keys: %w", err)
+	}
+	var chains []string
+	for _, f := range files {
+		id, err := url.PathUnescape(filepath.Base(filepath.Dir(f)))
+		if err == nil && !slices.Contains(chains, id) {
+			chains = append(chains, id)
+		}
+	}
+	return chains, nil
 }
 
 // clientKeys returns the registered keys of a chain, newest first.

@@ -36,6 +36,7 @@ type getOptions struct {
 	retries int
 	maxWait time.Duration
 	restart bool
+	receipt string
 }
 
 func newGetCommand(a *app) *cobra.Command {
@@ -53,11 +54,15 @@ names the worker and the group, and FILE.part holds the groups before it.
 With a client key (edge account add-key) what arrives is acknowledged and paid, with the newest usable key unless --key
 names one. Without a key, or with --free, the worker's free quota is used.
 
+--receipt FILE writes what was acknowledged as receipts, with the requests of the lane in this epoch: edge receipt verify checks
+them, wherever the file goes.
+
 --output json prints a JSON object per line: start, progress, acknowledged, waiting, worker_failed, and at the end done or
 error. They go to standard output, or to standard error if that is where the content goes.`,
 		Example: `  edge get af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262 -o file.iso
   edge get bafkr4if... --range 0-65535 -o head.bin
-  edge get bafkr4if... --worker http://localhost:8080 -o - | tar x`,
+  edge get bafkr4if... --worker http://localhost:8080 -o - | tar x
+  edge get bafkr4if... -o file.iso --receipt receipt.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := content.ParseName(args[0])
@@ -76,6 +81,7 @@ error. They go to standard output, or to standard error if that is where the con
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar and no summary")
 	f.BoolVar(&o.restart, "restart", false, "begin anew even if FILE.part is there")
 	f.IntVar(&o.retries, "retries", 6, "tries with a worker that makes no progress, before it is given up")
+	f.StringVar(&o.receipt, "receipt", "", "file to write receipts to")
 	f.DurationVar(&o.maxWait, "max-wait", 5*time.Minute, "longest wait for credit or a busy worker without progress")
 	return cmd
 }
@@ -107,12 +113,18 @@ func (a *app) get(cmd *cobra.Command, name content.Name, o *getOptions) error {
 	if o.free && o.key != 0 {
 		return usagef("--free and --key exclude each other")
 	}
+	if o.free && o.receipt != "" {
+		return usagef("--free and --receipt exclude each other")
+	}
 	ctx := cmd.Context()
 	plan, err := a.plan(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer plan.stop()
+	if err := checkReceiptFile(o, plan); err != nil {
+		return err
+	}
 	client, err := fetch.New(fetch.Config{Retries: noneIfZero(o.retries), MaxWait: o.maxWait}, plan.payer)
 	if err != nil {
 		return err
@@ -125,6 +137,10 @@ func (a *app) get(cmd *cobra.Command, name content.Name, o *getOptions) error {
 	show := newDisplay(cmd, a.output, o, plan)
 	report, err := t.fetch(ctx, client, fetch.Request{Name: name, Offset: offset, Length: length, Workers: plan.workers, Progress: show.event})
 	err = a.advise(ctx, err)
+	if o.receipt != "" {
+		// What was acknowledged is paid for, also if the fetch broke off.
+		err = errors.Join(err, a.saveReceipts(cmd, o.receipt, plan.payer, &report))
+	}
 	show.end(t, report, err)
 	return err
 }

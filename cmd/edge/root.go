@@ -50,7 +50,8 @@ or EDGE_CHAIN_ID), then from config.toml in the home folder, then from the defau
   edge account open --deposit 100000000uusd --from alice
   edge account add-key --from alice
   edge get bafkr4i... -o file.iso
-  edge get NAME --worker http://localhost:8080 -o -`,
+  edge get NAME --worker http://localhost:8080 -o -
+  edge receipt verify receipt.json`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
@@ -65,7 +66,7 @@ or EDGE_CHAIN_ID), then from config.toml in the home folder, then from the defau
 	f.StringVar(&a.keyringDir, flags.FlagKeyringDir, "", "folder of the keyring; empty is the home folder")
 	f.StringVar(&a.output, flags.FlagOutput, outputText, "form of the output (text|json)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(newKeysCommand(a), newAccountCommand(a), newGetCommand(a), newVersionCommand(a))
+	root.AddCommand(newKeysCommand(a), newAccountCommand(a), newGetCommand(a), newReceiptCommand(a), newVersionCommand(a))
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newCompletionCommand())
 	checkArgs(root)
