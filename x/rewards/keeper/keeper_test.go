@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cosmossdk.io/collections"
+	"cosmossdk.io/core/address"
 	"cosmossdk.io/log/v2"
 	"cosmossdk.io/math"
 
@@ -45,8 +46,11 @@ import (
 
 const (
 	denom  = "uusd"
+	token  = types.EmissionDenom
 	prefix = "cosmos"
 	faucet = "faucet"
+	// tokens that exist at genesis.
+	tokens = 1_000_000_000_000
 )
 
 var (
@@ -70,7 +74,7 @@ type record struct {
 type dack struct {
 	bank      bankkeeper.BaseKeeper
 	records   map[uint64][]record
-	owners    map[uint64]string // services that are not there are unknown
+	owners    map[uint64]string // services that are not there are the protocol's
 	collected collections.KeySet[uint64]
 	released  map[uint64]bool
 	missing   map[uint64]bool // workers whose totals name no operator for now
@@ -80,14 +84,6 @@ type dack struct {
 }
 
 func (d *dack) SettlementDenom(context.Context) (string, error) { return denom, nil }
-
-func (d *dack) Service(_ context.Context, id uint64) (dacktypes.Service, error) {
-	owner, ok := d.owners[id]
-	if !ok {
-		return dacktypes.Service{}, errors.New("unknown service")
-	}
-	return dacktypes.Service{Id: id, Owner: owner}, nil
-}
 
 func (d *dack) CollectRevenue(ctx context.Context, epoch uint64, module string) (math.Int, error) {
 	if d.err != nil {
@@ -109,21 +105,26 @@ func (d *dack) CollectRevenue(ctx context.Context, epoch uint64, module string) 
 }
 
 func (d *dack) WorkerTotals(_ context.Context, epoch, from uint64, limit uint32) ([]dacktypes.RevenueRecord, error) {
-	return d.totals(epoch, from, limit, func(r record) uint64 { return r.worker }, func(id uint64) dacktypes.RevenueRecord {
-		if d.missing[id] {
-			return dacktypes.RevenueRecord{Epoch: epoch, WorkerId: id}
+	return d.totals(epoch, from, limit, func(r record) uint64 { return r.worker }, func(r *dacktypes.RevenueRecord, id uint64) {
+		r.WorkerId, r.ProtocolAmount = id, math.ZeroInt()
+		for _, served := range d.records[epoch] {
+			if served.worker == id && d.owners[served.service] == "" {
+				r.ProtocolAmount = r.ProtocolAmount.AddRaw(served.amount)
+			}
 		}
-		return dacktypes.RevenueRecord{Epoch: epoch, WorkerId: id, Operator: sdk.ValAddress(operator(id)).String()}
+		if !d.missing[id] {
+			r.Operator = sdk.ValAddress(operator(id)).String()
+		}
 	})
 }
 
 func (d *dack) ServiceTotals(_ context.Context, epoch, from uint64, limit uint32) ([]dacktypes.RevenueRecord, error) {
-	return d.totals(epoch, from, limit, func(r record) uint64 { return r.service }, func(id uint64) dacktypes.RevenueRecord {
-		return dacktypes.RevenueRecord{Epoch: epoch, ServiceId: id}
+	return d.totals(epoch, from, limit, func(r record) uint64 { return r.service }, func(r *dacktypes.RevenueRecord, id uint64) {
+		r.ServiceId, r.Owner = id, d.owners[id]
 	})
 }
 
-func (d *dack) totals(epoch, from uint64, limit uint32, id func(record) uint64, build func(uint64) dacktypes.RevenueRecord) ([]dacktypes.RevenueRecord, error) {
+func (d *dack) totals(epoch, from uint64, limit uint32, id func(record) uint64, name func(*dacktypes.RevenueRecord, uint64)) ([]dacktypes.RevenueRecord, error) {
 	if d.err != nil {
 		return nil, d.err
 	}
@@ -139,8 +140,9 @@ func (d *dack) totals(epoch, from uint64, limit uint32, id func(record) uint64, 
 	var out []dacktypes.RevenueRecord
 	for _, i := range ids {
 		if i >= from && len(out) < int(limit) {
-			r := build(i)
+			r := dacktypes.RevenueRecord{Epoch: epoch}
 			r.Revenue.Amount = math.NewInt(sums[i])
+			name(&r, i)
 			out = append(out, r)
 		}
 	}
@@ -203,6 +205,72 @@ func (validators) GetRedelegations(context.Context, sdk.AccAddress, uint16) ([]s
 	return nil, nil
 }
 
+// staking is x/staking and x/slashing as far as x/rewards sees them: every operator has a bonded validator, unless something is
+// said of it.
+type staking struct {
+	gone, poor, tombstoned, jailed map[string]bool // by operator address
+	err                            error           // of GetValidator
+}
+
+func newStaking() *staking {
+	return &staking{gone: map[string]bool{}, poor: map[string]bool{}, tombstoned: map[string]bool{}, jailed: map[string]bool{}}
+}
+
+func (s *staking) GetValidator(_ context.Context, operator sdk.ValAddress) (stakingtypes.Validator, error) {
+	if s.err != nil {
+		return stakingtypes.Validator{}, s.err
+	}
+	name := operator.String()
+	if s.gone[name] {
+		return stakingtypes.Validator{}, stakingtypes.ErrNoValidatorFound
+	}
+	key, err := codectypes.NewAnyWithValue(ed25519.GenPrivKeyFromSecret(operator).PubKey())
+	if err != nil {
+		return stakingtypes.Validator{}, err
+	}
+	v := stakingtypes.Validator{
+		OperatorAddress: name, ConsensusPubkey: key, Status: stakingtypes.Bonded, Jailed: s.jailed[name],
+		Tokens: math.NewInt(1_000), DelegatorShares: math.LegacyNewDec(1_000),
+		Commission: stakingtypes.NewCommission(math.LegacyNewDecWithPrec(10, 2), math.LegacyOneDec(), math.LegacyOneDec()),
+	}
+	if s.poor[name] {
+		v.Tokens = math.ZeroInt()
+	}
+	return v, nil
+}
+
+func (s *staking) IsTombstoned(_ context.Context, consAddress sdk.ConsAddress) bool {
+	for name := range s.tombstoned {
+		operator, err := sdk.ValAddressFromBech32(name)
+		if err == nil && s.tombstoned[name] && consAddress.Equals(sdk.ConsAddress(ed25519.GenPrivKeyFromSecret(operator).PubKey().Address())) {
+			return true
+		}
+	}
+	return false
+}
+
+func (*staking) BondDenom(context.Context) (string, error) { return token, nil }
+
+func (*staking) GetBondedValidatorsByPower(context.Context) ([]stakingtypes.Validator, error) {
+	return nil, nil
+}
+
+func (*staking) GetDelegation(context.Context, sdk.AccAddress, sdk.ValAddress) (stakingtypes.Delegation, error) {
+	return stakingtypes.Delegation{}, stakingtypes.ErrNoDelegation
+}
+
+func (*staking) ValidateUnbondAmount(context.Context, sdk.AccAddress, sdk.ValAddress, math.Int) (math.LegacyDec, error) {
+	return math.LegacyDec{}, stakingtypes.ErrNoDelegation
+}
+
+// addresses is x/staking as far as x/distribution needs it here.
+type addresses struct {
+	distrtypes.StakingKeeper
+	codec address.Codec
+}
+
+func (a addresses) ValidatorAddressCodec() address.Codec { return a.codec }
+
 // operator of a worker: every two workers share one.
 func operator(worker uint64) sdk.AccAddress {
 	return sdk.AccAddress(slices.Concat([]byte("operator___________"), []byte{byte(worker / 2)}))
@@ -228,10 +296,21 @@ func (b *failingBank) SendCoinsFromModuleToAccount(ctx context.Context, module s
 	return nil
 }
 
-// failingDistribution is x/distribution with a community pool that can fail.
+// failingDistribution is x/distribution with a community pool and with nodes that can fail.
 type failingDistribution struct {
 	distrkeeper.Keeper
-	err error
+	err  error
+	node func(operator string) error
+}
+
+func (d *failingDistribution) AllocateTokensToValidator(ctx context.Context, v stakingtypes.ValidatorI, tokens sdk.DecCoins) error {
+	if err := d.Keeper.AllocateTokensToValidator(ctx, v, tokens); err != nil {
+		return err
+	}
+	if d.node != nil {
+		return d.node(v.GetOperator())
+	}
+	return nil
 }
 
 func (d *failingDistribution) FundCommunityPool(ctx context.Context, amt sdk.Coins, from sdk.AccAddress) error {
@@ -250,6 +329,7 @@ type fixture struct {
 	bank   *failingBank
 	distr  *failingDistribution
 	dack   *dack
+	nodes  *staking
 	msgs   types.MsgServer
 	epoch  epochtypes.MsgServer
 	query  types.QueryServer
@@ -262,13 +342,13 @@ func newFixture(t *testing.T) *fixture {
 	keys := storetypes.NewKVStoreKeys(authtypes.StoreKey, banktypes.StoreKey, distrtypes.StoreKey, epochtypes.StoreKey, types.StoreKey, dacktypes.ModuleName)
 	cdc, ac, vc := encoding.Codec, addresscodec.NewBech32Codec(prefix), addresscodec.NewBech32Codec(prefix+"valoper")
 	accounts := authkeeper.NewAccountKeeper(cdc, runtime.NewKVStoreService(keys[authtypes.StoreKey]), authtypes.ProtoBaseAccount, map[string][]string{
-		types.ModuleName: nil, dacktypes.ModuleName: nil, distrtypes.ModuleName: nil, faucet: {authtypes.Minter},
+		types.ModuleName: {authtypes.Minter}, dacktypes.ModuleName: nil, distrtypes.ModuleName: nil, faucet: {authtypes.Minter},
 	}, ac, prefix, authority)
 	blocked := map[string]bool{authtypes.NewModuleAddress(distrtypes.ModuleName).String(): true}
 	base := bankkeeper.NewBaseKeeper(cdc, runtime.NewKVStoreService(keys[banktypes.StoreKey]), accounts, blocked, authority, log.NewNopLogger())
 
-	f := &fixture{t: t, bank: &failingBank{BaseKeeper: base}, supply: math.ZeroInt()}
-	f.distr = &failingDistribution{Keeper: distrkeeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[distrtypes.StoreKey]), accounts, base, nil, authtypes.FeeCollectorName, authority)}
+	f := &fixture{t: t, bank: &failingBank{BaseKeeper: base}, nodes: newStaking(), supply: math.ZeroInt()}
+	f.distr = &failingDistribution{Keeper: distrkeeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[distrtypes.StoreKey]), accounts, base, addresses{codec: vc}, authtypes.FeeCollectorName, authority)}
 	sb := collections.NewSchemaBuilder(runtime.NewKVStoreService(keys[dacktypes.ModuleName]))
 	f.dack = &dack{
 		bank: base, records: map[uint64][]record{}, owners: map[uint64]string{0: ""},
@@ -279,7 +359,7 @@ func newFixture(t *testing.T) *fixture {
 	require.NoError(t, err)
 	f.epochs = epochkeeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[epochtypes.StoreKey]), authority,
 		addresscodec.NewBech32Codec(sdk.GetConfig().GetBech32ValidatorAddrPrefix()), nodes{}, newValidators(t))
-	f.k = keeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[types.StoreKey]), authority, ac, vc, f.bank, f.distr, nil, nil, f.dack, f.epochs)
+	f.k = keeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[types.StoreKey]), authority, ac, vc, f.bank, f.distr, f.nodes, f.nodes, f.dack, f.epochs)
 	f.epochs.SetStages(epochtypes.Stage{Name: epochtypes.StagePay, Closer: f.k})
 	f.msgs, f.query, f.epoch = keeper.NewMsgServerImpl(f.k), keeper.NewQueryServerImpl(f.k), epochkeeper.NewMsgServerImpl(f.epochs)
 	f.module = rewards.NewAppModule(cdc, f.k)
@@ -294,11 +374,18 @@ func newFixture(t *testing.T) *fixture {
 // start runs the genesis with epochs of a minute, the budget and the parameters.
 func (f *fixture) start(budget uint32, params types.Params) *fixture {
 	f.t.Helper()
+	return f.startFrom(budget, types.GenesisState{Params: params})
+}
+
+// startFrom runs the genesis of a new chain from a document of x/rewards.
+func (f *fixture) startFrom(budget uint32, g types.GenesisState) *fixture {
+	f.t.Helper()
 	clock := epochtypes.DevelopmentParams()
 	clock.Duration, clock.CloseBudget, clock.BeaconBlocks, clock.StepBlocks = time.Minute, budget, 1, 1
 	_, err := f.epochs.InitGenesis(f.ctx, epochtypes.GenesisState{Params: clock, Development: true})
 	require.NoError(f.t, err)
-	require.NoError(f.t, f.k.InitGenesis(f.ctx, types.GenesisState{Params: params}))
+	require.NoError(f.t, f.bank.MintCoins(f.ctx, faucet, sdk.NewCoins(sdk.NewInt64Coin(token, tokens))))
+	require.NoError(f.t, f.k.InitGenesis(f.ctx, g))
 	return f
 }
 
@@ -360,6 +447,9 @@ func (f *fixture) check() {
 	f.t.Helper()
 	require.NoError(f.t, f.k.CheckInvariants(f.ctx))
 	require.Equal(f.t, f.supply.String(), f.bank.GetSupply(f.ctx, denom).Amount.String())
+	history, err := f.k.Supply(f.ctx)
+	require.NoError(f.t, err)
+	require.Equal(f.t, history.Total().String(), f.bank.GetSupply(f.ctx, token).Amount.String())
 }
 
 // close ends the open epoch and runs blocks until it is closed; it returns how many.
@@ -404,11 +494,17 @@ func (f *fixture) balance(addr sdk.AccAddress) int64 {
 // pool is what the community pool holds, by x/distribution's own records.
 func (f *fixture) pool() int64 {
 	f.t.Helper()
+	amount := f.poolOf(denom)
+	require.Equal(f.t, amount, f.balance(authtypes.NewModuleAddress(distrtypes.ModuleName)))
+	return amount
+}
+
+func (f *fixture) poolOf(denom string) int64 {
+	f.t.Helper()
 	pool, err := f.distr.FeePool.Get(f.ctx)
 	require.NoError(f.t, err)
 	amount := pool.CommunityPool.AmountOf(denom)
 	require.True(f.t, amount.IsInteger())
-	require.Equal(f.t, amount.TruncateInt64(), f.balance(authtypes.NewModuleAddress(distrtypes.ModuleName)))
 	return amount.TruncateInt64()
 }
 
