@@ -198,7 +198,8 @@ func (k *Keeper) pruneLocks(ctx sdk.Context, current uint64, limit uint32) error
 	return nil
 }
 
-// initLocks writes the locks and boosts of a genesis document, which is valid.
+// initLocks writes the locks and boosts of a genesis document, which is valid. It returns ErrInvalidGenesis if a stake that is
+// locked is not there.
 func (k *Keeper) initLocks(ctx context.Context, g types.GenesisState) error {
 	for _, lock := range g.Locks {
 		operator, err := k.validatorCodec.StringToBytes(lock.Operator)
@@ -217,6 +218,9 @@ func (k *Keeper) initLocks(ctx context.Context, g types.GenesisState) error {
 		if err := k.boosts.Set(ctx, collections.Join(b.Epoch, operator), b); err != nil {
 			return err
 		}
+	}
+	if err := k.checkLocks(ctx, &g); err != nil {
+		return errorsmod.Wrap(types.ErrInvalidGenesis, err.Error())
 	}
 	return k.boostedEpoch.Set(ctx, g.BoostedEpoch)
 }
