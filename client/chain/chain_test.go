@@ -267,6 +267,35 @@ func TestAddClientKey(t *testing.T) {
 	require.True(t, ack.VerifyMessage(msg.PublicKey, ack.AppendKeyProofSignBytes(nil, ack.HashChainID(testChain), 9), msg.Proof))
 }
 
+func TestKeysOfAnAccountCanBeLimitedAndRevoked(t *testing.T) {
+	n, c, s := newFake(t)
+	message := func(i int, msg proto.Message) {
+		t.Helper()
+		var raw txtypes.TxRaw
+		require.NoError(t, proto.Unmarshal(n.sent[i], &raw))
+		var body txtypes.TxBody
+		require.NoError(t, proto.Unmarshal(raw.BodyBytes, &body))
+		require.Equal(t, "/"+proto.MessageName(msg), body.Messages[0].TypeUrl)
+		require.NoError(t, proto.Unmarshal(body.Messages[0].Value, msg))
+	}
+	owner, _, err := c.Address(s)
+	require.NoError(t, err)
+	n.response = &dacktypes.MsgUpdateClientKeyResponse{}
+	_, err = c.UpdateClientKey(t.Context(), s, 7, sdkmath.NewInt(77), 400)
+	require.NoError(t, err)
+	var changed dacktypes.MsgUpdateClientKey
+	message(0, &changed)
+	require.Equal(t, dacktypes.MsgUpdateClientKey{Owner: owner, KeyId: 7, SpendLimit: sdkmath.NewInt(77), LastEpoch: 400}, changed)
+
+	n.response = &dacktypes.MsgRevokeClientKeyResponse{LastEpoch: 12}
+	last, _, err := c.RevokeClientKey(t.Context(), s, 7)
+	require.NoError(t, err)
+	require.EqualValues(t, 12, last)
+	var revoked dacktypes.MsgRevokeClientKey
+	message(1, &revoked)
+	require.Equal(t, dacktypes.MsgRevokeClientKey{Owner: owner, KeyId: 7}, revoked)
+}
+
 func TestRefusals(t *testing.T) {
 	withdraw := func(c *Client, s Signer) error {
 		_, _, err := c.RequestWithdrawal(context.Background(), s, sdk.NewInt64Coin("uusd", 5))
@@ -413,6 +442,21 @@ func TestQueries(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 4, k.LastEpoch)
 	require.Equal(t, "2", left.String())
+	require.Equal(t, "9", k.LimitIn(4).String())
+	require.Equal(t, "9", k.Left(4).String())
+	require.Equal(t, "0", k.Left(5).String(), "it has ended")
+
+	n.answers["/edge.dack.v1.Query/Lanes"] = &dacktypes.QueryLanesResponse{Lanes: []dacktypes.Lane{{Lane: 3, Paid: sdkmath.NewInt(8)}}}
+	lanes, err := c.Lanes(ctx, 12, 1, 3)
+	require.NoError(t, err)
+	require.Equal(t, "8", lanes[0].Paid.String())
+	n.answers["/edge.epoch.v1.Query/Epoch"] = &epochtypes.QueryEpochResponse{Epoch: epochtypes.Epoch{Number: 12, Phase: epochtypes.PHASE_DONE}}
+	record, err := c.EpochRecord(ctx, 12)
+	require.NoError(t, err)
+	require.Equal(t, epochtypes.PHASE_DONE, record.Phase)
+	n.answers["/edge.rewards.v1.Query/EpochSummary"] = sdkerrors.ErrKeyNotFound.Wrap("summary")
+	_, err = c.EpochSummary(ctx, 12)
+	require.ErrorIs(t, err, ErrNotFound)
 }
 
 func TestNewRefusesAddresses(t *testing.T) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -33,7 +32,8 @@ per epoch.`,
   edge account add-key --from alice
   edge account balance --from alice`,
 	}
-	cmd.AddCommand(newOpenCommand(a), newDepositCommand(a), newBalanceCommand(a), newWithdrawCommand(a), newAddKeyCommand(a), newKeyListCommand(a))
+	cmd.AddCommand(newOpenCommand(a), newDepositCommand(a), newBalanceCommand(a), newWithdrawCommand(a), newAddKeyCommand(a), newKeyListCommand(a),
+		newLimitKeyCommand(a), newRevokeKeyCommand(a))
 	return group(cmd)
 }
 
@@ -55,6 +55,7 @@ type txOutput struct {
 	PaidFrom  uint64 `json:"paid_from_epoch,omitempty"`
 	KeyID     uint64 `json:"key_id,omitempty"`
 	KeyFile   string `json:"key_file,omitempty"`
+	LastEpoch uint64 `json:"last_epoch,omitempty"`
 	chain.TxResult
 }
 
@@ -188,7 +189,10 @@ func newBalanceCommand(a *app) *cobra.Command {
 	var id uint64
 	cmd := &cobra.Command{
 		Use:   "balance [ADDRESS]",
-		Short: "Show what an account holds, and its owner's coins for fees and deposits",
+		Short: "Show what an account holds, what its keys can spend, and its owner's coins for fees and deposits",
+		Long: `Shows what workers rely on (spendable), what a settlement can draw on (payable: also withdrawals that are not paid yet), the
+withdrawals with the epoch in which they are paid, the client keys with what they can still spend in this epoch, and what the
+owner holds beside the account.`,
 		Example: `  edge account balance --from alice
   edge account balance edge1...
   edge account balance --account 7`,
@@ -207,6 +211,14 @@ func newBalanceCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			epoch, err := c.Epoch(ctx)
+			if err != nil {
+				return err
+			}
+			registered, err := c.Keys(ctx, acc.ID)
+			if err != nil {
+				return err
+			}
 			fees, err := c.Balance(ctx, owner, chain.FeeDenom)
 			if err != nil {
 				return err
@@ -221,13 +233,20 @@ func newBalanceCommand(a *app) *cobra.Command {
 			for _, w := range acc.Withdrawals {
 				fmt.Fprintf(&text, "withdrawal of %s%s, asked for in epoch %d, is paid when epoch %d opens\n", w.Amount, params.SettlementDenom, w.Epoch, w.Epoch+2)
 			}
+			keys := make([]keyState, 0, len(registered))
+			for _, k := range registered {
+				keys = append(keys, stateOfKey(k, epoch.Number))
+				fmt.Fprintln(&text, keys[len(keys)-1].describe(epoch.Number))
+			}
 			fmt.Fprintf(&text, "the owner holds %s and %s beside it\n", coins, fees)
 			return a.print(cmd, struct {
 				chain.Account
-				Denom string   `json:"denom"`
-				Owned sdk.Coin `json:"owner_balance"`
-				Fees  sdk.Coin `json:"owner_fees"`
-			}{acc, params.SettlementDenom, coins, fees}, "%s", text.String())
+				Epoch      uint64     `json:"epoch"`
+				Denom      string     `json:"denom"`
+				ClientKeys []keyState `json:"client_keys"`
+				Owned      sdk.Coin   `json:"owner_balance"`
+				Fees       sdk.Coin   `json:"owner_fees"`
+			}{acc, epoch.Number, params.SettlementDenom, keys, coins, fees}, "%s", text.String())
 		},
 	}
 	a.fromFlag(cmd, "name or address of the owner's key")
@@ -370,8 +389,7 @@ func notRegistered(err error) bool {
 
 // keyOutput is one client key of an account.
 type keyOutput struct {
-	chain.Key
-	PublicKey string `json:"public_key"`
+	keyState
 	// Stored is true if this machine holds the key.
 	Stored bool `json:"stored"`
 }
@@ -402,6 +420,10 @@ func newKeyListCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			epoch, err := c.Epoch(ctx)
+			if err != nil {
+				return err
+			}
 			stored, err := clientKeys(a.home, st.ChainID)
 			if err != nil {
 				return err
@@ -413,13 +435,13 @@ func newKeyListCommand(a *app) *cobra.Command {
 			out := make([]keyOutput, 0, len(keys))
 			var text strings.Builder
 			for _, k := range keys {
-				public := hex.EncodeToString(k.PublicKey)
-				out = append(out, keyOutput{Key: k, PublicKey: public, Stored: here[public]})
+				state := stateOfKey(k, epoch.Number)
+				out = append(out, keyOutput{keyState: state, Stored: here[state.PublicKey]})
 				where := "not on this machine"
-				if here[public] {
+				if here[state.PublicKey] {
 					where = "on this machine"
 				}
-				fmt.Fprintf(&text, "key %d  %s  %s per epoch until epoch %d, %s\n", k.ID, public, k.SpendLimit, k.LastEpoch, where)
+				fmt.Fprintf(&text, "%s, %s\n", state.describe(epoch.Number), where)
 			}
 			if len(out) == 0 {
 				fmt.Fprintf(&text, "account %d has no client keys; add one with edge account add-key\n", acc.ID)

@@ -28,6 +28,7 @@ import (
 	sdkmath "cosmossdk.io/math"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 
 	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/client/content"
@@ -396,6 +397,14 @@ type fakeNode struct {
 	answers map[string]proto.Message
 }
 
+// coin is a coin of a record that has one.
+func (*fakeNode) coin() sdk.Coin { return sdk.NewInt64Coin("uedge", 1) }
+
+func (*fakeNode) balance(n int64) *banktypes.QueryBalanceResponse {
+	c := sdk.NewInt64Coin("uusd", n)
+	return &banktypes.QueryBalanceResponse{Balance: &c}
+}
+
 func newFakeNode(t *testing.T, endpoint string) *fakeNode {
 	t.Helper()
 	n := &fakeNode{answers: map[string]proto.Message{
@@ -501,13 +510,27 @@ func TestUsage(t *testing.T) {
 		{"account", "balance"},
 		{"account", "balance", "cosmos1xyz"},
 		{"account", "add-key", "--node", "localhost"},
+		{"account", "limit-key"},
+		{"account", "limit-key", "x", "--spend-limit", "5uusd", "--from", "a"},
+		{"account", "limit-key", "0", "--spend-limit", "5uusd", "--from", "a"},
+		{"account", "limit-key", "7", "--from", "a"},
+		{"account", "limit-key", "7", "--spend-limit", "0uusd", "--from", "a"},
+		{"account", "limit-key", "7", "--last-epoch", "9"},
+		{"account", "revoke-key", "--from", "a"},
+		{"account", "revoke-key", "-1", "--from", "a"},
+		{"account", "revoke-key", "7"},
+		{"get", name, "--free", "--receipt", "r"},
+		{"receipt", "bogus"},
+		{"receipt", "verify"},
+		{"receipt", "show", "a", "b"},
+		{"receipt", "export", "x"},
 		{"keys", "bogus"},
 		{"completion", "csh"},
 	} {
 		code, _, errOut := edge(t, home, args...)
 		require.Equal(t, exitUsage, code, "%v: %s", args, errOut)
 	}
-	for _, args := range [][]string{{}, {"account"}, {"keys"}, {"version"}, {"completion", "bash"}} {
+	for _, args := range [][]string{{}, {"account"}, {"keys"}, {"receipt"}, {"version"}, {"completion", "bash"}} {
 		code, _, errOut := edge(t, home, args...)
 		require.Zero(t, code, errOut)
 	}
