@@ -31,6 +31,7 @@ import (
 
 	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/app"
+	"github.com/edgechain/edge/app/statedb"
 	dacktypes "github.com/edgechain/edge/x/dack/types"
 	nodetypes "github.com/edgechain/edge/x/node/types"
 )
@@ -69,7 +70,7 @@ type benchChain struct {
 // newBenchChain makes a chain with a worker and a number of clients in its genesis.
 func newBenchChain(dir string, clients int) (*benchChain, error) {
 	app.Configure()
-	db, err := dbm.NewDB("application", dbm.PebbleDBBackend, filepath.Join(dir, "data"))
+	db, err := statedb.Open("application", filepath.Join(dir, "data"), dbm.PebbleDBBackend)
 	if err != nil {
 		return nil, err
 	}
@@ -198,23 +199,33 @@ func (c *benchChain) settle(ctx context.Context, clients []*benchClient, request
 			KeyId: a.KeyID, Requests: a.Requests, Bytes: a.Bytes, Head: s.Head[:], Signature: s.Signature[:],
 		})
 	}
+	s, err := c.sign(ctx, msg, c.settler, c.account, c.seq)
+	if err != nil {
+		return settlement{}, err
+	}
+	c.seq++
+	return s, nil
+}
+
+// sign makes a transaction of a settlement with the gas that it takes.
+func (c *benchChain) sign(ctx context.Context, msg *dacktypes.MsgSettle, key *secp256k1.PrivKey, account, seq uint64) (settlement, error) {
 	builder := c.app.TxConfig().NewTxBuilder()
 	if err := builder.SetMsgs(msg); err != nil {
 		return settlement{}, err
 	}
 	// What the message costs by its formula, and what the transaction around it costs by its size.
-	gas := c.params.SettleGasBase + c.params.SettleGasPerAck*uint64(len(clients)) + 60_000 + 12*uint64(msg.Size())
+	gas := c.params.SettleGasBase + c.params.SettleGasPerAck*uint64(len(msg.Acks)) + 60_000 + 12*uint64(msg.Size())
 	builder.SetGasLimit(gas)
 	fee := math.NewIntFromUint64(gas).QuoRaw(400).AddRaw(1)
 	builder.SetFeeAmount(sdk.NewCoins(sdk.NewCoin(app.BondDenom, fee)))
 	data := authsigning.SignerData{
-		Address: msg.Account, ChainID: benchChainID, AccountNumber: c.account, Sequence: c.seq, PubKey: c.settler.PubKey(),
+		Address: msg.Account, ChainID: benchChainID, AccountNumber: account, Sequence: seq, PubKey: key.PubKey(),
 	}
-	empty := signing.SignatureV2{PubKey: c.settler.PubKey(), Data: &signing.SingleSignatureData{SignMode: signing.SignMode_SIGN_MODE_DIRECT}, Sequence: c.seq}
+	empty := signing.SignatureV2{PubKey: key.PubKey(), Data: &signing.SingleSignatureData{SignMode: signing.SignMode_SIGN_MODE_DIRECT}, Sequence: seq}
 	if err := builder.SetSignatures(empty); err != nil {
 		return settlement{}, err
 	}
-	signature, err := clienttx.SignWithPrivKey(ctx, signing.SignMode_SIGN_MODE_DIRECT, data, builder, c.settler, c.app.TxConfig(), c.seq)
+	signature, err := clienttx.SignWithPrivKey(ctx, signing.SignMode_SIGN_MODE_DIRECT, data, builder, key, c.app.TxConfig(), seq)
 	if err != nil {
 		return settlement{}, err
 	}
@@ -225,8 +236,7 @@ func (c *benchChain) settle(ctx context.Context, clients []*benchClient, request
 	if err != nil {
 		return settlement{}, err
 	}
-	c.seq++
-	return settlement{tx: tx, acks: len(clients), gas: gas}, nil
+	return settlement{tx: tx, acks: len(msg.Acks), gas: gas}, nil
 }
 
 // paid returns an error unless every acknowledgement of every settlement was paid in full.

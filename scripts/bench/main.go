@@ -56,6 +56,11 @@ func mainErr(ctx context.Context) error {
 	benchmarks := []benchmark{
 		{"ack", "acknowledgements signed, coded and verified; baseline crypto/ed25519 one by one", benchAck},
 		{"settle", "FinalizeBlock and Commit on pebbledb; baseline one transaction for each request", benchSettle},
+		{"scale", "full blocks of settlements, by live lanes and funded accounts; baseline the goal, then the smallest state", benchScale},
+		{"vs_plain_layout", "the state's part of the same load; baseline a leaf for each lane, account and key", benchLayout},
+		{"blockstm", "the same blocks in parallel; baseline one transaction after the other", benchParallel},
+		{"epoch_close", "the longest block at the end of an epoch; baseline twice the median block", benchClose},
+		{"bytes_per_ack", "the whole transaction for each acknowledgement, and for each request; baseline the goal", benchBytesPerAck},
 		{"bytes_per_request", "bytes on chain for each settled request; baseline one transaction for each request", benchBytes},
 		{"committee", "election of a committee and check of a reveal; baseline a block of a second, an ed25519 signature", benchCommittee},
 		{"endblock", "the end of a block with many bonded validators; baseline the same chain without x/epoch, an ordinary block", benchEndBlock},

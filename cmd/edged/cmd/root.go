@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"os"
+	"path/filepath"
 
 	dbm "github.com/cosmos/cosmos-db"
 	"github.com/spf13/cobra"
@@ -23,12 +24,18 @@ import (
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 
 	"github.com/edgechain/edge/app"
+	"github.com/edgechain/edge/app/statedb"
 )
 
 // noOptions are the options of an application that only lends its codecs and commands.
 type noOptions struct{}
 
 func (noOptions) Get(string) any { return nil }
+
+// openDB opens the state of a node that runs: with a cache and filters for a state of millions of records.
+func openDB(home string, backend dbm.BackendType) (dbm.DB, error) {
+	return statedb.Open("application", filepath.Join(home, "data"), backend)
+}
 
 // NewRootCmd returns the command line of edged.
 func NewRootCmd() *cobra.Command {
@@ -76,7 +83,7 @@ func NewRootCmd() *cobra.Command {
 		snapshot.Cmd(newApp),
 		server.ModuleHashByHeightQuery(newApp),
 	)
-	server.AddCommandsWithStartCmdOptions(root, home, newApp, exportApp, server.StartCmdOptions{})
+	server.AddCommandsWithStartCmdOptions(root, home, newApp, exportApp, server.StartCmdOptions{DBOpener: openDB})
 
 	autoCLI := blank.AutoCLI()
 	autoCLI.ClientCtx = clientCtx

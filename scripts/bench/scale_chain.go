@@ -1,0 +1,373 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+	cmted25519 "github.com/cometbft/cometbft/crypto/ed25519"
+	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
+	cmttypes "github.com/cometbft/cometbft/types"
+	dbm "github.com/cosmos/cosmos-db"
+
+	"cosmossdk.io/log/v2"
+	"cosmossdk.io/math"
+
+	"github.com/cosmos/cosmos-sdk/baseapp"
+	"github.com/cosmos/cosmos-sdk/client/flags"
+	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
+	serverconfig "github.com/cosmos/cosmos-sdk/server/config"
+	simtestutil "github.com/cosmos/cosmos-sdk/testutil/sims"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+
+	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/app"
+	"github.com/edgechain/edge/app/statedb"
+	dacktypes "github.com/edgechain/edge/x/dack/types"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
+	nodetypes "github.com/edgechain/edge/x/node/types"
+)
+
+const (
+	// scaleWorkers settle in turn if there are enough lanes for so many.
+	scaleWorkers = 100
+	// scalePerMsg acknowledgements in a settlement: four of them fill a block of 40,000,000 gas.
+	scalePerMsg = 950
+	// scaleMsgs settlements in a block.
+	scaleMsgs = 4
+	// scaleEpoch is how long an epoch is: the benchmarks end it by moving the clock.
+	scaleEpoch = time.Hour
+)
+
+// scaleOptions say what state a scaleChain begins with.
+type scaleOptions struct {
+	// clients is the number of accounts, of keys, and of lane sets that live.
+	clients int
+	// dead are lanes of epoch 1 rather than of the epoch in which the load runs, and paid workers have revenue in epoch 2.
+	dead bool
+	paid int
+	// executor of the blocks, with two workers.
+	executor string
+}
+
+// scaleChain is the real application on pebbledb with a large state. It is written through the keeper's InitGenesis: as a
+// document it would be half a gigabyte of JSON.
+type scaleChain struct {
+	*benchChain
+	options scaleOptions
+	workers []scaleWorker
+	epoch   uint64
+	// turn counts settlements: whose turn it is, and which lanes.
+	turn int
+}
+
+// scaleWorker settles lanes of its own clients: every so many keys one, at no regular distance.
+type scaleWorker struct {
+	id, account, seq uint64
+	hot              *secp256k1.PrivKey
+	keys             []uint64
+	bytes            []uint64 // acknowledged so far, for each key
+}
+
+func newScaleChain(dir string, options scaleOptions) (*scaleChain, error) {
+	app.Configure()
+	db, err := statedb.Open("application", filepath.Join(dir, "data"), dbm.PebbleDBBackend)
+	if err != nil {
+		return nil, err
+	}
+	settings := simtestutil.AppOptionsMap{flags.FlagHome: dir}
+	if options.executor != "" {
+		settings["block-executor"], settings["block-stm-workers"] = options.executor, 2
+	}
+	c := &scaleChain{
+		benchChain: &benchChain{
+			now: time.Unix(1_700_000_000, 0).UTC(),
+			app: app.New(log.NewNopLogger(), db, true, settings, baseapp.SetChainID(benchChainID),
+				baseapp.SetIAVLCacheSize(int(serverconfig.DefaultConfig().IAVLCacheSize))),
+		},
+		options: options, epoch: benchEpoch,
+	}
+	workers := max(1, min(scaleWorkers, options.clients/scalePerMsg))
+	for i := range workers {
+		c.workers = append(c.workers, scaleWorker{
+			id: uint64(i + 1), account: uint64(i), hot: secp256k1.GenPrivKeyFromSecret(fmt.Appendf(nil, "settler %d", i)),
+		})
+	}
+	stride := max(1, options.clients/(options.clients/workers))
+	for i := range c.workers {
+		w := &c.workers[i]
+		for first := 0; first+stride <= options.clients; first += stride {
+			draw := sha256.Sum256(fmt.Appendf(nil, "%d %d", i, first))
+			w.keys = append(w.keys, uint64(first)+binary.LittleEndian.Uint64(draw[:])%uint64(stride)+1)
+		}
+		w.bytes = make([]uint64, len(w.keys))
+	}
+	if err := c.start(); err != nil {
+		return nil, err
+	}
+	return c, c.fillState()
+}
+
+// start begins the chain with the workers, and with somebody who has the coins of all clients.
+func (c *scaleChain) start() error {
+	cdc := c.app.AppCodec()
+	state := map[string]json.RawMessage(c.app.DefaultGenesis())
+	validator := cmted25519.GenPrivKeyFromSecret([]byte("validator")).PubKey()
+	c.proposer = validator.Address()
+	operator := sdk.AccAddress(validator.Address())
+
+	var dack dacktypes.GenesisState
+	cdc.MustUnmarshalJSON(state[dacktypes.ModuleName], &dack)
+	c.params = dack.Params
+	var node nodetypes.GenesisState
+	cdc.MustUnmarshalJSON(state[nodetypes.ModuleName], &node)
+	deposits := sdk.NewCoins()
+	var accounts []authtypes.GenesisAccount
+	var balances []banktypes.Balance
+	for i := range c.workers {
+		w := &c.workers[i]
+		address := sdk.AccAddress(w.hot.PubKey().Address())
+		peer, err := publicKey(privateKey("peer", w.id))
+		if err != nil {
+			return err
+		}
+		node.Workers = append(node.Workers, nodetypes.Worker{
+			Id: w.id, Operator: sdk.ValAddress(operator).String(), PeerKey: peer, Account: address.String(),
+			Endpoints: []string{"http://127.0.0.1:8480"}, Status: nodetypes.WORKER_STATUS_ACTIVE, Deposit: node.Params.WorkerDeposit,
+		})
+		deposits = deposits.Add(node.Params.WorkerDeposit)
+		accounts = append(accounts, authtypes.NewBaseAccount(address, w.hot.PubKey(), w.account, 0))
+		balances = append(balances, banktypes.Balance{Address: address.String(), Coins: sdk.NewCoins(sdk.NewInt64Coin(app.BondDenom, benchBalance))})
+	}
+	node.NextWorkerId = uint64(len(c.workers) + 1)
+	state[nodetypes.ModuleName] = cdc.MustMarshalJSON(&node)
+	var epoch epochtypes.GenesisState
+	cdc.MustUnmarshalJSON(state[epochtypes.ModuleName], &epoch)
+	epoch.Development, epoch.Params = true, epochtypes.DevelopmentParams()
+	epoch.Params.Duration, epoch.Params.BeaconBlocks, epoch.Params.StepBlocks = scaleEpoch, 1, 1
+	state[epochtypes.ModuleName] = cdc.MustMarshalJSON(&epoch)
+
+	accounts = append(accounts, authtypes.NewBaseAccount(operator, nil, uint64(len(c.workers)), 0))
+	state, err := simtestutil.GenesisStateWithValSet(cdc, state,
+		cmttypes.NewValidatorSet([]*cmttypes.Validator{cmttypes.NewValidator(validator, 1)}), accounts, append(balances,
+			banktypes.Balance{Address: operator.String(), Coins: sdk.NewCoins(sdk.NewCoin(c.params.SettlementDenom, c.owed()))},
+			banktypes.Balance{Address: authtypes.NewModuleAddress(nodetypes.ModuleName).String(), Coins: deposits},
+		)...)
+	if err != nil {
+		return err
+	}
+	document, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	params := app.DefaultConsensusParams().ToProto()
+	c.maxGas = params.Block.MaxGas
+	if _, err := c.app.InitChain(&abci.RequestInitChain{
+		ChainId: benchChainID, Time: c.now, ConsensusParams: &params, AppStateBytes: document, InitialHeight: 1,
+	}); err != nil {
+		return fmt.Errorf("genesis: %w", err)
+	}
+	_, err = c.block(nil)
+	return err
+}
+
+// owed is what x/dack's account must hold for the state of fillState.
+func (c *scaleChain) owed() math.Int {
+	return math.NewInt(benchBalance).MulRaw(int64(c.options.clients)).AddRaw(int64(c.options.paid) * paidRevenue)
+}
+
+// paidRevenue is what each of the paid workers has earned.
+const paidRevenue = 1_000_000
+
+// fillState writes accounts, keys, lanes and revenue. The account of a key is another number: clients are hit at random.
+func (c *scaleChain) fillState() error {
+	n := uint64(c.options.clients)
+	operator := sdk.AccAddress(c.proposer)
+	gs := dacktypes.DefaultGenesis()
+	gs.Params = c.params
+	gs.NextAccountId, gs.NextKeyId = n+1, n+1
+	for id := uint64(1); id <= n; id++ {
+		seed := sha256.Sum256(binary.LittleEndian.AppendUint64([]byte("owner"), id))
+		gs.Accounts = append(gs.Accounts, dacktypes.Account{Id: id, Owner: sdk.AccAddress(seed[:20]).String(), Balance: math.NewInt(benchBalance), Keys: 1})
+		public, err := publicKey(privateKey("client", id))
+		if err != nil {
+			return err
+		}
+		gs.Keys = append(gs.Keys, dacktypes.ClientKey{
+			Id: id, AccountId: scatter(id-1, n) + 1, PublicKey: public, SpendLimit: math.NewInt(benchBalance), LastEpoch: 1_000,
+		})
+	}
+	for i := range c.workers {
+		w := &c.workers[i]
+		for j, key := range w.keys {
+			lane := dacktypes.Lane{Requests: 1, Bytes: 1 << 20, Head: make([]byte, ack.HeadSize), Paid: math.OneInt()}
+			if !c.options.dead {
+				w.bytes[j] = lane.Bytes
+			}
+			gs.LaneSets = append(gs.LaneSets, dacktypes.LaneSetRecord{
+				Epoch: benchEpoch, WorkerId: w.id, KeyId: key, Lanes: dacktypes.LaneSet{Lanes: []dacktypes.Lane{lane}},
+			})
+		}
+	}
+	for id := range uint64(c.options.paid) {
+		gs.Revenue = append(gs.Revenue, dacktypes.RevenueRecord{
+			Epoch: benchEpoch + 1, WorkerId: id + 1, Operator: sdk.ValAddress(operator).String(), ProtocolAmount: math.NewInt(paidRevenue),
+			Revenue: dacktypes.Revenue{Amount: math.NewInt(paidRevenue), Requests: 1, Bytes: 1},
+		})
+	}
+	ctx := c.app.NewUncachedContext(false, cmtproto.Header{ChainID: benchChainID, Height: c.height, Time: c.now})
+	coins := sdk.NewCoins(sdk.NewCoin(c.params.SettlementDenom, c.owed()))
+	if err := c.app.BankKeeper.SendCoinsFromAccountToModule(ctx, operator, dacktypes.ModuleName, coins); err != nil {
+		return err
+	}
+	if err := c.app.DackKeeper.InitGenesis(ctx, gs); err != nil {
+		return err
+	}
+	_, err := c.block(nil)
+	return err
+}
+
+// scatter is a permutation of the numbers below n that leaves no neighbours.
+func scatter(i, n uint64) uint64 {
+	const prime = 982_451_653
+	return i * prime % n
+}
+
+func privateKey(kind string, id uint64) ed25519.PrivateKey {
+	seed := sha256.Sum256(binary.LittleEndian.AppendUint64([]byte(kind), id))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+func publicKey(key ed25519.PrivateKey) (ed25519.PublicKey, error) {
+	public, ok := key.Public().(ed25519.PublicKey)
+	if !ok {
+		return nil, errors.New("no ed25519 key")
+	}
+	return public, nil
+}
+
+// load makes the settlements of a block: of four workers in turn, each of neighbouring lanes of the worker.
+func (c *scaleChain) load(ctx context.Context) ([]settlement, [][]byte, error) {
+	var settlements []settlement
+	var txs [][]byte
+	gas := uint64(0)
+	for range scaleMsgs {
+		w := &c.workers[c.turn%len(c.workers)]
+		s, err := c.settleLanes(ctx, w, c.turn/len(c.workers)*scalePerMsg)
+		if err != nil {
+			return nil, nil, err
+		}
+		c.turn++
+		gas += s.gas
+		settlements, txs = append(settlements, s), append(txs, s.tx)
+	}
+	if gas > uint64(c.maxGas) {
+		return nil, nil, fmt.Errorf("the block wants %d gas of %d", gas, c.maxGas)
+	}
+	return settlements, txs, nil
+}
+
+// settleLanes makes a settlement of a worker's lanes from one on, in which each client has received another MiB.
+func (c *scaleChain) settleLanes(ctx context.Context, w *scaleWorker, from int) (settlement, error) {
+	count := min(scalePerMsg, len(w.keys))
+	from %= len(w.keys) - count + 1
+	hash := ack.HashChainID(benchChainID)
+	msg := &dacktypes.MsgSettle{Account: sdk.AccAddress(w.hot.PubKey().Address()).String(), WorkerId: w.id, Epoch: c.epoch}
+	for i := from; i < from+count; i++ {
+		w.bytes[i] += 1 << 20
+		a := ack.Ack{Epoch: c.epoch, KeyID: w.keys[i], WorkerID: w.id, Requests: w.bytes[i] >> 20, Bytes: w.bytes[i]}
+		a.Head = sha256.Sum256(binary.LittleEndian.AppendUint64(nil, w.bytes[i]))
+		s := ack.Sign(privateKey("client", a.KeyID), hash, &a)
+		msg.Acks = append(msg.Acks, dacktypes.Acknowledgement{
+			KeyId: a.KeyID, Requests: a.Requests, Bytes: a.Bytes, Head: s.Head[:], Signature: s.Signature[:],
+		})
+	}
+	s, err := c.sign(ctx, msg, w.hot, w.account, w.seq)
+	w.seq++
+	return s, err
+}
+
+// fullBlock executes and commits a block full of settlements and returns how many acknowledgements it paid, and how long it
+// took.
+func (c *scaleChain) fullBlock(ctx context.Context) (int, time.Duration, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, 0, err
+	}
+	settlements, txs, err := c.load(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	began := time.Now()
+	results, err := c.block(txs)
+	took := time.Since(began)
+	if err != nil {
+		return 0, 0, err
+	}
+	acks := 0
+	for _, s := range settlements {
+		acks += s.acks
+	}
+	return acks, took, paid(settlements, results)
+}
+
+// nextEpoch says that the load runs in a later epoch, in which no lane is open.
+func (c *scaleChain) nextEpoch() {
+	c.epoch++
+	for i := range c.workers {
+		clear(c.workers[i].bytes)
+	}
+}
+
+// endEpoch ends the epoch of the chain and lets the load go on in the next one.
+func (c *scaleChain) endEpoch() error {
+	c.now = c.now.Add(scaleEpoch)
+	for range 100 {
+		if _, err := c.block(nil); err != nil {
+			return err
+		}
+		current, err := c.app.EpochKeeper.CurrentNumber(c.committed())
+		if err != nil {
+			return err
+		}
+		if current > c.epoch {
+			c.nextEpoch()
+			return nil
+		}
+	}
+	return fmt.Errorf("epoch %d does not end", c.epoch)
+}
+
+// committed reads the last committed state.
+func (c *scaleChain) committed() sdk.Context {
+	return c.app.NewUncachedContext(false, cmtproto.Header{ChainID: benchChainID, Height: c.height, Time: c.now})
+}
+
+// closedAndPruned reports whether the epoch of the load is closed to the end and the lanes of the one before are gone.
+func (c *scaleChain) closedAndPruned() (bool, error) {
+	ctx := c.committed()
+	current, err := c.app.EpochKeeper.CurrentNumber(ctx)
+	if err != nil || current == c.epoch {
+		return false, err
+	}
+	total, err := c.app.DackKeeper.EpochTotal(ctx, c.epoch)
+	if errors.Is(err, dacktypes.ErrNotSummed) {
+		return false, nil
+	}
+	if err != nil || !total.Released {
+		return false, err
+	}
+	prefix := dacktypes.LanesPrefix.Bytes()
+	dead := binary.BigEndian.AppendUint64(append([]byte{}, prefix...), c.epoch)
+	it := c.app.CommitMultiStore().GetKVStore(c.app.StoreKey(dacktypes.StoreKey)).Iterator(prefix, dead)
+	defer it.Close()
+	return !it.Valid(), nil
+}
