@@ -19,13 +19,14 @@ import (
 
 // Paths of the administration on the loopback listener.
 const (
-	pathLedger  = "/v1/admin/ledger"
-	pathStatus  = "/v1/admin/status"
-	pathObjects = "/v1/admin/objects"
+	pathLedger   = "/v1/admin/ledger"
+	pathStatus   = "/v1/admin/status"
+	pathObjects  = "/v1/admin/objects"
+	pathReceipts = "/v1/admin/receipts"
 )
 
-// tokenHeader carries the secret of the home folder. Whoever can read that folder may add content; others on this machine
-// may look.
+// tokenHeader carries the secret of the home folder. Whoever can read that folder may add content and read what clients have
+// signed; others on this machine may look at the rest.
 const tokenHeader = "Edge-Admin-Token"
 
 // adminHandler answers what the commands ask the running worker.
@@ -37,6 +38,7 @@ func (w *worker) adminHandler() http.Handler {
 	mux.HandleFunc("GET "+pathStatus, func(rw http.ResponseWriter, r *http.Request) {
 		answer(rw, http.StatusOK, w.status(r.Context()))
 	})
+	mux.HandleFunc("GET "+pathReceipts, w.serveReceipts)
 	mux.HandleFunc("POST "+pathObjects, w.addObject)
 	return mux
 }

@@ -50,8 +50,10 @@ func (c *adminClient) do(ctx context.Context, method, path string, body io.Reade
 	if err != nil {
 		return err
 	}
-	if method == http.MethodPost {
+	if c.token != "" {
 		req.Header.Set(tokenHeader, c.token)
+	}
+	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/octet-stream")
 	}
 	res, err := c.http.Do(req)

@@ -310,6 +310,11 @@ func TestWorkerWithoutChain(t *testing.T) {
 	status, _ = get(t, "http://"+public+"/v1/admin/ledger")
 	require.Equal(t, http.StatusNotFound, status, "administration is not public")
 
+	c.fails(exitFailure, "not in sight", "receipts", "--key", "7")
+	c.fails(exitUsage, "--key", "receipts")
+	status, _ = get(t, "http://"+admin+"/v1/admin/receipts?key=7&epoch=0&service=-1&lane=-1")
+	require.Equal(t, http.StatusForbidden, status, "what clients have signed is not for everybody")
+
 	// Nobody without the secret of the home folder adds content.
 	require.NoError(t, os.WriteFile(filepath.Join(c.home, "admin_token"), []byte(strings.Repeat("0", 64)), fileMode))
 	c.fails(exitFailure, "admin token", "add", file)
@@ -326,6 +331,7 @@ func TestWorkerWithoutChain(t *testing.T) {
 	require.Contains(t, said, "worker has stopped")
 	c.fails(exitFailure, "does not run", "status", "--gateway.admin_listen", admin)
 	require.Contains(t, c.ok("ledger", "--gateway.admin_listen", admin), "acknowledged")
+	c.fails(exitFailure, "not in sight", "receipts", "--key", "7", "--gateway.admin_listen", admin)
 	require.Regexp(t, "^"+name, c.ok("add", file), "the store is free again")
 }
 
