@@ -219,8 +219,10 @@ func (k *Keeper) initLocks(ctx context.Context, g types.GenesisState) error {
 			return err
 		}
 	}
-	if err := k.checkLocks(ctx, &g); err != nil {
-		return errorsmod.Wrap(types.ErrInvalidGenesis, err.Error())
+	if len(g.Locks) != 0 {
+		if err := k.checkLocks(ctx, &g); err != nil {
+			return errorsmod.Wrap(types.ErrInvalidGenesis, err.Error())
+		}
 	}
 	return k.boostedEpoch.Set(ctx, g.BoostedEpoch)
 }
