@@ -380,12 +380,19 @@ func (f *fixture) start(budget uint32, params types.Params) *fixture {
 // startFrom runs the genesis of a new chain from a document of x/rewards.
 func (f *fixture) startFrom(budget uint32, g types.GenesisState) *fixture {
 	f.t.Helper()
+	f.startClock(budget)
+	require.NoError(f.t, f.bank.MintCoins(f.ctx, faucet, sdk.NewCoins(sdk.NewInt64Coin(token, tokens))))
+	require.NoError(f.t, f.k.InitGenesis(f.ctx, g))
+	return f
+}
+
+// startClock runs the genesis of x/epoch alone.
+func (f *fixture) startClock(budget uint32) *fixture {
+	f.t.Helper()
 	clock := epochtypes.DevelopmentParams()
 	clock.Duration, clock.CloseBudget, clock.BeaconBlocks, clock.StepBlocks = time.Minute, budget, 1, 1
 	_, err := f.epochs.InitGenesis(f.ctx, epochtypes.GenesisState{Params: clock, Development: true})
 	require.NoError(f.t, err)
-	require.NoError(f.t, f.bank.MintCoins(f.ctx, faucet, sdk.NewCoins(sdk.NewInt64Coin(token, tokens))))
-	require.NoError(f.t, f.k.InitGenesis(f.ctx, g))
 	return f
 }
 
@@ -509,3 +516,5 @@ func (f *fixture) poolOf(denom string) int64 {
 }
 
 func coins(amount math.Int) sdk.Coins { return sdk.NewCoins(sdk.NewCoin(denom, amount)) }
+
+func dec(s string) math.LegacyDec { return math.LegacyMustNewDecFromStr(s) }
