@@ -342,6 +342,10 @@ func (f *Follower) refresh(ctx context.Context, status Status, old *View) (*View
 	if err != nil {
 		return nil, fmt.Errorf("parameters of x/dack: %w", err)
 	}
+	limits, err := f.source.TxLimits(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("limits of transactions: %w", err)
+	}
 	view := &View{
 		ChainID:       status.ChainID,
 		Height:        status.Height,
@@ -356,6 +360,7 @@ func (f *Follower) refresh(ctx context.Context, status Status, old *View) (*View
 		MaxAcks:       int(params.MaxAcks),
 		GasBase:       params.SettleGasBase,
 		GasPerAck:     params.SettleGasPerAck,
+		Limits:        limits,
 		FeeBalance:    new(big.Int),
 	}
 	for e := epoch.OldestLive; e <= epoch.Number; e++ {

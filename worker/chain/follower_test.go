@@ -32,6 +32,8 @@ type source struct {
 	// calls counts questions by name; slow makes questions for keys wait.
 	calls map[string]int
 	slow  time.Duration
+	// dearer is added to what gas is taken, and taken off what a block has.
+	dearer uint64
 }
 
 func newSource() *source {
@@ -114,7 +116,19 @@ func (s *source) WorkerByPeerKey(ctx context.Context, _ []byte) (nodetypes.Worke
 }
 
 func (s *source) DackParams(ctx context.Context) (dacktypes.Params, error) {
-	return dacktypes.DefaultParams(), s.ask(ctx, "params")
+	err := s.ask(ctx, "params")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	params := dacktypes.DefaultParams()
+	params.SettleGasPerAck += s.dearer
+	return params, err
+}
+
+func (s *source) TxLimits(ctx context.Context) (TxLimits, error) {
+	err := s.ask(ctx, "limits")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return TxLimits{BlockGas: 40_000_000 - s.dearer, GasPerByte: 10 + s.dearer, GasPerSignature: 1_000 + s.dearer}, err
 }
 
 func (s *source) Prices(ctx context.Context, epoch uint64) (ack.Prices, error) {
@@ -217,8 +231,10 @@ func TestView(t *testing.T) {
 		require.EqualValues(t, 77, v.FeeBalance.Int64())
 		require.EqualValues(t, 100, v.Prices[1].PerGiB.Int64())
 		require.EqualValues(t, dacktypes.DefaultMaxAcks, v.MaxAcks)
+		require.EqualValues(t, dacktypes.DefaultSettleGasPerAck, v.GasPerAck)
+		require.Equal(t, TxLimits{BlockGas: 40_000_000, GasPerByte: 10, GasPerSignature: 1_000}, v.Limits)
 		changed := f.Changed()
-		s.with(func() { s.epoch.Number, s.epoch.OldestLive = 3, 2 })
+		s.with(func() { s.epoch.Number, s.epoch.OldestLive, s.dearer = 3, 2, 7 })
 		time.Sleep(1700 * time.Millisecond)
 		select {
 		case <-changed:
@@ -228,6 +244,8 @@ func TestView(t *testing.T) {
 		v, _ = f.View()
 		require.EqualValues(t, 3, v.Epoch)
 		require.Len(t, v.Prices, 2)
+		require.EqualValues(t, dacktypes.DefaultSettleGasPerAck+7, v.GasPerAck, "parameters are read with every block")
+		require.Equal(t, TxLimits{BlockGas: 39_999_993, GasPerByte: 17, GasPerSignature: 1_007}, v.Limits)
 		asked := s.count("prices")
 		time.Sleep(time.Minute)
 		require.Equal(t, asked, s.count("prices"), "prices of an epoch never change")

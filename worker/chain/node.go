@@ -19,6 +19,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/types/query"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	consensustypes "github.com/cosmos/cosmos-sdk/x/consensus/types"
 
 	"github.com/edgechain/edge/ack"
 	dacktypes "github.com/edgechain/edge/x/dack/types"
@@ -149,6 +150,23 @@ func (n *Node) DackParams(ctx context.Context) (dacktypes.Params, error) {
 		return dacktypes.Params{}, err
 	}
 	return res.Params, nil
+}
+
+// TxLimits returns what the parameters of x/auth and of consensus say about transactions.
+func (n *Node) TxLimits(ctx context.Context) (TxLimits, error) {
+	auth, err := authtypes.NewQueryClient(n).Params(ctx, &authtypes.QueryParamsRequest{})
+	if err != nil {
+		return TxLimits{}, fmt.Errorf("x/auth: %w", err)
+	}
+	consensus, err := consensustypes.NewQueryClient(n).Params(ctx, &consensustypes.QueryParamsRequest{})
+	if err != nil {
+		return TxLimits{}, fmt.Errorf("x/consensus: %w", err)
+	}
+	limits := TxLimits{GasPerByte: auth.Params.TxSizeCostPerByte, GasPerSignature: auth.Params.SigVerifyCostSecp256k1}
+	if block := consensus.Params.GetBlock(); block != nil && block.MaxGas > 0 {
+		limits.BlockGas = uint64(block.MaxGas)
+	}
+	return limits, nil
 }
 
 // Prices returns the prices of an epoch.

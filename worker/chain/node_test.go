@@ -15,7 +15,9 @@ import (
 	rpcclient "github.com/cometbft/cometbft/rpc/client"
 	coretypes "github.com/cometbft/cometbft/rpc/core/types"
 	rpctypes "github.com/cometbft/cometbft/rpc/jsonrpc/types"
+	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	cmttypes "github.com/cometbft/cometbft/types"
+	"github.com/cosmos/gogoproto/proto"
 	"github.com/stretchr/testify/require"
 
 	sdkmath "cosmossdk.io/math"
@@ -26,6 +28,8 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 	"github.com/cosmos/cosmos-sdk/types/query"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	consensustypes "github.com/cosmos/cosmos-sdk/x/consensus/types"
 
 	dacktypes "github.com/edgechain/edge/x/dack/types"
 )
@@ -197,6 +201,30 @@ func TestSimulate(t *testing.T) {
 		_, err = n.Simulate(t.Context(), nil)
 		require.Error(t, err, bad)
 	}
+}
+
+func TestTxLimits(t *testing.T) {
+	n, r := testNode(t)
+	answer := func(maxGas int64) {
+		r.response = func(path string, _ []byte) abci.ResponseQuery {
+			var msg proto.Message = &authtypes.QueryParamsResponse{Params: authtypes.Params{TxSizeCostPerByte: 10, SigVerifyCostSecp256k1: 1_000}}
+			if strings.Contains(path, "consensus") {
+				msg = &consensustypes.QueryParamsResponse{Params: &cmtproto.ConsensusParams{Block: &cmtproto.BlockParams{MaxGas: maxGas}}}
+			}
+			b, err := proto.Marshal(msg)
+			require.NoError(t, err)
+			return abci.ResponseQuery{Value: b}
+		}
+	}
+	for maxGas, want := range map[int64]uint64{40_000_000: 40_000_000, 0: 0, -1: 0} {
+		answer(maxGas)
+		limits, err := n.TxLimits(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, TxLimits{BlockGas: want, GasPerByte: 10, GasPerSignature: 1_000}, limits)
+	}
+	r.response = func(string, []byte) abci.ResponseQuery { return abci.ResponseQuery{Codespace: "sdk", Code: 6} }
+	_, err := n.TxLimits(t.Context())
+	require.ErrorContains(t, err, "x/auth")
 }
 
 func TestQueries(t *testing.T) {

@@ -19,6 +19,7 @@ type Source interface {
 	Worker(ctx context.Context, id uint64) (nodetypes.Worker, error)
 	WorkerByPeerKey(ctx context.Context, peerKey []byte) (nodetypes.Worker, error)
 	DackParams(ctx context.Context) (dacktypes.Params, error)
+	TxLimits(ctx context.Context) (TxLimits, error)
 	Prices(ctx context.Context, epoch uint64) (ack.Prices, error)
 	Balance(ctx context.Context, address, denom string) (*big.Int, error)
 	// Key returns ErrUnknownKey if there is no such key.

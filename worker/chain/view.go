@@ -54,8 +54,18 @@ type View struct {
 	MaxAcks int
 	// GasBase and GasPerAck make up the gas of a settlement message: GasBase + n * GasPerAck.
 	GasBase, GasPerAck uint64
+	// Limits of transactions.
+	Limits TxLimits
 	// FeeBalance is what the hot account holds of the fee coin.
 	FeeBalance *big.Int
+}
+
+// TxLimits are what the chain allows transactions and what it takes for them, by its parameters.
+type TxLimits struct {
+	// BlockGas is what the transactions of a block may want together; 0 if that is not bounded.
+	BlockGas uint64
+	// GasPerByte is what x/auth takes for each byte of a transaction, GasPerSignature for a secp256k1 signature.
+	GasPerByte, GasPerSignature uint64
 }
 
 // Registered reports whether the worker has a record on the chain.

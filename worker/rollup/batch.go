@@ -19,15 +19,16 @@ type batch struct {
 	more bool
 }
 
-// newBatch takes entries of one epoch, ascending by (key, service, lane), as far as they fit into one settlement.
-func newBatch(epoch uint64, entries []ackpool.Entry, maxAcks int) batch {
+// newBatch takes entries of one epoch, ascending by (key, service, lane), as far as they fit into one settlement: by number,
+// bytes, and gas.
+func newBatch(v chain.View, epoch uint64, entries []ackpool.Entry, maxAcks int, overhead uint64) batch {
 	b := batch{epoch: epoch, value: new(big.Int)}
 	size := 0
 	for i := range entries {
 		entry := &entries[i]
 		a := dacktypes.NewAcknowledgement(&entry.Signed)
 		size += a.Size()
-		if len(b.acks) == maxAcks || size > dacktypes.MaxSettleBytes {
+		if !fits(v, len(b.acks)+1, size, maxAcks, overhead) {
 			b.more = true
 			break
 		}

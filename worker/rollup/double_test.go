@@ -76,8 +76,12 @@ type testChain struct {
 	noIndex bool
 	// down makes every call of the node fail.
 	down bool
-	// simulated is added to the simulated gas.
-	simulated uint64
+	// extra is gas that a transaction uses besides what the formula knows.
+	extra uint64
+	// gasPerAck and limits are parameters. outOfGas counts the transactions that wanted less than they used.
+	gasPerAck uint64
+	limits    chain.TxLimits
+	outOfGas  int
 	// panics makes the next broadcast panic.
 	panics bool
 
@@ -89,7 +93,8 @@ func newTestChain(t *testing.T, enc chain.Encoding, account string) *testChain {
 	return &testChain{
 		enc: enc, account: account, height: 10, start: time.Now(), epoch: 1, epochLen: time.Hour, changed: make(chan struct{}),
 		blocks: map[int64][][]byte{}, results: map[int64][]*abci.ExecTxResult{}, sequence: 5, fees: big.NewInt(1_000_000_000),
-		worker:  nodetypes.Worker{Id: testWorkerID, Account: account, Status: nodetypes.WORKER_STATUS_ACTIVE},
+		worker:    nodetypes.Worker{Id: testWorkerID, Account: account, Status: nodetypes.WORKER_STATUS_ACTIVE},
+		gasPerAck: testGasPerAck, limits: chain.TxLimits{BlockGas: 40_000_000, GasPerByte: 10, GasPerSignature: 1_000},
 		maxAcks: 1000, paid: map[ack.LaneID]*big.Int{}, payable: map[uint64]*big.Int{}, keys: map[uint64]ed25519.PublicKey{},
 		owners: map[uint64]uint64{}, prices: ack.Prices{PerGiB: big.NewInt(1 << 30), PerGFuel: big.NewInt(1)}, debited: new(big.Int),
 	}
@@ -156,6 +161,9 @@ func (c *testChain) check(tx []byte, height int64) (signing.Tx, *abci.ExecTxResu
 	if sigs[0].Sequence != c.sequence {
 		return nil, refused(sdkerrors.ErrWrongSequence)
 	}
+	if signed.GetGas() > 20_000_000 || signed.GetGas() > c.limits.BlockGas {
+		return nil, refused(sdkerrors.ErrInvalidGasLimit)
+	}
 	fee := signed.GetFee().AmountOf("uedge").BigInt()
 	if fee.Cmp(new(big.Int).SetUint64(signed.GetGas()/400)) < 0 {
 		return nil, refused(sdkerrors.ErrInsufficientFee)
@@ -167,7 +175,7 @@ func (c *testChain) check(tx []byte, height int64) (signing.Tx, *abci.ExecTxResu
 }
 
 func (c *testChain) gas(tx []byte, acks int) uint64 {
-	return testGasBase + uint64(acks)*testGasPerAck + 10*uint64(len(tx)) + anteGas
+	return testGasBase + uint64(acks)*c.gasPerAck + c.limits.GasPerByte*uint64(len(tx)) + c.limits.GasPerSignature + anteGas
 }
 
 func (c *testChain) execute(tx []byte) *abci.ExecTxResult {
@@ -178,8 +186,9 @@ func (c *testChain) execute(tx []byte) *abci.ExecTxResult {
 	c.sequence++
 	c.fees.Sub(c.fees, signed.GetFee().AmountOf("uedge").BigInt())
 	msg := signed.GetMsgs()[0].(*dacktypes.MsgSettle)
-	used := c.gas(tx, len(msg.Acks)) + c.simulated
+	used := c.gas(tx, len(msg.Acks)) + c.extra
 	if signed.GetGas() < used {
+		c.outOfGas++
 		return refused(sdkerrors.ErrOutOfGas)
 	}
 	switch {
@@ -258,7 +267,7 @@ func (c *testChain) View() (chain.View, bool) {
 	v := chain.View{
 		ChainID: testChainID, Height: c.height, Time: time.Now(), Epoch: c.epoch,
 		EpochEnd: c.start.Add(time.Duration(c.epoch) * c.epochLen), OldestLive: oldestLive(c.epoch), Worker: c.worker, Denom: "uusd",
-		Prices: map[uint64]ack.Prices{}, MaxAcks: c.maxAcks, GasBase: testGasBase, GasPerAck: testGasPerAck, FeeBalance: new(big.Int).Set(c.fees),
+		Prices: map[uint64]ack.Prices{}, MaxAcks: c.maxAcks, GasBase: testGasBase, GasPerAck: c.gasPerAck, Limits: c.limits, FeeBalance: new(big.Int).Set(c.fees),
 	}
 	for e := v.OldestLive; e <= v.Epoch; e++ {
 		v.Prices[e] = c.prices
@@ -298,19 +307,6 @@ func (c *testChain) Sender(_ context.Context, address string) (number, sequence 
 		return 0, 0, chain.ErrUnknownAccount
 	}
 	return 7, c.sequence, nil
-}
-
-func (c *testChain) Simulate(_ context.Context, tx []byte) (uint64, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.down {
-		return 0, errDown
-	}
-	decoded, err := c.enc.TxConfig.TxDecoder()(tx)
-	if err != nil {
-		return 0, err
-	}
-	return c.gas(tx, len(decoded.GetMsgs()[0].(*dacktypes.MsgSettle).Acks)) + c.simulated, nil
 }
 
 func (c *testChain) Broadcast(_ context.Context, tx []byte) error {

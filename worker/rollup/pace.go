@@ -57,7 +57,7 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 		}
 		limit := r.limit(view)
 		entries := r.deps.Pool.Pending(epoch, limit+1+len(r.partials))
-		b := newBatch(epoch, r.partials.ready(ctx, entries, r.account, now), limit)
+		b := newBatch(view, epoch, r.partials.ready(ctx, entries, r.account, now), limit, r.overhead)
 		if !b.more {
 			interval := r.cfg.Interval
 			if ending {

@@ -39,7 +39,6 @@ type Chain interface {
 // Node is the way of a transaction to the chain.
 type Node interface {
 	Sender(ctx context.Context, address string) (number, sequence uint64, err error)
-	Simulate(ctx context.Context, tx []byte) (uint64, error)
 	Broadcast(ctx context.Context, tx []byte) error
 	FindTx(ctx context.Context, hash []byte) (chain.Included, error)
 	ScanTx(ctx context.Context, hash []byte, height int64) (chain.Included, error)
@@ -107,9 +106,8 @@ type Rollup struct {
 	// notBefore holds submissions back after a failure; failures counts them in a row.
 	notBefore time.Time
 	failures  int
-	// overhead of a transaction's gas as far as it is known, and the parameters for which it was checked.
-	overhead   uint64
-	gasChecked [2]uint64
+	// overhead of a transaction's gas as far as it is known.
+	overhead uint64
 	// maxAcks is below that of the chain while settlements are too large for its mempool; 0 is no limit.
 	maxAcks int
 	// learned is when the last failure has changed overhead or maxAcks, or that was last taken back in part.
@@ -140,6 +138,8 @@ type flight struct {
 	lookAgain time.Time
 	// scanned is the last height whose block was looked through.
 	scanned int64
+	// gas by which it was sized; zero for one from before this process.
+	gas gasParams
 }
 
 // Status is what a Rollup does, for people.
@@ -384,6 +384,8 @@ func (r *Rollup) able(view chain.View) error {
 		return chain.ErrNotRegistered
 	case view.Worker.Account != account:
 		return fmt.Errorf("%w: worker %d settles with %s, the keyring has %s", ErrWrongAccount, view.Worker.Id, view.Worker.Account, account)
+	case checkRoom(view, r.overhead) != nil:
+		return checkRoom(view, r.overhead)
 	case view.FeeBalance != nil && view.FeeBalance.Cmp(fee.Amount.BigInt()) < 0:
 		return fmt.Errorf("%w: %s has %s%s, the smallest settlement costs %s", ErrNoFees, account, view.FeeBalance, fee.Denom, fee)
 	}

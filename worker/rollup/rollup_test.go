@@ -223,33 +223,96 @@ func TestTooLargeForTheMempoolHalves(t *testing.T) {
 	})
 }
 
-// Lesson 6: the gas follows from the formula, and a simulation corrects what the formula does not know.
-func TestGasGrowsWithTheChain(t *testing.T) {
-	t.Run("simulated", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t)
-			w.key(1, 1, 1_000_000)
-			w.chain.simulated = 500_000
-			w.put(1, w.signed(1, 0, 1, 100))
-			w.start()
-			w.eventually("settled", func() bool { return w.settled() == 100 })
-			require.Zero(t, w.rollup.Status().Failed)
-			w.end()
-		})
+// Lesson 6: the gas follows from a formula with the parameters of the chain, whatever they become. Nothing is simulated, and
+// nothing runs out of gas.
+func TestGasFollowsTheParameters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.chain.fees = big.NewInt(1_000_000_000_000)
+		total := int64(0)
+		for id := uint64(1); id <= 8; id++ {
+			w.key(id, 1, 1_000_000_000)
+		}
+		put := func(bytes uint64) {
+			var list []ack.Signed
+			for id := uint64(1); id <= 8; id++ {
+				for lane := range uint8(16) {
+					list = append(list, w.signed(id, lane, 1, bytes))
+				}
+			}
+			w.put(1, list...)
+			total = 128 * int64(bytes)
+		}
+		w.start()
+		settlements := 0
+		for i, tc := range []struct {
+			change func(c *testChain)
+			want   int
+		}{
+			{func(*testChain) {}, 1},
+			{func(c *testChain) { c.gasPerAck = 100_000 }, 1},                      // 12.9 million
+			{func(c *testChain) { c.limits.BlockGas = 5_000_000 }, 3},              // 47 fit
+			{func(c *testChain) { c.limits.BlockGas = 20_000_000 }, 1},             //
+			{func(c *testChain) { c.limits.GasPerByte = 1_000 }, 2},                // about 29 million
+			{func(c *testChain) { c.limits.GasPerByte, c.gasPerAck = 10, 300 }, 1}, //
+			{func(c *testChain) { c.maxAcks = 50 }, 3},
+			{func(c *testChain) { c.limits.GasPerSignature = 1_000_000 }, 3},
+		} {
+			w.chain.with(func() { tc.change(w.chain) })
+			put(uint64(i + 1))
+			w.eventually("settled", func() bool { return w.settled() == total })
+			w.chain.with(func() {
+				require.Equal(t, tc.want, w.chain.settlements-settlements, "case %d", i)
+				settlements = w.chain.settlements
+				require.Zero(t, w.chain.outOfGas)
+			})
+		}
+		require.Zero(t, w.rollup.Status().Failed)
+
+		// No room for even one: it says so, and goes on when there is.
+		w.chain.with(func() { w.chain.limits.BlockGas = 900_000 })
+		put(100)
+		time.Sleep(time.Minute)
+		require.ErrorIs(t, w.rollup.Problem(), ErrNoRoom)
+		w.chain.with(func() { w.chain.limits.BlockGas = 40_000_000 })
+		w.eventually("settled", func() bool { return w.settled() == total })
+		w.end()
 	})
-	t.Run("grown later", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t)
-			w.key(1, 1, 1_000_000)
-			w.put(1, w.signed(1, 0, 1, 100))
-			w.start()
-			w.eventually("settled", func() bool { return w.settled() == 100 })
-			w.chain.with(func() { w.chain.simulated = 500_000 })
-			w.put(1, w.signed(1, 0, 1, 110))
-			w.eventually("settled", func() bool { return w.settled() == 110 })
-			require.EqualValues(t, 1, w.rollup.Status().Failed, "one ran out of gas, the next did not")
-			w.end()
-		})
+}
+
+// Parameters that change while a settlement is on its way let it fail; the next one is sized by the new ones, and nothing is
+// learned from it.
+func TestGasChangesUnderASettlement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.key(1, 1, 1_000_000)
+		w.chain.broadcast = func([]byte) (bool, error) {
+			w.chain.gasPerAck = 90_000
+			w.chain.broadcast = nil
+			return true, nil
+		}
+		w.put(1, w.signed(1, 0, 1, 100))
+		w.start()
+		w.eventually("settled", func() bool { return w.settled() == 100 })
+		require.EqualValues(t, 1, w.rollup.Status().Failed)
+		w.rollup.cancel()
+		<-w.rollup.done
+		require.EqualValues(t, baseOverhead, w.rollup.overhead)
+		w.end()
+	})
+}
+
+// A chain whose ante handlers use more than they did costs failures, not money of clients.
+func TestOverheadGrowsWithTheChain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.key(1, 1, 1_000_000)
+		w.chain.extra = 50_000
+		w.put(1, w.signed(1, 0, 1, 100))
+		w.start()
+		w.eventually("settled", func() bool { return w.settled() == 100 })
+		require.EqualValues(t, 1, w.rollup.Status().Failed, "one ran out of gas, the next did not")
+		w.end()
 	})
 }
 

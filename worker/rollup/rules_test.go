@@ -27,12 +27,65 @@ func TestAlarmWindow(t *testing.T) {
 	}
 }
 
+// gasView is a chain with the defaults.
+func gasView() chain.View {
+	v := chain.View{
+		GasBase: 60_000, GasPerAck: 9_000, MaxAcks: 1_000,
+		Limits: chain.TxLimits{BlockGas: 40_000_000, GasPerByte: 10, GasPerSignature: 1_000},
+	}
+	v.Worker.Id = testWorkerID
+	return v
+}
+
 func TestGasLimit(t *testing.T) {
-	v := chain.View{GasBase: 60_000, GasPerAck: 9_000}
-	require.EqualValues(t, 167_120, gasLimit(v, 2, 400, 80_000))
-	// A thousand acknowledgements: 60,000 + 9,000,000 + 1,605,120 + 80,000.
-	require.EqualValues(t, 10_745_120, gasLimit(v, 1_000, 160_000, baseOverhead))
-	require.EqualValues(t, 110, withMargin(100))
+	v := gasView()
+	require.EqualValues(t, 168_120, gasLimit(v, 2, 400, 80_000))
+	// A thousand acknowledgements: 60,000 + 9,000,000 + 1,605,120 + 1,000 + 80,000.
+	require.EqualValues(t, 10_746_120, gasLimit(v, 1_000, 160_000, baseOverhead))
+	require.EqualValues(t, maxTxGas, gasRoom(v))
+	v.Limits.BlockGas = 5_000_000
+	require.EqualValues(t, 5_000_000, gasRoom(v))
+	v.Limits.BlockGas = 0
+	require.EqualValues(t, maxTxGas, gasRoom(v), "a block without a bound does not lift that of a transaction")
+	require.NoError(t, checkRoom(v, baseOverhead))
+	v.Limits.BlockGas = 100_000
+	require.ErrorIs(t, checkRoom(v, baseOverhead), ErrNoRoom)
+}
+
+// Whatever governance makes of the parameters, a batch keeps all bounds of the chain, and is as large as they allow.
+func TestBatchesFollowTheParameters(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := gasView()
+		v.GasBase = rapid.Uint64Range(600, 10_000_000).Draw(t, "base")
+		v.GasPerAck = rapid.Uint64Range(2_000, 100_000).Draw(t, "per ack")
+		v.MaxAcks = rapid.IntRange(1, 2_000).Draw(t, "max acks")
+		v.Limits.BlockGas = rapid.Uint64Range(0, 60_000_000).Draw(t, "block")
+		v.Limits.GasPerByte = rapid.Uint64Range(0, 100).Draw(t, "per byte")
+		v.Limits.GasPerSignature = rapid.Uint64Range(0, 100_000).Draw(t, "per signature")
+		list := entries(rapid.IntRange(1, 2_100).Draw(t, "entries"))
+		b := newBatch(v, 1, list, v.MaxAcks, baseOverhead)
+		if len(b.acks) == 0 {
+			require.True(t, b.more)
+			require.Greater(t, gasLimit(v, 1, messageBytes(1, maxAckBytes), baseOverhead), gasRoom(v), "then it is said that there is no room")
+			return
+		}
+		msg := b.message(v, "edge1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq")
+		require.NoError(t, msg.Check(uint32(v.MaxAcks)))
+		size := 0
+		for i := range msg.Acks {
+			size += msg.Acks[i].Size()
+		}
+		require.LessOrEqual(t, msg.Size(), messageBytes(len(msg.Acks), size))
+		gas := gasLimit(v, len(b.acks), msg.Size(), baseOverhead)
+		require.LessOrEqual(t, gas, gasRoom(v))
+		if !b.more {
+			require.Len(t, b.acks, len(list))
+			return
+		}
+		full := len(b.acks) == v.MaxAcks || size+maxAckBytes > dacktypes.MaxSettleBytes ||
+			gasLimit(v, len(b.acks)+1, messageBytes(len(b.acks)+1, size+maxAckBytes), baseOverhead) > gasRoom(v)
+		require.True(t, full, "%d acknowledgements leave room for more", len(b.acks))
+	})
 }
 
 func TestBackoff(t *testing.T) {
@@ -79,12 +132,12 @@ func entries(n int) []ackpool.Entry {
 
 // Every batch passes the check of the chain, and none is smaller than it has to be.
 func TestBatches(t *testing.T) {
-	v := chain.View{}
-	v.Worker.Id = testWorkerID
+	v := gasView()
+	v.GasPerAck = 2_000
 	for _, tc := range []struct{ entries, maxAcks int }{{0, 10}, {1, 10}, {10, 10}, {11, 10}, {5_000, 2_000}} {
 		list := entries(tc.entries)
 		for total := 0; len(list) > 0; {
-			b := newBatch(1, list, tc.maxAcks)
+			b := newBatch(v, 1, list, tc.maxAcks, baseOverhead)
 			require.NotEmpty(t, b.acks)
 			msg := b.message(v, "edge1")
 			require.NoError(t, msg.Check(uint32(tc.maxAcks)))
@@ -159,9 +212,8 @@ func TestSigned(t *testing.T) {
 	// The acknowledgement that reaches the chain is the one that the client signed.
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	s := ack.Sign(key, ack.HashChainID("x"), &ack.Ack{Epoch: 1, KeyID: 2, WorkerID: testWorkerID, Lane: 4, Bytes: 9, Head: [32]byte{1}})
-	b := newBatch(1, []ackpool.Entry{{Signed: s, Value: new(big.Int), Pending: new(big.Int)}}, 1)
-	v := chain.View{}
-	v.Worker.Id = testWorkerID
+	v := gasView()
+	b := newBatch(v, 1, []ackpool.Entry{{Signed: s, Value: new(big.Int), Pending: new(big.Int)}}, 1, baseOverhead)
 	msg := b.message(v, "edge1")
 	again, err := msg.Acks[0].Signed(msg.Epoch, msg.WorkerId)
 	require.NoError(t, err)

@@ -50,7 +50,7 @@ func (r *Rollup) submit(ctx context.Context, view chain.View, b batch) {
 		r.fail()
 		return
 	}
-	r.setFlight(&flight{tx: tx, certain: true, scanned: view.Height})
+	r.setFlight(&flight{tx: tx, certain: true, scanned: view.Height, gas: gasParamsOf(view)})
 	r.log.Info("settlement submitted", "epoch", b.epoch, "acks", len(b.acks), "value", b.value.String(), "hash", hashText(tx.Hash))
 	r.broadcast(ctx)
 }
@@ -83,25 +83,6 @@ func (r *Rollup) prepare(ctx context.Context, view chain.View, b batch) (ackpool
 	encoded, err := r.deps.Signer.Sign(callCtx, msg, envelope)
 	if err != nil {
 		return ackpool.Tx{}, err
-	}
-	if params := [2]uint64{view.GasBase, view.GasPerAck}; r.gasChecked != params {
-		// The formula is right for the parameters of x/dack; a simulation tells if the rest has grown.
-		used, err := r.deps.Node.Simulate(callCtx, encoded)
-		switch {
-		case err != nil:
-			r.log.Debug("settlement was not simulated", "err", err)
-		case withMargin(used) > envelope.GasLimit:
-			r.overhead = min(r.overhead+withMargin(used)-envelope.GasLimit, maxOverhead)
-			r.learned = time.Now()
-			r.log.Warn("settlements need more gas than the formula says", "simulated", used, "formula", envelope.GasLimit)
-			envelope.GasLimit = withMargin(used)
-			if encoded, err = r.deps.Signer.Sign(callCtx, msg, envelope); err != nil {
-				return ackpool.Tx{}, err
-			}
-			r.gasChecked = params
-		default:
-			r.gasChecked = params
-		}
 	}
 	if fee := r.deps.Signer.Fee(envelope.GasLimit); view.FeeBalance != nil && view.FeeBalance.Cmp(fee.Amount.BigInt()) < 0 {
 		return ackpool.Tx{}, fmt.Errorf("%w: %s has %s%s, a settlement costs %s", ErrNoFees, r.deps.Signer.Address(), view.FeeBalance, fee.Denom, fee)
@@ -181,6 +162,10 @@ func (r *Rollup) abandon(result string, cause error) {
 	r.status.LastFailure = fmt.Sprintf("%s: %v", result, cause)
 	r.mu.Unlock()
 	acks := len(f.tx.Acks)
+	if view, ok := r.deps.Chain.View(); ok && errors.Is(cause, sdkerrors.ErrOutOfGas) && f.gas != gasParamsOf(view) {
+		// The parameters changed while it was on its way. The next one is sized by the new ones.
+		cause = fmt.Errorf("%w: %w", errGasChanged, cause)
+	}
 	r.setFlight(nil)
 	r.retry(f.tx.Epoch)
 	r.sequence.known = false
@@ -204,9 +189,12 @@ func (r *Rollup) learn(cause error, acks int) {
 		failure = fmt.Errorf("%w: %w", ErrNoFees, cause)
 	case errors.Is(cause, dacktypes.ErrWrongAccount):
 		failure = fmt.Errorf("%w: %w", ErrWrongAccount, cause)
+	case errors.Is(cause, errGasChanged):
+		r.setFailure(failure)
+		return
 	case errors.Is(cause, sdkerrors.ErrOutOfGas):
+		// The formula is exact but for the overhead, so this takes a chain whose ante handlers use twice what they did.
 		r.overhead = min(r.overhead+r.overhead/2, maxOverhead)
-		r.gasChecked = [2]uint64{}
 		r.learned = time.Now()
 	case errors.Is(cause, sdkerrors.ErrTxTooLarge),
 		errors.Is(cause, dacktypes.ErrTooManyAcks),
@@ -219,7 +207,7 @@ func (r *Rollup) learn(cause error, acks int) {
 }
 
 // unlearn takes back half of what failures have taught once they are a while ago: the chain may take larger settlements, or
-// less gas, than it did. Should it not, the next one fails at the mempool or at its simulation, and teaches it again.
+// less gas, than it did. Should it not, the next one fails and teaches it again.
 func (r *Rollup) unlearn(view chain.View) {
 	if r.maxAcks == 0 && r.overhead == baseOverhead || time.Since(r.learned) < unlearnRounds*r.cfg.Interval {
 		return
@@ -231,7 +219,6 @@ func (r *Rollup) unlearn(view chain.View) {
 	if r.overhead -= (r.overhead - baseOverhead) / 2; r.overhead < baseOverhead+baseOverhead/100 {
 		r.overhead = baseOverhead
 	}
-	r.gasChecked = [2]uint64{}
 }
 
 func (r *Rollup) setFlight(f *flight) {

@@ -15,6 +15,7 @@ var refusedReasons = map[dacktypes.AckStatus]string{
 	dacktypes.ACK_STATUS_UNKNOWN_SERVICE: "unknown-service",
 	dacktypes.ACK_STATUS_TOO_MANY_LANES:  "too-many-lanes",
 	dacktypes.ACK_STATUS_OUT_OF_RANGE:    "out-of-range",
+	dacktypes.ACK_STATUS_SERVICE_REMOVED: "service-removed",
 }
 
 // reasonUnknownStatus is that of a status which this worker is too old to know.
