@@ -64,6 +64,10 @@ devnet: build ## Start a local network, prove the whole path, stay up (ARGS="--o
 sim: ## Run the simulations of the chain
 	go test -tags sims ./app -run "^Test.*Simulation" -NumBlocks=20 -BlockSize=30 -Commit=true -count=1 -timeout 60m -v $(ARGS)
 
+.PHONY: economics
+economics: ## Search long for profit from the emission, under the rules and with holes in them (ARGS="-plays 20000")
+	go run ./scripts/economics $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (20s)
 	scripts/fuzz.sh $(FUZZTIME)
