@@ -81,7 +81,7 @@ func New(
 		panic(err)
 	}
 	blockexec.Apply(base, appOpts, allStoreKeys(app.keys, objectKeys), enc.tx.TxDecoder(),
-		func(storetypes.MultiStore) string { return BondDenom })
+		func(storetypes.MultiStore) string { return BondDenom }, blockexec.WithRunnerWrap(wrapRunner))
 
 	app.keepers = newKeepers(app, objectKeys, appOpts)
 	app.modules = newModules(app)

@@ -6,7 +6,6 @@ import (
 	"github.com/cosmos/cosmos-sdk/testutil/simsx"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
-	"github.com/edgechain/edge/x/epoch/beacon"
 	"github.com/edgechain/edge/x/epoch/keeper"
 	"github.com/edgechain/edge/x/epoch/types"
 )
@@ -24,14 +23,9 @@ func MsgUpdateParamsFactory() simsx.SimMsgFactoryFn[*types.MsgUpdateParams] {
 	}
 }
 
-// MsgRegisterBeaconKeyFactory registers a new beacon key for a random validator.
+// MsgRegisterBeaconKeyFactory registers one of the beacon keys of a random validator.
 func MsgRegisterBeaconKeyFactory(k *keeper.Keeper) simsx.SimMsgFactoryFn[*types.MsgRegisterBeaconKey] {
 	return func(ctx context.Context, testData *simsx.ChainDataSource, reporter simsx.SimulationReporter) ([]simsx.SimAccount, *types.MsgRegisterBeaconKey) {
-		key, err := beacon.GenerateKey(testData.Rand())
-		if err != nil {
-			reporter.Skip(err.Error())
-			return nil, nil
-		}
 		for range maxTries {
 			account := testData.AnyAccount(reporter)
 			if reporter.IsSkipped() {
@@ -40,6 +34,11 @@ func MsgRegisterBeaconKeyFactory(k *keeper.Keeper) simsx.SimMsgFactoryFn[*types.
 			operator := sdk.ValAddress(account.Address)
 			if known, err := k.IsValidator(ctx, operator); err != nil || !known {
 				continue
+			}
+			key, err := BeaconKey(operator, testData.Rand().Intn(BeaconKeys))
+			if err != nil {
+				reporter.Skip(err.Error())
+				return nil, nil
 			}
 			return []simsx.SimAccount{account}, &types.MsgRegisterBeaconKey{
 				Operator: operator.String(), PubKey: key.PubKey(), Proof: key.Prove(sdk.UnwrapSDKContext(ctx).ChainID(), operator),
