@@ -113,12 +113,12 @@ func TestParamsValidate(t *testing.T) {
 
 func TestItemKey(t *testing.T) {
 	require.Equal(t, []byte{1, 0, 0, 0, 0, 0, 0, 0, 3}, types.ItemKey(types.PAYOUT_KIND_NODE, 3))
-	for _, bad := range [][]byte{nil, {1}, make([]byte, 9), {4, 0, 0, 0, 0, 0, 0, 0, 3}, make([]byte, 10)} {
+	for _, bad := range [][]byte{nil, {1}, make([]byte, 9), {7, 0, 0, 0, 0, 0, 0, 0, 3}, make([]byte, 10)} {
 		_, _, err := types.ParseItemKey(bad)
 		require.ErrorIs(t, err, types.ErrPayoutNotFound, "%X", bad)
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		kind := types.PayoutKind(rapid.Int32Range(1, 3).Draw(t, "kind"))
+		kind := types.PayoutKind(rapid.Int32Range(1, 6).Draw(t, "kind"))
 		id := rapid.Uint64().Draw(t, "id")
 		k, i, err := types.ParseItemKey(types.ItemKey(kind, id))
 		require.NoError(t, err)
