@@ -57,6 +57,22 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					PositionalArgs: args("public_key", "proof", "spend_limit", "last_epoch"),
 				},
 				{
+					RpcMethod:      "UpdateClientKey",
+					Use:            "update-client-key [key-id] [spend-limit] [last-epoch]",
+					Short:          "Change the spend limit per epoch and the last epoch of a key, from the next epoch on",
+					Example:        fmt.Sprintf("%s tx dack update-client-key 7 500000 365 --from client", version.AppName),
+					PositionalArgs: args("key_id", "spend_limit", "last_epoch"),
+				},
+				{
+					RpcMethod: "RevokeClientKey",
+					Use:       "revoke-client-key [key-id]",
+					Short:     "End a key with the current epoch",
+					Long: "End a key with the current epoch. What it has signed until then can still be settled, up to its limit; it cannot " +
+						"be revived.",
+					Example:        fmt.Sprintf("%s tx dack revoke-client-key 7 --from client", version.AppName),
+					PositionalArgs: args("key_id"),
+				},
+				{
 					RpcMethod: "UpdateParams",
 					Use:       "update-params-proposal [params]",
 					Short:     "Propose new parameters; all of them must be given",

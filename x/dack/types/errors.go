@@ -72,4 +72,6 @@ var (
 	ErrNotCollected = errorsmod.Register(ModuleName, 34, "the epoch's revenue is not collected")
 	// ErrTooManySettlements reports a transaction with more settlements than one can carry.
 	ErrTooManySettlements = errorsmod.Register(ModuleName, 35, "too many settlements in a transaction")
+	// ErrKeyEnded reports a change of a client key whose last epoch is over.
+	ErrKeyEnded = errorsmod.Register(ModuleName, 36, "client key has ended")
 )

@@ -31,6 +31,7 @@ var (
 	_ sdk.HasValidateBasic = (*MsgDeposit)(nil)
 	_ sdk.HasValidateBasic = (*MsgRequestWithdrawal)(nil)
 	_ sdk.HasValidateBasic = (*MsgAddClientKey)(nil)
+	_ sdk.HasValidateBasic = (*MsgUpdateClientKey)(nil)
 	_ sdk.HasValidateBasic = (*MsgSettle)(nil)
 )
 
@@ -49,6 +50,14 @@ func checkCoin(c sdk.Coin) error {
 	}
 	if err := sdk.ValidateDenom(c.Denom); err != nil {
 		return errorsmod.Wrap(ErrInvalidDenom, err.Error())
+	}
+	return nil
+}
+
+// ValidateBasic returns ErrInvalidSpendLimit unless the limit is positive. The handler does so too.
+func (m *MsgUpdateClientKey) ValidateBasic() error {
+	if m.SpendLimit.IsNil() || !m.SpendLimit.IsPositive() {
+		return errorsmod.Wrapf(ErrInvalidSpendLimit, "%s", m.SpendLimit)
 	}
 	return nil
 }
