@@ -57,7 +57,7 @@ func (s *Slasher) Slash(
 		logger.Error("nothing slashed: the validator is unbonded", "operator", validator.OperatorAddress, "distribution_height", distributionHeight)
 		return math.ZeroInt(), nil
 	}
-	_, operator, err := s.epochs.operator(validator.OperatorAddress)
+	address, operator, err := s.epochs.operator(validator.OperatorAddress)
 	if err != nil {
 		return math.ZeroInt(), err
 	}
@@ -72,7 +72,12 @@ func (s *Slasher) Slash(
 		tokens, height = validator.Tokens, distributionHeight
 	}
 	// x/staking refuses a height in the future, and looks for stake that left only below the present height.
-	return s.Keeper.Slash(ctx, consAddr, min(height, ctx.BlockHeight()), stakingPower(tokens, s.PowerReduction(ctx)), fraction)
+	burned := math.ZeroInt()
+	err = s.keepDestinations(ctx, address, func() (err error) {
+		burned, err = s.Keeper.Slash(ctx, consAddr, min(height, ctx.BlockHeight()), stakingPower(tokens, s.PowerReduction(ctx)), fraction)
+		return err
+	})
+	return burned, err
 }
 
 // stakingPower is the power that x/staking turns back into tokens; what is beyond its range counts as the largest.
