@@ -285,20 +285,7 @@ func totals[V any](
 	if _, err := k.EpochTotal(ctx, epoch); err != nil {
 		return nil, err
 	}
-	iter, err := m.Iterate(ctx, collections.NewPrefixedPairRange[uint64, uint64](epoch).StartInclusive(from))
-	if err != nil {
-		return nil, err
-	}
-	defer iter.Close()
-	var records []types.RevenueRecord
-	for ; iter.Valid() && uint64(len(records)) < uint64(limit); iter.Next() {
-		kv, err := iter.KeyValue()
-		if err != nil {
-			return nil, err
-		}
-		records = append(records, record(kv.Key, kv.Value))
-	}
-	return records, nil
+	return sums(ctx, m, epoch, from, limit, record)
 }
 
 // oldestKept is the oldest epoch whose prices, and whose totals once they are released, are kept.
