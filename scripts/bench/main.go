@@ -11,7 +11,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -53,10 +55,12 @@ func main() {
 }
 
 func mainErr(ctx context.Context) error {
+	lanes := []int{1_000, 100_000, 1_000_000}
 	benchmarks := []benchmark{
 		{"ack", "acknowledgements signed, coded and verified; baseline crypto/ed25519 one by one", benchAck},
 		{"settle", "FinalizeBlock and Commit on pebbledb; baseline one transaction for each request", benchSettle},
-		{"scale", "full blocks of settlements, by live lanes and funded accounts; baseline the goal, then the smallest state", benchScale},
+		{"scale", "full blocks of settlements, by live lanes and funded accounts; baseline the goal, then the smallest state",
+			func(ctx context.Context) ([]result, error) { return benchScale(ctx, lanes) }},
 		{"vs_plain_layout", "the state's part of the same load; baseline a leaf for each lane, account and key", benchLayout},
 		{"blockstm", "the same blocks in parallel; baseline one transaction after the other", benchParallel},
 		{"epoch_close", "the longest block at the end of an epoch; baseline twice the median block", benchClose},
@@ -72,7 +76,32 @@ func mainErr(ctx context.Context) error {
 	}
 	only := flag.String("only", strings.Join(names, ","), "benchmarks to run, separated by commas")
 	out := flag.String("out", filepath.Join("build", "bench"), "folder for the results")
+	flag.Func("lanes", "numbers of live lanes for scale, separated by commas (default 1000,100000,1000000)", func(list string) error {
+		lanes = nil
+		for text := range strings.SplitSeq(list, ",") {
+			n, err := strconv.Atoi(text)
+			if err != nil || n < scalePerMsg {
+				return fmt.Errorf("%q is not a number of at least %d", text, scalePerMsg)
+			}
+			lanes = append(lanes, n)
+		}
+		return nil
+	})
+	profile := flag.String("profile", "", "file for a CPU profile of the whole run, setup included")
 	flag.Parse()
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return errors.Join(err, f.Close())
+		}
+		defer func() {
+			pprof.StopCPUProfile()
+			_ = f.Close()
+		}()
+	}
 	wanted := strings.Split(*only, ",")
 	for _, w := range wanted {
 		if !slices.Contains(names, w) {

@@ -39,9 +39,9 @@ func withScaleChain(options scaleOptions, f func(c *scaleChain) error) (err erro
 
 // benchScale measures full blocks of settlements by the number of live lanes and funded accounts. The baseline of the first is
 // the goal for a million, that of the others the smallest state.
-func benchScale(ctx context.Context) ([]result, error) {
+func benchScale(ctx context.Context, sizes []int) ([]result, error) {
 	var results []result
-	for _, lanes := range []int{1_000, 100_000, 1_000_000} {
+	for _, lanes := range sizes {
 		var rates []float64
 		if err := withScaleChain(scaleOptions{clients: lanes}, func(c *scaleChain) error {
 			for i := range scaleWarmUp + scaleBlocks {
@@ -57,6 +57,7 @@ func benchScale(ctx context.Context) ([]result, error) {
 		}); err != nil {
 			return nil, err
 		}
+		fmt.Fprintf(os.Stderr, "%.0f acks/s\n", median(rates))
 		baseline := float64(scaleGoal)
 		if len(results) > 0 {
 			baseline = results[0].Value
