@@ -61,8 +61,8 @@ devnet: build ## Start a local network, prove the whole path, stay up (ARGS="--o
 	@EDGE_BIN=$(CURDIR)/$(BIN) exec $(BIN)/devnet $(ARGS)
 
 .PHONY: sim
-sim: ## Run the simulations of the chain
-	go test -tags sims ./app -run "^Test.*Simulation" -NumBlocks=20 -BlockSize=30 -Commit=true -count=1 -timeout 60m -v $(ARGS)
+sim: ## Run the simulations of the chain (ARGS="-seeds=5,6 -blocks=1000")
+	go test -tags sims ./app -run "^Test.*Simulation" -count=1 -timeout 60m -v $(ARGS)
 
 .PHONY: economics
 economics: ## Search long for profit from the emission, under the rules and with holes in them (ARGS="-plays 20000")
