@@ -14,10 +14,13 @@ import (
 	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/codec"
 	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
+	"github.com/cosmos/cosmos-sdk/testutil/simsx"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/module"
+	simtypes "github.com/cosmos/cosmos-sdk/types/simulation"
 
 	"github.com/edgechain/edge/x/dack/keeper"
+	"github.com/edgechain/edge/x/dack/simulation"
 	"github.com/edgechain/edge/x/dack/types"
 )
 
@@ -32,6 +35,9 @@ var (
 
 	_ appmodule.AppModule     = AppModule{}
 	_ appmodule.HasEndBlocker = AppModule{}
+
+	_ module.AppModuleSimulation = AppModule{}
+	_ simsx.HasProposalMsgsX     = AppModule{}
 )
 
 // AppModule is the module x/dack.
@@ -110,3 +116,35 @@ func (am AppModule) ExportGenesis(ctx sdk.Context, cdc codec.JSONCodec) json.Raw
 
 // EndBlock pays withdrawals and removes what is dead.
 func (am AppModule) EndBlock(ctx context.Context) error { return am.keeper.EndBlock(ctx) }
+
+// GenerateGenesisState writes a random genesis for simulations.
+func (AppModule) GenerateGenesisState(simState *module.SimulationState) {
+	simulation.RandomizedGenState(simState)
+}
+
+// RegisterStoreDecoder registers how simulations print the store.
+func (am AppModule) RegisterStoreDecoder(sdr simtypes.StoreDecoderRegistry) {
+	sdr[types.StoreKey] = simtypes.NewStoreDecoderFuncFromCollectionsSchema(am.keeper.Schema())
+}
+
+// WeightedOperations is replaced by WeightedOperationsX.
+func (AppModule) WeightedOperations(module.SimulationState) []simtypes.WeightedOperation { return nil }
+
+// WeightedOperationsX registers the messages for simulations.
+func (am AppModule) WeightedOperationsX(weights simsx.WeightSource, reg simsx.Registry) {
+	reg.Add(weights.Get("msg_dack_deposit", 60), simulation.MsgDepositFactory(am.keeper))
+	reg.Add(weights.Get("msg_request_withdrawal", 30), simulation.MsgRequestWithdrawalFactory(am.keeper))
+	reg.Add(weights.Get("msg_add_client_key", 60), simulation.MsgAddClientKeyFactory(am.keeper))
+	reg.Add(weights.Get("msg_update_client_key", 20), simulation.MsgUpdateClientKeyFactory(am.keeper))
+	reg.Add(weights.Get("msg_revoke_client_key", 10), simulation.MsgRevokeClientKeyFactory(am.keeper))
+	reg.Add(weights.Get("msg_publish_service", 20), simulation.MsgPublishServiceFactory(am.keeper))
+	reg.Add(weights.Get("msg_update_service", 15), simulation.MsgUpdateServiceFactory(am.keeper))
+	reg.Add(weights.Get("msg_transfer_service", 10), simulation.MsgTransferServiceFactory(am.keeper))
+	reg.Add(weights.Get("msg_remove_service", 8), simulation.MsgRemoveServiceFactory(am.keeper))
+	reg.Add(weights.Get("msg_settle", 150), simulation.MsgSettleFactory(am.keeper))
+}
+
+// ProposalMsgsX registers the messages of governance for simulations.
+func (am AppModule) ProposalMsgsX(weights simsx.WeightSource, reg simsx.Registry) {
+	reg.Add(weights.Get("msg_dack_update_params", 50), simulation.MsgUpdateParamsFactory(am.keeper))
+}

@@ -119,6 +119,9 @@ func NewKeeper(
 	return k
 }
 
+// Schema describes the store, for simulations and state tools.
+func (k *Keeper) Schema() collections.Schema { return k.schema }
+
 // Params returns the parameters.
 func (k *Keeper) Params(ctx context.Context) (types.Params, error) { return k.params.Get(ctx) }
 

@@ -39,7 +39,8 @@ func (k *ClientKey) LimitIn(epoch uint64) math.Int {
 }
 
 // ChangeLimit sets the limit that counts from an epoch on, the one after the current. A second change in an epoch replaces the
-// first. Limits that no epoch from oldestLive on needs are forgotten, so that at most two earlier ones are kept.
+// first. Limits that no epoch from oldestLive on needs are forgotten, so that at most two earlier ones are kept, and with them
+// what was spent in epochs before it.
 //
 // Example: limit 10 from epoch 0; in epoch 5 it becomes 20 from 6 on, in epoch 6 it becomes 30 from 7 on. Then epoch 5 has 10,
 // epoch 6 has 20 and epoch 7 has 30.
@@ -59,6 +60,7 @@ func (k *ClientKey) ChangeLimit(limit math.Int, from, oldestLive uint64) {
 		limits = limits[1:]
 	}
 	k.EarlierLimits = limits
+	k.Spent = slices.DeleteFunc(slices.Clone(k.Spent), func(s KeySpend) bool { return s.Epoch < oldestLive })
 }
 
 // knowsLimit reports whether the limit of an epoch is kept.

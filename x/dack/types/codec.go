@@ -15,6 +15,12 @@ func RegisterLegacyAminoCodec(cdc *codec.LegacyAmino) {
 	legacy.RegisterAminoMsg(cdc, &MsgDeposit{}, "edge/x/dack/MsgDeposit")
 	legacy.RegisterAminoMsg(cdc, &MsgRequestWithdrawal{}, "edge/x/dack/MsgRequestWithdrawal")
 	legacy.RegisterAminoMsg(cdc, &MsgAddClientKey{}, "edge/x/dack/MsgAddClientKey")
+	legacy.RegisterAminoMsg(cdc, &MsgUpdateClientKey{}, "edge/x/dack/MsgUpdateClientKey")
+	legacy.RegisterAminoMsg(cdc, &MsgRevokeClientKey{}, "edge/x/dack/MsgRevokeClientKey")
+	legacy.RegisterAminoMsg(cdc, &MsgPublishService{}, "edge/x/dack/MsgPublishService")
+	legacy.RegisterAminoMsg(cdc, &MsgUpdateService{}, "edge/x/dack/MsgUpdateService")
+	legacy.RegisterAminoMsg(cdc, &MsgTransferService{}, "edge/x/dack/MsgTransferService")
+	legacy.RegisterAminoMsg(cdc, &MsgRemoveService{}, "edge/x/dack/MsgRemoveService")
 	legacy.RegisterAminoMsg(cdc, &MsgSettle{}, "edge/x/dack/MsgSettle")
 }
 
@@ -25,6 +31,12 @@ func RegisterInterfaces(registry codectypes.InterfaceRegistry) {
 		&MsgDeposit{},
 		&MsgRequestWithdrawal{},
 		&MsgAddClientKey{},
+		&MsgUpdateClientKey{},
+		&MsgRevokeClientKey{},
+		&MsgPublishService{},
+		&MsgUpdateService{},
+		&MsgTransferService{},
+		&MsgRemoveService{},
 		&MsgSettle{},
 	)
 	msgservice.RegisterMsgServiceDesc(registry, &_Msg_serviceDesc)

@@ -14,8 +14,8 @@ var (
 	ErrInvalidAmount = errorsmod.Register(ModuleName, 5, "amount must be positive")
 	// ErrBelowMinDeposit reports a first deposit that is too small to open an account.
 	ErrBelowMinDeposit = errorsmod.Register(ModuleName, 6, "first deposit is below the minimum")
-	// ErrInvalidOwner reports an owner that could never be paid a withdrawal.
-	ErrInvalidOwner = errorsmod.Register(ModuleName, 7, "address cannot own an account")
+	// ErrInvalidOwner reports an owner of an account or service that could never be paid back.
+	ErrInvalidOwner = errorsmod.Register(ModuleName, 7, "address cannot be the owner")
 	// ErrAccountNotFound reports an owner or id without an account.
 	ErrAccountNotFound = errorsmod.Register(ModuleName, 8, "account not found")
 	// ErrInsufficientBalance reports a withdrawal above the spendable balance.
@@ -74,4 +74,18 @@ var (
 	ErrTooManySettlements = errorsmod.Register(ModuleName, 35, "too many settlements in a transaction")
 	// ErrKeyEnded reports a change of a client key whose last epoch is over.
 	ErrKeyEnded = errorsmod.Register(ModuleName, 36, "client key has ended")
+	// ErrWrongOwner reports a change of a service by somebody else than its owner.
+	ErrWrongOwner = errorsmod.Register(ModuleName, 37, "not the owner")
+	// ErrInvalidServiceName reports a name that is too long, empty, or has characters that are not seen.
+	ErrInvalidServiceName = errorsmod.Register(ModuleName, 38, "invalid name of a service")
+	// ErrInvalidCodeHash reports a hash of another size than BLAKE3 has, or of zeros.
+	ErrInvalidCodeHash = errorsmod.Register(ModuleName, 39, "invalid code hash")
+	// ErrInvalidReplicas reports too few or too many replicas.
+	ErrInvalidReplicas = errorsmod.Register(ModuleName, 40, "invalid number of replicas")
+	// ErrInvalidServiceStatus reports a status that an owner cannot give to a service.
+	ErrInvalidServiceStatus = errorsmod.Register(ModuleName, 41, "invalid status of a service")
+	// ErrServiceRemoved reports a change of a service that is removed, for good.
+	ErrServiceRemoved = errorsmod.Register(ModuleName, 42, "the service is removed")
+	// ErrProtocolService reports a change of a service that the protocol owns.
+	ErrProtocolService = errorsmod.Register(ModuleName, 43, "the protocol owns the service")
 )

@@ -13,6 +13,7 @@ func DefaultGenesis() *GenesisState {
 		Services:      []Service{ContentService()},
 		NextAccountId: 1,
 		NextKeyId:     1,
+		NextServiceId: ContentServiceID + 1,
 	}
 }
 
@@ -27,7 +28,7 @@ func (gs *GenesisState) Validate() error {
 	if err := gs.Params.Validate(); err != nil {
 		return err
 	}
-	if gs.NextAccountId == 0 || gs.NextKeyId == 0 {
+	if gs.NextAccountId == 0 || gs.NextKeyId == 0 || gs.NextServiceId == 0 {
 		return errorsmod.Wrap(ErrInvalidGenesis, "ids count from 1")
 	}
 	if err := gs.validatePrices(); err != nil {
@@ -64,19 +65,21 @@ func (gs *GenesisState) validatePrices() error {
 	return nil
 }
 
+// validateServices checks that the content service comes first, and every service by itself.
 func (gs *GenesisState) validateServices() error {
-	content := false
+	if len(gs.Services) == 0 || gs.Services[0].Id != ContentServiceID {
+		return errorsmod.Wrap(ErrInvalidGenesis, "the content service is missing")
+	}
 	for i, s := range gs.Services {
 		if i > 0 && s.Id <= gs.Services[i-1].Id {
 			return errorsmod.Wrap(ErrInvalidGenesis, "services are not strictly ascending")
 		}
-		if s.Kind != SERVICE_KIND_CONTENT {
-			return errorsmod.Wrapf(ErrInvalidGenesis, "service %d: kind %s", s.Id, s.Kind)
+		if s.Id >= gs.NextServiceId {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "service %d, the next is %d", s.Id, gs.NextServiceId)
 		}
-		content = content || s.Id == ContentServiceID
-	}
-	if !content {
-		return errorsmod.Wrap(ErrInvalidGenesis, "the content service is missing")
+		if err := s.Validate(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

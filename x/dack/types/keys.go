@@ -61,6 +61,12 @@ var (
 	PursePagesPrefix = collections.NewPrefix(17)
 	// TotalsPrefix: 0x12 -> Totals
 	TotalsPrefix = collections.NewPrefix(18)
+	// NextServiceIDPrefix: 0x13 -> id of the next service
+	NextServiceIDPrefix = collections.NewPrefix(19)
+	// ServiceOwnersPrefix: 0x14 | length(1) | owner address | service(8) -> nothing; the owner in the newest state
+	ServiceOwnersPrefix = collections.NewPrefix(20)
+	// RemovedServicesPrefix: 0x15 | due epoch(8) | service(8) -> nothing
+	RemovedServicesPrefix = collections.NewPrefix(21)
 )
 
 // sumItemKeySize is the length of the key of an item of the sum stage in bytes.

@@ -32,6 +32,10 @@ var (
 	_ sdk.HasValidateBasic = (*MsgRequestWithdrawal)(nil)
 	_ sdk.HasValidateBasic = (*MsgAddClientKey)(nil)
 	_ sdk.HasValidateBasic = (*MsgUpdateClientKey)(nil)
+	_ sdk.HasValidateBasic = (*MsgPublishService)(nil)
+	_ sdk.HasValidateBasic = (*MsgUpdateService)(nil)
+	_ sdk.HasValidateBasic = (*MsgTransferService)(nil)
+	_ sdk.HasValidateBasic = (*MsgRemoveService)(nil)
 	_ sdk.HasValidateBasic = (*MsgSettle)(nil)
 )
 
@@ -76,6 +80,41 @@ func (m *MsgAddClientKey) ValidateBasic() error {
 	}
 	if len(m.PublicKey) != ed25519.PublicKeySize {
 		return errorsmod.Wrapf(ErrInvalidPublicKey, "%d bytes, want %d", len(m.PublicKey), ed25519.PublicKeySize)
+	}
+	return nil
+}
+
+// ValidateBasic checks name, code hash and replicas. The handler does so too.
+func (m *MsgPublishService) ValidateBasic() error {
+	if err := ValidateServiceName(m.Name); err != nil {
+		return err
+	}
+	return ValidateFunction(m.CodeHash, m.Replicas)
+}
+
+// ValidateBasic checks the service, name, code hash, replicas and status. The handler does so too.
+func (m *MsgUpdateService) ValidateBasic() error {
+	if err := checkServiceID(m.ServiceId); err != nil {
+		return err
+	}
+	if err := ValidateServiceName(m.Name); err != nil {
+		return err
+	}
+	if err := ValidateFunction(m.CodeHash, m.Replicas); err != nil {
+		return err
+	}
+	return ValidateServiceStatus(m.Status)
+}
+
+// ValidateBasic returns ErrProtocolService for the content service.
+func (m *MsgTransferService) ValidateBasic() error { return checkServiceID(m.ServiceId) }
+
+// ValidateBasic returns ErrProtocolService for the content service.
+func (m *MsgRemoveService) ValidateBasic() error { return checkServiceID(m.ServiceId) }
+
+func checkServiceID(id uint64) error {
+	if id == ContentServiceID {
+		return errorsmod.Wrapf(ErrProtocolService, "service %d", id)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ const (
 	DefaultPricePerGiB                = 10_000
 	DefaultPricePerGFuel              = 1_000
 	DefaultMinDeposit                 = 1_000_000
+	DefaultServiceDeposit             = 10_000_000
 	DefaultMaxAcks             uint32 = 1_000
 	DefaultWithdrawalsPerBlock uint32 = 100
 	// DefaultPrunePerBlock removes a million lanes in 500 blocks that open none, at a small part of a block's time.
@@ -60,6 +61,10 @@ var MaxPrice = math.NewIntWithDecimal(1, 24)
 // MaxMinDeposit bounds min_deposit, so that a typing error cannot close the module to new accounts for ever: 10^24.
 var MaxMinDeposit = math.NewIntWithDecimal(1, 24)
 
+// MaxServiceDeposit bounds service_deposit, so that a typing error cannot lock up what an owner has: 10^24. Nothing is not
+// enough for a record that all nodes keep for as long as its owner wants.
+var MaxServiceDeposit = math.NewIntWithDecimal(1, 24)
+
 // DefaultParams returns the parameters of a new chain.
 func DefaultParams() Params {
 	return Params{
@@ -72,6 +77,7 @@ func DefaultParams() Params {
 		SettleGasBase:       DefaultSettleGasBase,
 		SettleGasPerAck:     DefaultSettleGasPerAck,
 		HistoryEpochs:       DefaultHistoryEpochs,
+		ServiceDeposit:      math.NewInt(DefaultServiceDeposit),
 	}
 }
 
@@ -85,6 +91,9 @@ func (p Params) Validate() error {
 	}
 	if p.MinDeposit.IsNil() || !p.MinDeposit.IsPositive() || p.MinDeposit.GT(MaxMinDeposit) {
 		return errorsmod.Wrapf(ErrInvalidParams, "min_deposit %s, want 1 to %s", p.MinDeposit, MaxMinDeposit)
+	}
+	if p.ServiceDeposit.IsNil() || !p.ServiceDeposit.IsPositive() || p.ServiceDeposit.GT(MaxServiceDeposit) {
+		return errorsmod.Wrapf(ErrInvalidParams, "service_deposit %s, want 1 to %s", p.ServiceDeposit, MaxServiceDeposit)
 	}
 	for _, b := range []struct {
 		name            string
