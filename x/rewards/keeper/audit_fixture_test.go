@@ -28,3 +28,16 @@ func (d *dack) EpochTotal(_ context.Context, epoch uint64) (dacktypes.EpochReven
 	}
 	return total, nil
 }
+
+// OpenRevenue has nothing: all is summed.
+func (*dack) OpenRevenue(context.Context, uint64, uint64, uint64, uint32) ([]dacktypes.RevenueRecord, error) {
+	return nil, nil
+}
+
+func (d *dack) WorkerSums(ctx context.Context, epoch, from uint64, limit uint32) ([]dacktypes.RevenueRecord, error) {
+	return d.WorkerTotals(ctx, epoch, from, limit)
+}
+
+func (d *dack) ServiceSums(ctx context.Context, epoch, from uint64, limit uint32) ([]dacktypes.RevenueRecord, error) {
+	return d.ServiceTotals(ctx, epoch, from, limit)
+}

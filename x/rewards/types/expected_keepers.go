@@ -51,6 +51,12 @@ type DackKeeper interface {
 	WorkerTotals(ctx context.Context, epoch, fromWorker uint64, limit uint32) ([]dacktypes.RevenueRecord, error)
 	// ServiceTotals returns the summed revenue of an epoch by service, ascending from a service id on.
 	ServiceTotals(ctx context.Context, epoch, fromService uint64, limit uint32) ([]dacktypes.RevenueRecord, error)
+	// OpenRevenue returns the records of an epoch that are not summed, ascending from a worker and a service on.
+	OpenRevenue(ctx context.Context, epoch, fromWorker, fromService uint64, limit uint32) ([]dacktypes.RevenueRecord, error)
+	// WorkerSums returns what has been summed so far by worker, ascending from a worker id on.
+	WorkerSums(ctx context.Context, epoch, fromWorker uint64, limit uint32) ([]dacktypes.RevenueRecord, error)
+	// ServiceSums returns what has been summed so far by service, ascending from a service id on.
+	ServiceSums(ctx context.Context, epoch, fromService uint64, limit uint32) ([]dacktypes.RevenueRecord, error)
 	// CollectRevenue sends the summed revenue of an epoch to a module account, once.
 	CollectRevenue(ctx context.Context, epoch uint64, recipientModule string) (math.Int, error)
 	// EpochTotal returns what was debited in an epoch that is summed.
