@@ -39,6 +39,33 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					RpcMethod: "SetAside", Use: "set-aside", Short: "List the payouts that could not be made",
 					Example: example("%s query rewards set-aside"),
 				},
+				{
+					RpcMethod: "Pending", Use: "pending ADDRESS", Short: "List what is earned and not yet paid",
+					Long: "List what the operator of a validator, or the owner of services, has earned and not been paid. The amounts of an open epoch are what they " +
+						"would be if it ended now, in the settlement coin alone. A page looks at a bounded number of records, whoever's they are: go on while there is a next key.",
+					Example:        example("%s query rewards pending edgevaloper1... --page-limit 1000"),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "address"}},
+				},
+				{
+					RpcMethod: "Audit", Use: "audit", Short: "Check that the money adds up",
+					Long: "Check the invariants of the money that exists now, or of an epoch that is or was paid: both sides of each equation, and whether it holds. " +
+						"With --height, as of that height.",
+					Example: example("%s query rewards audit --epoch 12"),
+				},
+				{
+					RpcMethod: "Lock", Use: "lock OPERATOR", Short: "Show the stake lock of an operator and its boost",
+					Example:        example("%s query rewards lock edgevaloper1..."),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "operator"}},
+				},
+				{
+					RpcMethod: "Locks", Use: "locks", Short: "List the stake locks",
+					Example: example("%s query rewards locks"),
+				},
+				{
+					RpcMethod: "Boosts", Use: "boosts EPOCH", Short: "List the boosts of an epoch; nodes without a lock have 1",
+					Example:        example("%s query rewards boosts 12"),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "epoch"}},
+				},
 			},
 		},
 		Tx: &autocliv1.ServiceCommandDescriptor{
@@ -50,6 +77,15 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					Example: example("%s tx rewards retry-payout 12 payout-kind-node 3 --from alice"),
 					PositionalArgs: []*autocliv1.PositionalArgDescriptor{
 						{ProtoField: "epoch"}, {ProtoField: "kind"}, {ProtoField: "id"},
+					},
+				},
+				{
+					RpcMethod: "LockStake", Use: "lock-stake OPERATOR AMOUNT EPOCHS", Short: "Lock stake of your own validator for a boost",
+					Long: "Lock stake that you have delegated to your own validator: AMOUNT in all, for EPOCHS epochs from the next one on. It cannot be taken out before they " +
+						"are over, and a lock can only grow. The boost counts from the next epoch on; `query rewards lock` shows it.",
+					Example: example("%s tx rewards lock-stake edgevaloper1... 1000000uedge 365 --from alice"),
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{
+						{ProtoField: "operator"}, {ProtoField: "amount"}, {ProtoField: "epochs"},
 					},
 				},
 				{
