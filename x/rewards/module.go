@@ -1,4 +1,4 @@
-// Package rewards pays out the revenue of closed epochs. README.md is its specification.
+// Package rewards pays out the revenue of closed epochs and mints for it. README.md is its specification.
 package rewards
 
 import (
@@ -139,9 +139,11 @@ func (AppModule) WeightedOperations(module.SimulationState) []simtypes.WeightedO
 // WeightedOperationsX registers the messages for simulations.
 func (am AppModule) WeightedOperationsX(weights simsx.WeightSource, reg simsx.Registry) {
 	reg.Add(weights.Get("msg_retry_payout", 20), simulation.MsgRetryPayoutFactory(am.keeper))
+	reg.Add(weights.Get("msg_lock_stake", 40), simulation.MsgLockStakeFactory(am.keeper))
 }
 
 // ProposalMsgsX registers the messages of governance for simulations.
 func (AppModule) ProposalMsgsX(weights simsx.WeightSource, reg simsx.Registry) {
 	reg.Add(weights.Get("msg_update_params", 20), simulation.MsgUpdateParamsFactory())
+	reg.Add(weights.Get("msg_set_token_price", 40), simulation.MsgSetTokenPriceFactory())
 }

@@ -271,6 +271,19 @@ type addresses struct {
 
 func (a addresses) ValidatorAddressCodec() address.Codec { return a.codec }
 
+// clock is x/epoch with a current epoch that can be set.
+type clock struct {
+	*epochkeeper.Keeper
+	at *uint64
+}
+
+func (c clock) CurrentNumber(ctx context.Context) (uint64, error) {
+	if *c.at != 0 {
+		return *c.at, nil
+	}
+	return c.Keeper.CurrentNumber(ctx)
+}
+
 // operator of a worker: every two workers share one.
 func operator(worker uint64) sdk.AccAddress {
 	return sdk.AccAddress(slices.Concat([]byte("operator___________"), []byte{byte(worker / 2)}))
@@ -284,6 +297,7 @@ func owner(service uint64) sdk.AccAddress {
 type failingBank struct {
 	bankkeeper.BaseKeeper
 	fail func(sdk.AccAddress) error
+	mint func() error // instead of minting for x/rewards
 }
 
 func (b *failingBank) SendCoinsFromModuleToAccount(ctx context.Context, module string, to sdk.AccAddress, amt sdk.Coins) error {
@@ -330,6 +344,7 @@ type fixture struct {
 	distr  *failingDistribution
 	dack   *dack
 	nodes  *staking
+	at     uint64 // the open epoch as x/rewards sees it, unless 0
 	msgs   types.MsgServer
 	epoch  epochtypes.MsgServer
 	query  types.QueryServer
@@ -359,7 +374,7 @@ func newFixture(t *testing.T) *fixture {
 	require.NoError(t, err)
 	f.epochs = epochkeeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[epochtypes.StoreKey]), authority,
 		addresscodec.NewBech32Codec(sdk.GetConfig().GetBech32ValidatorAddrPrefix()), nodes{}, newValidators(t))
-	f.k = keeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[types.StoreKey]), authority, ac, vc, f.bank, f.distr, f.nodes, f.nodes, f.dack, f.epochs)
+	f.k = keeper.NewKeeper(cdc, runtime.NewKVStoreService(keys[types.StoreKey]), authority, ac, vc, f.bank, f.distr, f.nodes, f.nodes, f.dack, clock{f.epochs, &f.at})
 	f.epochs.SetStages(epochtypes.Stage{Name: epochtypes.StagePay, Closer: f.k})
 	f.msgs, f.query, f.epoch = keeper.NewMsgServerImpl(f.k), keeper.NewQueryServerImpl(f.k), epochkeeper.NewMsgServerImpl(f.epochs)
 	f.module = rewards.NewAppModule(cdc, f.k)
@@ -518,3 +533,6 @@ func (f *fixture) poolOf(denom string) int64 {
 func coins(amount math.Int) sdk.Coins { return sdk.NewCoins(sdk.NewCoin(denom, amount)) }
 
 func dec(s string) math.LegacyDec { return math.LegacyMustNewDecFromStr(s) }
+
+// setCurrent says which epoch is open, for rules that look back over many.
+func (f *fixture) setCurrent(epoch uint64) { f.at = epoch }

@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"errors"
+	stdmath "math"
 
 	"cosmossdk.io/collections"
 	"cosmossdk.io/math"
@@ -25,7 +26,8 @@ func (k *Keeper) TokenPrice(ctx context.Context, epoch uint64) (set, counted mat
 		return math.LegacyZeroDec(), math.LegacyZeroDec(), 0, nil
 	}
 	var prices []types.TokenPrice
-	rng := new(collections.Range[uint64]).StartInclusive(earlier(epoch, priceReach)).EndInclusive(epoch)
+	// A later price does not count in the epoch but can end the one that does.
+	rng := new(collections.Range[uint64]).StartInclusive(earlier(epoch, priceReach)).EndExclusive(later(epoch, types.TokenPriceValidity))
 	err = k.tokenPrices.Walk(ctx, rng, func(_ uint64, p types.TokenPrice) (bool, error) {
 		prices = append(prices, p)
 		return false, nil
@@ -63,3 +65,6 @@ func (k *Keeper) oldestTokenPrice(ctx context.Context) (epoch uint64, err error)
 
 // earlier returns the epoch that is n epochs before another, 0 if there is none.
 func earlier(epoch, n uint64) uint64 { return epoch - min(epoch, n) }
+
+// later returns the epoch that is n epochs after another, at most the last one that there can be.
+func later(epoch, n uint64) uint64 { return epoch + min(stdmath.MaxUint64-epoch, n) }

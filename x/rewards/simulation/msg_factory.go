@@ -19,6 +19,16 @@ func MsgUpdateParamsFactory() simsx.SimMsgFactoryFn[*types.MsgUpdateParams] {
 	}
 }
 
+// MsgSetTokenPriceFactory creates a governance proposal with a random price.
+func MsgSetTokenPriceFactory() simsx.SimMsgFactoryFn[*types.MsgSetTokenPrice] {
+	return func(_ context.Context, testData *simsx.ChainDataSource, reporter simsx.SimulationReporter) ([]simsx.SimAccount, *types.MsgSetTokenPrice) {
+		return nil, &types.MsgSetTokenPrice{
+			Authority: testData.ModuleAccountAddress(reporter, "gov"),
+			Price:     randomPrice(testData.Rand().Rand),
+		}
+	}
+}
+
 // MsgRetryPayoutFactory retries a random payout that is set aside. It may fail again: its cause may still be there.
 func MsgRetryPayoutFactory(k *keeper.Keeper) simsx.SimMsgFactoryX {
 	query := keeper.NewQueryServerImpl(k)
