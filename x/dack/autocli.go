@@ -18,6 +18,8 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 				queryCommand("Prices", "prices [epoch]", "Query the prices of an epoch; 0 is the current one", "0", "epoch"),
 				queryCommand("Service", "service [id]", "Query a service", "0", "id"),
 				queryCommand("Services", "services", "Query all services", ""),
+				queryCommand("ServicesByOwner", "services-by-owner [owner]", "Query the services of an address", "edge1...", "owner"),
+				queryCommand("Totals", "totals", "Query the sums of the module's books, with what its account holds", ""),
 				queryCommand("Account", "account [id]", "Query a client account with what is spendable and payable", "1", "id"),
 				queryCommand("AccountByOwner", "account-by-owner [owner]", "Query the client account of an address", "edge1...", "owner"),
 				queryCommand("ClientKey", "key [id]", "Query a client key with what it has left in this epoch", "1", "id"),
@@ -71,6 +73,41 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 						"be revived.",
 					Example:        fmt.Sprintf("%s tx dack revoke-client-key 7 --from client", version.AppName),
 					PositionalArgs: args("key_id"),
+				},
+				{
+					RpcMethod: "PublishService",
+					Use:       "publish-service [name] [code-hash] [replicas]",
+					Short:     "Publish a function against a deposit; the hash is the BLAKE3 hash of its code, base64 or hex",
+					Long: "Publish a function against a deposit, the parameter service_deposit, which comes back when the service is removed. " +
+						"The hash is the BLAKE3 hash of the WebAssembly module, base64 or hex.",
+					Example:        fmt.Sprintf("%s tx dack publish-service thumbnails <code-hash> 3 --from owner", version.AppName),
+					PositionalArgs: args("name", "code_hash", "replicas"),
+				},
+				{
+					RpcMethod: "UpdateService",
+					Use:       "update-service [service-id] [name] [code-hash] [replicas] [status]",
+					Short:     "Change name, code, replicas and status of a service; all of them must be given",
+					Long: "Change name, code, replicas and status of a service; all of them must be given. The name changes at once, the rest " +
+						"with the next epoch. The status is service-status-active or service-status-paused.",
+					Example: fmt.Sprintf("%s tx dack update-service 4 thumbnails <code-hash> 5 service-status-paused --from owner",
+						version.AppName),
+					PositionalArgs: args("service_id", "name", "code_hash", "replicas", "status"),
+				},
+				{
+					RpcMethod: "TransferService",
+					Use:       "transfer-service [service-id] [new-owner]",
+					Short:     "Give a service, its deposit and what it earns from the next epoch on to another owner",
+					Long: "Give a service, its deposit and what it earns from the next epoch on to another owner. Only the new owner can " +
+						"change it from now on.",
+					Example:        fmt.Sprintf("%s tx dack transfer-service 4 edge1... --from owner", version.AppName),
+					PositionalArgs: args("service_id", "new_owner"),
+				},
+				{
+					RpcMethod:      "RemoveService",
+					Use:            "remove-service [service-id]",
+					Short:          "End a service with the current epoch, for good, and get its deposit back",
+					Example:        fmt.Sprintf("%s tx dack remove-service 4 --from owner", version.AppName),
+					PositionalArgs: args("service_id"),
 				},
 				{
 					RpcMethod: "UpdateParams",

@@ -36,7 +36,10 @@ func TestAnnotations(t *testing.T) {
 	types.RegisterInterfaces(registry)
 	amino := codec.NewLegacyAmino()
 	types.RegisterLegacyAminoCodec(amino)
-	for _, name := range []string{"MsgUpdateParams", "MsgDeposit", "MsgRequestWithdrawal", "MsgAddClientKey", "MsgSettle"} {
+	for _, name := range []string{
+		"MsgUpdateParams", "MsgDeposit", "MsgRequestWithdrawal", "MsgAddClientKey", "MsgUpdateClientKey", "MsgRevokeClientKey",
+		"MsgPublishService", "MsgUpdateService", "MsgTransferService", "MsgRemoveService", "MsgSettle",
+	} {
 		_, err := registry.Resolve("/edge.dack.v1." + name)
 		require.NoError(t, err)
 	}

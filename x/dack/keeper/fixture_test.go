@@ -1,6 +1,7 @@
 package keeper_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -11,7 +12,6 @@ import (
 	dbm "github.com/cosmos/cosmos-db"
 	"github.com/stretchr/testify/require"
 
-	"cosmossdk.io/collections"
 	"cosmossdk.io/core/address"
 	"cosmossdk.io/log/v2"
 	"cosmossdk.io/math"
@@ -297,17 +297,27 @@ func (f *fixture) state() string {
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
-// putService stores a service as its messages leave it.
+// codeHash is the hash of the n-th code.
+func codeHash(n byte) []byte { return bytes.Repeat([]byte{n}, types.CodeHashSize) }
+
+// putService stores a function as its messages leave it. What is not said is something valid.
 func (f *fixture) putService(s types.Service) {
 	f.t.Helper()
-	if s.Deposit.IsNil() {
-		s.Deposit = math.ZeroInt()
+	s.Kind, s.Name, s.CodeHash, s.Replicas = types.SERVICE_KIND_FUNCTION, "service", codeHash(1), 1
+	s.Deposit = math.ZeroInt()
+	if s.Owner == "" {
+		s.Owner = f.address("owner")
 	}
-	key, err := collections.EncodeKeyWithPrefix(types.ServicesPrefix.Bytes(), collections.Uint64Key, s.Id)
-	require.NoError(f.t, err)
-	bz, err := s.Marshal()
-	require.NoError(f.t, err)
-	f.ctx.KVStore(f.storeKeys[types.StoreKey]).Set(key, bz)
+	if s.Next != nil {
+		s.Next.CodeHash, s.Next.Replicas = s.CodeHash, s.Replicas
+	}
+	if s.RemovedEpoch == 0 {
+		s.Deposit = math.OneInt()
+		coins := sdk.NewCoins(coin(1))
+		require.NoError(f.t, f.bank.MintCoins(f.ctx, faucet, coins))
+		require.NoError(f.t, f.bank.SendCoinsFromModuleToModule(f.ctx, faucet, types.ModuleName, coins))
+	}
+	require.NoError(f.t, f.keeper.PutService(f.ctx, s))
 }
 
 func (f *fixture) account(id uint64) types.Account {

@@ -27,10 +27,8 @@ func (k *Keeper) InitGenesis(ctx context.Context, gs *types.GenesisState) error 
 	if err := k.initPrices(ctx, gs); err != nil {
 		return err
 	}
-	for _, s := range gs.Services {
-		if err := k.services.Set(ctx, s.Id, s); err != nil {
-			return err
-		}
+	if err := k.initServices(ctx, gs); err != nil {
+		return err
 	}
 	for _, a := range gs.Accounts {
 		if err := k.initAccount(ctx, a); err != nil {
@@ -152,6 +150,9 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 		return nil, err
 	}
 	if gs.NextKeyId, err = k.nextKeyID.Peek(ctx); err != nil {
+		return nil, err
+	}
+	if gs.NextServiceId, err = k.nextServiceID.Peek(ctx); err != nil {
 		return nil, err
 	}
 	if err := k.prices.Walk(ctx, nil, func(epoch uint64, p types.Prices) (bool, error) {

@@ -9,7 +9,7 @@ import (
 )
 
 // CheckInvariants returns ErrInvariant unless the module's account holds exactly the balances, the pending withdrawals, the
-// open revenue and the deposits of services, and the maintained totals are those of the state, part by part. It walks the
+// open revenue and the deposits of services, and the maintained totals are those of the state, part by part, and services and keys are what their indexes say. It walks the
 // whole state: for tests and simulations.
 func (k *Keeper) CheckInvariants(ctx context.Context) error {
 	totals, err := k.Totals(ctx)
@@ -29,6 +29,9 @@ func (k *Keeper) CheckInvariants(ctx context.Context) error {
 	}
 	if sum := totals.Sum(); !sum.Equal(held) {
 		return errorsmod.Wrapf(types.ErrInvariant, "the module's account holds %s, the books say %s", held, totals.String())
+	}
+	if err := k.checkServices(ctx); err != nil {
+		return err
 	}
 	return k.checkKeys(ctx)
 }

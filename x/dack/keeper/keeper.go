@@ -3,13 +3,11 @@ package keeper
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"cosmossdk.io/collections"
 	"cosmossdk.io/core/address"
 	corestore "cosmossdk.io/core/store"
-	errorsmod "cosmossdk.io/errors"
 	"cosmossdk.io/log/v2"
 
 	"github.com/cosmos/cosmos-sdk/codec"
@@ -59,6 +57,11 @@ type Keeper struct {
 	serviceTotals collections.Map[totalKey, types.ServiceRevenue]
 	epochTotals   collections.Map[uint64, types.EpochRevenue]
 	sumCursors    collections.Map[uint64, types.SumCursor]
+	// serviceOwners are services by their owner in the newest state.
+	serviceOwners collections.KeySet[collections.Pair[[]byte, uint64]]
+	// removedServices are those to be pruned, by the epoch from which they can.
+	removedServices collections.KeySet[collections.Pair[uint64, uint64]]
+	nextServiceID   collections.Sequence
 	// pursePages are encoded PursePages: to replace one purse the others need not be decoded.
 	pursePages collections.Map[uint64, []byte]
 	totals     collections.Item[types.Totals]
@@ -104,8 +107,13 @@ func NewKeeper(
 		serviceTotals: collections.NewMap(sb, types.ServiceTotalsPrefix, "service_totals", pair, codec.CollValue[types.ServiceRevenue](cdc)),
 		epochTotals:   collections.NewMap(sb, types.EpochTotalsPrefix, "epoch_totals", u64, codec.CollValue[types.EpochRevenue](cdc)),
 		sumCursors:    collections.NewMap(sb, types.SumCursorsPrefix, "sum_cursors", u64, codec.CollValue[types.SumCursor](cdc)),
-		pursePages:    collections.NewMap(sb, types.PursePagesPrefix, "purse_pages", u64, collections.BytesValue),
-		totals:        collections.NewItem(sb, types.TotalsPrefix, "totals", codec.CollValue[types.Totals](cdc)),
+		nextServiceID: collections.NewSequence(sb, types.NextServiceIDPrefix, "next_service_id"),
+		serviceOwners: collections.NewKeySet(sb, types.ServiceOwnersPrefix, "service_owners",
+			collections.PairKeyCodec(collections.BytesKey, collections.Uint64Key)),
+		removedServices: collections.NewKeySet(sb, types.RemovedServicesPrefix, "removed_services", pair),
+
+		pursePages: collections.NewMap(sb, types.PursePagesPrefix, "purse_pages", u64, collections.BytesValue),
+		totals:     collections.NewItem(sb, types.TotalsPrefix, "totals", codec.CollValue[types.Totals](cdc)),
 
 		bank:  bk,
 		epoch: ek,
@@ -132,15 +140,6 @@ func (k *Keeper) SettlementDenom(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return params.SettlementDenom, nil
-}
-
-// Service returns a service, or ErrServiceNotFound.
-func (k *Keeper) Service(ctx context.Context, id uint64) (types.Service, error) {
-	service, err := k.services.Get(ctx, id)
-	if errors.Is(err, collections.ErrNotFound) {
-		return types.Service{}, errorsmod.Wrapf(types.ErrServiceNotFound, "service %d", id)
-	}
-	return service, err
 }
 
 func (k *Keeper) logger(ctx context.Context) log.Logger {

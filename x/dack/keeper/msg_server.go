@@ -22,10 +22,7 @@ const keyProofGas = 6_000
 
 var _ types.MsgServer = msgServer{}
 
-type msgServer struct {
-	*types.UnimplementedMsgServer
-	k *Keeper
-}
+type msgServer struct{ k *Keeper }
 
 // NewMsgServerImpl returns the transaction service of x/dack.
 func NewMsgServerImpl(k *Keeper) types.MsgServer { return msgServer{k: k} }

@@ -29,6 +29,10 @@ func (k *Keeper) prune(ctx sdk.Context, opened uint64) error {
 		return err
 	}
 	budget -= used
+	if used, err = k.pruneServices(ctx, current, budget); err != nil {
+		return err
+	}
+	budget -= used
 	oldest, err := k.oldestKept(ctx)
 	if err != nil {
 		return err

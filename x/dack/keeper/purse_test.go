@@ -165,7 +165,7 @@ func TestRevenueNamesTheOwner(t *testing.T) {
 	e := f.epoch.current
 	old, buyer := f.address("old"), f.address("buyer")
 	f.putService(types.Service{
-		Id: 5, Owner: old, Kind: types.SERVICE_KIND_FUNCTION, Status: types.SERVICE_STATUS_ACTIVE,
+		Id: 5, Owner: old, Status: types.SERVICE_STATUS_ACTIVE,
 		Next: &types.ServiceChange{Epoch: e + 1, Owner: buyer, Status: types.SERVICE_STATUS_PAUSED},
 	})
 	settle := func(bytes uint64) {

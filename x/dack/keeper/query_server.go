@@ -16,10 +16,7 @@ import (
 
 var _ types.QueryServer = queryServer{}
 
-type queryServer struct {
-	*types.UnimplementedQueryServer
-	k *Keeper
-}
+type queryServer struct{ k *Keeper }
 
 // NewQueryServerImpl returns the query service of x/dack.
 func NewQueryServerImpl(k *Keeper) types.QueryServer { return queryServer{k: k} }
@@ -95,6 +92,39 @@ func (q queryServer) Services(ctx context.Context, req *types.QueryServicesReque
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
 	return &types.QueryServicesResponse{Services: services, Pagination: page}, nil
+}
+
+// ServicesByOwner returns the services that an address owns in their newest state, by id.
+func (q queryServer) ServicesByOwner(ctx context.Context, req *types.QueryServicesByOwnerRequest) (*types.QueryServicesByOwnerResponse, error) {
+	if req == nil {
+		return nil, errEmptyRequest
+	}
+	owner, err := q.k.decodeAddress("owner", req.Owner)
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	services, page, err := query.CollectionPaginate(ctx, q.k.serviceOwners, req.Pagination,
+		func(key collections.Pair[[]byte, uint64], _ collections.NoValue) (types.Service, error) {
+			return q.k.Service(ctx, key.K2())
+		},
+		query.WithCollectionPaginationPairPrefix[[]byte, uint64](owner))
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	return &types.QueryServicesByOwnerResponse{Services: services, Pagination: page}, nil
+}
+
+// Totals returns the sums of the module's books, with what its account holds.
+func (q queryServer) Totals(ctx context.Context, _ *types.QueryTotalsRequest) (*types.QueryTotalsResponse, error) {
+	totals, err := q.k.Totals(ctx)
+	if err != nil {
+		return nil, queryError(err)
+	}
+	held, err := q.k.Held(ctx)
+	if err != nil {
+		return nil, queryError(err)
+	}
+	return &types.QueryTotalsResponse{Totals: totals, Held: held}, nil
 }
 
 // Account returns a client account by its id.

@@ -231,7 +231,7 @@ func (s *settlement) service(ctx context.Context, id uint64) (int, error) {
 		service.status = types.ACK_STATUS_UNKNOWN_SERVICE
 	case err != nil:
 		return 0, err
-	case stored.RemovedEpoch != 0 && s.epoch >= stored.RemovedEpoch:
+	case !stored.Accepts(s.epoch):
 		service.status = types.ACK_STATUS_SERVICE_REMOVED
 	default:
 		now := stored.At(s.current)

@@ -137,8 +137,8 @@ func TestSettleStatuses(t *testing.T) {
 	badSignature := rich.ack(now, 14, 50)
 	badSignature.Signature[0] ^= 1
 	unknownService := rich.sign(ack.Ack{Epoch: now, ServiceID: 7, Bytes: 50})
-	f.putService(types.Service{Id: 8, Kind: types.SERVICE_KIND_FUNCTION, Status: types.SERVICE_STATUS_REMOVED, RemovedEpoch: now})
-	f.putService(types.Service{Id: 9, Kind: types.SERVICE_KIND_FUNCTION, Status: types.SERVICE_STATUS_REMOVED, RemovedEpoch: now + 1})
+	f.putService(types.Service{Id: 8, Status: types.SERVICE_STATUS_REMOVED, RemovedEpoch: now})
+	f.putService(types.Service{Id: 9, Status: types.SERVICE_STATUS_REMOVED, RemovedEpoch: now + 1})
 	removedService := rich.sign(ack.Ack{Epoch: now, ServiceID: 8, Bytes: 50})
 	leavingService := rich.sign(ack.Ack{Epoch: now, ServiceID: 9, Bytes: 50})
 	fresh := full.sign(ack.Ack{Epoch: now, ServiceID: 7, Bytes: 50}) // of no service, so that it does not count as a lane
@@ -250,11 +250,8 @@ func TestSettleStatuses(t *testing.T) {
 func TestSettleLanes(t *testing.T) {
 	f := newFixture(t)
 	k := f.client("client", 1, bigDeposit)
-	// Lanes of all services count together. A service beside the built-in one comes from a genesis state.
-	gs, err := f.keeper.ExportGenesis(f.ctx)
-	require.NoError(t, err)
-	gs.Services = append(gs.Services, types.Service{Id: 4, Name: "other", Kind: types.SERVICE_KIND_CONTENT, Owner: f.address("owner")})
-	require.NoError(t, f.keeper.InitGenesis(f.reopen(), gs))
+	// Lanes of all services count together.
+	f.putService(types.Service{Id: 4, Status: types.SERVICE_STATUS_ACTIVE})
 
 	var first []types.Acknowledgement
 	for lane := range uint8(10) {
