@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
 	jsonrpcclient "github.com/cometbft/cometbft/rpc/jsonrpc/client"
@@ -201,12 +202,13 @@ func (n *Node) Key(ctx context.Context, id uint64) (Key, error) {
 
 // Account returns a client account, or ErrUnknownAccount.
 func (n *Node) Account(ctx context.Context, id uint64) (Account, error) {
+	at := time.Now()
 	res, err := dacktypes.NewQueryClient(n).Account(ctx, &dacktypes.QueryAccountRequest{Id: id})
 	if err != nil {
 		return Account{}, replaceNotFound(err, ErrUnknownAccount)
 	}
 	return Account{
-		ID: res.Account.Id, Owner: res.Account.Owner, Spendable: res.Spendable.BigInt(), Payable: res.Payable.BigInt(),
+		ID: res.Account.Id, Owner: res.Account.Owner, Spendable: res.Spendable.BigInt(), Payable: res.Payable.BigInt(), At: at,
 	}, nil
 }
 

@@ -102,10 +102,25 @@ type Key struct {
 	PublicKey []byte
 	// SpendLimit is the most that the key can spend in acknowledgements of one epoch, in units of the settlement coin.
 	SpendLimit *big.Int
-	// Left is what of it is left in the current epoch.
+	// Left is what of the limit of the current epoch is left; see LeftIn for others.
 	Left *big.Int
 	// LastEpoch is the last epoch that the key can acknowledge.
 	LastEpoch uint64
+
+	// record of the chain, with the schedule of limits and what was spent; nil if it is not at hand.
+	record *dacktypes.ClientKey
+}
+
+// LeftIn is what the key can still spend in acknowledgements of an epoch that lives: its limit in that epoch, which can be
+// another than that of the next, without what it has spent.
+func (k *Key) LeftIn(epoch uint64) *big.Int {
+	switch {
+	case k.record != nil:
+		return k.record.Left(epoch).BigInt()
+	case k.LastEpoch < epoch || k.Left == nil:
+		return new(big.Int)
+	}
+	return new(big.Int).Set(k.Left)
 }
 
 // Account is a client account as the chain has it.
@@ -116,6 +131,8 @@ type Account struct {
 	Spendable *big.Int
 	// Payable is what a settlement can draw on: Spendable and the withdrawals that are not yet paid.
 	Payable *big.Int
+	// At is when the chain was asked; zero if that is not known.
+	At time.Time
 }
 
 func keyOf(k dacktypes.ClientKey, left *big.Int) Key {
@@ -126,5 +143,6 @@ func keyOf(k dacktypes.ClientKey, left *big.Int) Key {
 		SpendLimit: k.SpendLimit.BigInt(),
 		Left:       left,
 		LastEpoch:  k.LastEpoch,
+		record:     &k,
 	}
 }

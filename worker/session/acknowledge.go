@@ -328,7 +328,7 @@ func (m *Manager) applied(view *chain.View, c candidate, outcome *AckOutcome) {
 	}
 	e := l.epochs[id.Epoch]
 	if newest.Signed.Bytes > e.covered {
-		a.cover(newest.Signed.Bytes-e.covered, id.Epoch)
+		a.cover(id.KeyID, newest.Signed.Bytes-e.covered, id.Epoch)
 		e.covered = newest.Signed.Bytes
 	}
 	if newest.Signed != *c.signed {

@@ -115,6 +115,7 @@ type Pool interface {
 	Sync(ctx context.Context) error
 	Newest(lane ack.LaneID) (ackpool.Entry, bool)
 	Lanes(epoch, keyID uint64) int
+	LaneEntries(epoch, keyID uint64) []ackpool.Entry
 	AccountLanes(accountID uint64) int
 	Capacity() int
 	Room() int

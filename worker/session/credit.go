@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/worker/ackpool"
 	"github.com/edgechain/edge/worker/chain"
@@ -37,6 +39,8 @@ type account struct {
 	mu sync.Mutex
 	// bytes sent and covered by no acknowledgement, by the epoch in which they were sent.
 	bytes map[uint64]uint64
+	// keyBytes are those of them that were sent by this process, by key and epoch.
+	keyBytes map[keyEpoch]uint64
 	// granted is the watermark on disk, by epoch: never below what has been sent.
 	granted map[uint64]uint64
 	// moving is closed when the watermark that is being raised is on disk; nil if none is.
@@ -55,11 +59,13 @@ type account struct {
 	tick  uint64
 }
 
+type keyEpoch struct{ key, epoch uint64 }
+
 type waiter struct{ wake chan struct{} }
 
 func newAccount(id uint64) *account {
 	return &account{
-		id: id, bytes: map[uint64]uint64{}, granted: map[uint64]uint64{}, lanes: map[laneKey]*lane{}, spendable: new(big.Int),
+		id: id, bytes: map[uint64]uint64{}, keyBytes: map[keyEpoch]uint64{}, granted: map[uint64]uint64{}, lanes: map[laneKey]*lane{}, spendable: new(big.Int),
 	}
 }
 
@@ -161,25 +167,64 @@ func (m *Manager) position(a *account, view *chain.View) (*position, error) {
 	return p, nil
 }
 
+// keyPosition is where a key stands that has less left to spend in this epoch than its account: nil if the account's credit is
+// the lower bound anyway. Its limit is the part of what is left that spendable has of the balance: several workers see the
+// same amount. The caller holds a.mu and has computed the account's position.
+func (m *Manager) keyPosition(a *account, p *position, key uint64, left *big.Int) *position {
+	limit := new(big.Int).Quo(left, big.NewInt(creditShare))
+	if limit.Cmp(p.Limit) >= 0 {
+		// The claim on the key is part of that on the account, which is bounded by less.
+		return nil
+	}
+	k := &position{
+		Credit: Credit{Limit: limit}, settled: p.settled, unsettled: new(big.Int), epoch: p.epoch, prices: p.prices, others: new(big.Int),
+	}
+	for _, e := range m.pool.LaneEntries(p.epoch, key) {
+		k.unsettled.Add(k.unsettled, e.Value)
+		k.unsettled.Sub(k.unsettled, e.Settled)
+	}
+	k.others.Set(k.unsettled)
+	// Bytes of earlier epochs that no acknowledgement covers are covered by one of this epoch.
+	for at, n := range a.keyBytes {
+		if at.key == key {
+			k.UnacknowledgedBytes += n
+		}
+	}
+	k.Claim = new(big.Int).Add(k.others, priceUp(p.prices, k.UnacknowledgedBytes))
+	if m.shouldHint(k, key, m.hintedKeys) {
+		m.sendHint(a.id, key, k, m.hintedKeys)
+	}
+	return k
+}
+
 // hint asks for a settlement when the claim has passed half of the limit and there is something to settle: once, and
 // again when a settlement was not enough. An account without a limit, because it has nothing to spend or nobody has asked
 // for its balance yet, is settled in turn: it has no stream that waits, and a settlement may cost more than it brings. What
 // was hinted is remembered apart from the account, which is forgotten between two calls.
 func (m *Manager) hint(a *account, p *position) {
+	if m.shouldHint(p, a.id, m.hinted) {
+		m.sendHint(a.id, a.id, p, m.hinted)
+	}
+}
+
+// shouldHint reports whether a settlement is to be asked for, and forgets what was asked for if it is not needed any more.
+func (m *Manager) shouldHint(p *position, id uint64, hinted *lru.Cache[uint64, *big.Int]) bool {
 	if p.Limit.Sign() <= 0 {
-		return
+		return false
 	}
 	twice := new(big.Int).Mul(p.Claim, settleHintShare)
 	if twice.Cmp(p.Limit) < 0 || p.unsettled.Sign() == 0 {
-		m.hinted.Remove(a.id)
-		return
+		hinted.Remove(id)
+		return false
 	}
-	if at, ok := m.hinted.Get(a.id); ok && at.Cmp(p.settled) == 0 {
-		return
-	}
+	at, ok := hinted.Get(id)
+	return !ok || at.Cmp(p.settled) != 0
+}
+
+func (m *Manager) sendHint(account, id uint64, p *position, hinted *lru.Cache[uint64, *big.Int]) {
 	select {
-	case m.hints <- a.id:
-		m.hinted.Add(a.id, p.settled)
+	case m.hints <- account:
+		hinted.Add(id, p.settled)
 		m.metrics.hints.Inc()
 	default: // The rollup has more hints than it can take; it settles everything in turn anyway.
 	}
@@ -190,6 +235,11 @@ func (a *account) expire(oldestLive uint64) {
 	for epoch := range a.bytes {
 		if epoch < oldestLive {
 			delete(a.bytes, epoch)
+		}
+	}
+	for at := range a.keyBytes {
+		if at.epoch < oldestLive {
+			delete(a.keyBytes, at)
 		}
 	}
 	for epoch := range a.granted {
@@ -209,9 +259,10 @@ func (a *account) expire(oldestLive uint64) {
 	}
 }
 
-// cover takes acknowledged bytes off those that were sent up to an epoch, the oldest first, and wakes who waits. Bytes of
-// later epochs stay: they have another price, and count against another limit of their key. The caller holds a.mu.
-func (a *account) cover(n, upTo uint64) {
+// cover takes bytes that a key has acknowledged off those that were sent up to an epoch, the oldest first, and wakes who waits.
+// Bytes of later epochs stay: they have another price, and count against another limit of their key. The caller holds a.mu.
+func (a *account) cover(key, n, upTo uint64) {
+	a.coverKey(key, n, upTo)
 	epochs := make([]uint64, 0, len(a.bytes))
 	for epoch := range a.bytes {
 		if epoch <= upTo {
@@ -230,6 +281,17 @@ func (a *account) cover(n, upTo uint64) {
 		a.restored = false
 	}
 	a.wakeFirst()
+}
+
+func (a *account) coverKey(key, n, upTo uint64) {
+	for epoch := upTo - min(upTo, 1); epoch <= upTo; epoch++ { // only two live
+		at := keyEpoch{key, epoch}
+		take := min(n, a.keyBytes[at])
+		n -= take
+		if a.keyBytes[at] -= take; a.keyBytes[at] == 0 {
+			delete(a.keyBytes, at)
+		}
+	}
 }
 
 func (a *account) wakeFirst() {
@@ -383,6 +445,10 @@ func (m *Manager) refresh(ctx context.Context, a *account, ttl time.Duration) er
 		return nil
 	}
 	a.spendable, a.spendableAt = info.Spendable, now
+	if !info.At.IsZero() && info.At.Before(now) {
+		// What is remembered elsewhere is older than this call.
+		a.spendableAt = info.At
+	}
 	return nil
 }
 

@@ -36,6 +36,8 @@ type Manager struct {
 	hints      chan uint64
 	// hinted is what an account had settled when its last settle hint was given; the longest unused is forgotten.
 	hinted *lru.Cache[uint64, *big.Int]
+	// hintedKeys is the same for keys with little left to spend.
+	hintedKeys *lru.Cache[uint64, *big.Int]
 	// proven are keys of which somebody has proven possession; the longest unused is forgotten. lookupSlots bound the
 	// queries for all others, so that those always get through.
 	proven      *lru.Cache[uint64, struct{}]
@@ -78,13 +80,17 @@ func New(cfg Config, deps Deps) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
+	hintedKeys, err := lru.New[uint64, *big.Int](cfg.MaxAccounts)
+	if err != nil {
+		return nil, err
+	}
 	proven, err := lru.New[uint64, struct{}](cfg.MaxAccounts)
 	if err != nil {
 		return nil, err
 	}
 	m := &Manager{
 		cfg: cfg, chain: deps.Chain, pool: deps.Pool, log: deps.Logger, rand: deps.Rand, challenges: c,
-		hints: make(chan uint64, maxHints), hinted: hinted, proven: proven, lookupSlots: make(chan struct{}, cfg.MaxLookups),
+		hints: make(chan uint64, maxHints), hinted: hinted, hintedKeys: hintedKeys, proven: proven, lookupSlots: make(chan struct{}, cfg.MaxLookups),
 		sessions: map[string]*Session{}, accounts: map[uint64]*account{}, keys: map[uint64]*heldKey{},
 		swept: time.Now(), stopped: make(chan struct{}),
 	}
@@ -275,7 +281,7 @@ func (m *Manager) Open(ctx context.Context, r OpenRequest) (*Session, error) {
 	s := &Session{
 		m: m, account: a, key: key, lane: laneKey{key: r.KeyID, service: r.ServiceID, lane: r.Lane},
 		token: base64.RawURLEncoding.EncodeToString(token), ended: make(chan struct{}), lastUsed: time.Now(),
-		lastEpoch: key.LastEpoch,
+		seen: key, seenAt: time.Now(),
 	}
 	if err := m.enter(s, &view); err != nil {
 		m.release(a)

@@ -2,7 +2,9 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"time"
 
@@ -24,8 +26,34 @@ type Session struct {
 	lastUsed time.Time
 	sequence uint64
 	running  int
-	// lastEpoch in which the key can pay, as the last request that began has seen it.
-	lastEpoch uint64
+	// seen is the key as it was last asked for, at seenAt.
+	seen   chain.Key
+	seenAt time.Time
+}
+
+// refreshKey asks for the session's key if it was asked for longer ago than ttl: what it has left to spend falls with what
+// other workers settle, and it can be revoked. Without an answer the last one counts, if there is any.
+func (s *Session) refreshKey(ctx context.Context, ttl time.Duration) error {
+	a := s.account
+	a.mu.Lock()
+	at := s.seenAt
+	a.mu.Unlock()
+	now := time.Now()
+	if !at.IsZero() && now.Sub(at) < ttl {
+		return nil
+	}
+	key, err := s.m.chain.Key(ctx, s.key.ID)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case err == nil:
+		s.seen, s.seenAt = key, now
+	case s.seenAt.IsZero() || ctx.Err() != nil || errors.Is(err, chain.ErrUnknownKey):
+		return chainError(err)
+	default:
+		s.m.log.Debug("client key is old", "key", s.key.ID, "error", err)
+	}
+	return nil
 }
 
 // payableBy returns why what is sent in the view's epoch could never be settled with the key: the key has expired, or the
@@ -38,6 +66,16 @@ func payableBy(key *chain.Key, view *chain.View) error {
 		return fmt.Errorf("%w: it cannot settle epoch %d", ErrNotServing, view.Epoch)
 	}
 	return nil
+}
+
+// unsend takes bytes back from those that were sent for the session's key. The caller holds the account's lock.
+func (s *Session) unsend(epoch, n uint64) {
+	at := keyEpoch{s.key.ID, epoch}
+	if sent := s.account.keyBytes[at]; sent > n {
+		s.account.keyBytes[at] = sent - n
+		return
+	}
+	delete(s.account.keyBytes, at)
 }
 
 // Info describes a session to its client.
@@ -83,6 +121,9 @@ func (s *Session) Info() (Info, error) {
 		return Info{}, err
 	}
 	info.Credit, info.NextSequence, info.ExpiresAt = p.Credit, s.sequence+1, s.lastUsed.Add(s.m.cfg.IdleTimeout)
+	if k := s.m.keyPosition(a, p, s.key.ID, s.seen.LeftIn(view.Epoch)); k != nil {
+		info.Credit = k.Credit
+	}
 	return info, nil
 }
 
@@ -146,8 +187,9 @@ func (s *Session) Begin(ctx context.Context, meta Meta) (*Request, error) {
 		return nil, err
 	}
 	m.renew(&key)
-	if key.Left != nil && key.Left.Sign() <= 0 {
-		return nil, fmt.Errorf("%w: key %d has spent its limit of epoch %d", ErrAccountEmpty, key.ID, view.Epoch)
+	left := key.LeftIn(view.Epoch)
+	if left.Cmp(big.NewInt(creditShare)) < 0 {
+		return nil, fmt.Errorf("%w: key %d has %s of its limit of epoch %d left", ErrAccountEmpty, key.ID, left, view.Epoch)
 	}
 	if err := m.refresh(ctx, a, m.cfg.AccountTTL); err != nil {
 		return nil, err
@@ -181,10 +223,13 @@ func (s *Session) Begin(ctx context.Context, meta Meta) (*Request, error) {
 	if p.Limit.Sign() <= 0 {
 		return nil, fmt.Errorf("%w: account %d has %s", ErrAccountEmpty, a.id, a.spendable)
 	}
+	s.seen, s.seenAt = key, time.Now()
 	if p.Claim.Cmp(p.Limit) >= 0 || len(l.receipts) >= m.cfg.MaxReceipts {
 		return nil, &CreditError{Cause: ErrCreditExhausted, Credit: p.Credit, RetryAfter: m.cfg.RetryAfter}
 	}
-	s.lastEpoch = key.LastEpoch
+	if k := m.keyPosition(a, p, key.ID, left); k != nil && k.Claim.Cmp(k.Limit) >= 0 {
+		return nil, &CreditError{Cause: ErrCreditExhausted, Credit: k.Credit, RetryAfter: m.cfg.RetryAfter}
+	}
 	s.sequence++
 	s.lastUsed = time.Now()
 	s.running++
@@ -244,6 +289,7 @@ func (r *Request) Release(n uint64) {
 	for _, epoch := range slices.Backward(epochs) {
 		take := min(n, a.bytes[epoch])
 		n -= take
+		r.s.unsend(epoch, take)
 		if a.bytes[epoch] -= take; a.bytes[epoch] == 0 {
 			delete(a.bytes, epoch)
 		}
@@ -271,6 +317,9 @@ func (r *Request) Reserve(ctx context.Context, n uint64) error {
 		// Taken before the position is looked at, so that no change in between is missed.
 		settled, advanced := m.pool.Changed(), m.chain.Changed()
 		if err := m.refresh(ctx, a, m.cfg.AccountTTL); err != nil && ctx.Err() != nil {
+			return r.giveUp(self, err)
+		}
+		if err := r.s.refreshKey(ctx, m.cfg.AccountTTL); err != nil && (ctx.Err() != nil || errors.Is(err, ErrBadProof)) {
 			return r.giveUp(self, err)
 		}
 		view, ok := m.chain.View()
@@ -331,9 +380,7 @@ func (r *Request) take(view *chain.View, self *waiter, n uint64) (p *position, d
 		return nil, false, ErrSessionUnknown
 	}
 	// A request that began in one epoch may go on in the next, but only if that can be paid for.
-	key := r.s.key
-	key.LastEpoch = r.s.lastEpoch
-	if err := payableBy(&key, view); err != nil {
+	if err := payableBy(&r.s.seen, view); err != nil {
 		return nil, false, err
 	}
 	if p, err = m.position(a, view); err != nil {
@@ -342,13 +389,18 @@ func (r *Request) take(view *chain.View, self *waiter, n uint64) (p *position, d
 	if turn := len(a.queue) == 0 || a.queue[0] == self; !turn || !p.fits(a.bytes[p.epoch], n) {
 		return p, false, nil
 	}
+	if k := m.keyPosition(a, p, r.s.key.ID, r.s.seen.LeftIn(p.epoch)); k != nil && !k.fits(k.UnacknowledgedBytes, n) {
+		return k, false, nil
+	}
 	if n == 0 {
 		return p, true, nil
 	}
 	a.bytes[p.epoch] += n
+	a.keyBytes[keyEpoch{r.s.key.ID, p.epoch}] += n
 	r.s.lastUsed = time.Now()
 	if err := m.raise(a, p); err != nil {
 		a.bytes[p.epoch] -= min(n, a.bytes[p.epoch])
+		r.s.unsend(p.epoch, n)
 		return nil, false, err
 	}
 	m.raiseAhead(a, p)
