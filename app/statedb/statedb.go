@@ -16,6 +16,10 @@ import (
 	dbm "github.com/cosmos/cosmos-db"
 )
 
+// TreeNodes is how many nodes of each state tree a running node keeps in memory: those that settlements write in a state of a
+// million live lanes and a million accounts in pages. They take about 300 bytes each.
+const TreeNodes = 2_500_000
+
 const (
 	// cacheBytes is the block cache. It holds the inner nodes and the index blocks of a state of some millions of records.
 	cacheBytes = 512 << 20

@@ -83,6 +83,7 @@ func newLayoutStore(paged bool) (*layoutStore, error) {
 		paged: paged, dir: dir, db: db, cms: store.NewCommitMultiStore(db, log.NewNopLogger()),
 		key: storetypes.NewKVStoreKey(dacktypes.StoreKey), random: rand.New(rand.NewPCG(1, 2)),
 	}
+	s.cms.SetIAVLCacheSize(statedb.TreeNodes)
 	s.cms.MountStoreWithDB(s.key, storetypes.StoreTypeIAVL, nil)
 	if err := s.cms.LoadLatestVersion(); err != nil {
 		return nil, err

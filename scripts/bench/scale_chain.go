@@ -23,7 +23,6 @@ import (
 	"github.com/cosmos/cosmos-sdk/baseapp"
 	"github.com/cosmos/cosmos-sdk/client/flags"
 	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
-	serverconfig "github.com/cosmos/cosmos-sdk/server/config"
 	simtestutil "github.com/cosmos/cosmos-sdk/testutil/sims"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
@@ -92,7 +91,7 @@ func newScaleChain(dir string, options scaleOptions) (*scaleChain, error) {
 		benchChain: &benchChain{
 			now: time.Unix(1_700_000_000, 0).UTC(),
 			app: app.New(log.NewNopLogger(), db, true, settings, baseapp.SetChainID(benchChainID),
-				baseapp.SetIAVLCacheSize(int(serverconfig.DefaultConfig().IAVLCacheSize))),
+				baseapp.SetIAVLCacheSize(statedb.TreeNodes)),
 		},
 		options: options, epoch: benchEpoch,
 	}

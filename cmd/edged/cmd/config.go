@@ -8,6 +8,7 @@ import (
 	serverconfig "github.com/cosmos/cosmos-sdk/server/config"
 
 	"github.com/edgechain/edge/app"
+	"github.com/edgechain/edge/app/statedb"
 )
 
 const (
@@ -47,6 +48,7 @@ func defaultCometConfig() *cmtcfg.Config {
 // defaultAppConfig returns what the first run writes into app.toml.
 func defaultAppConfig() (template string, cfg any) {
 	c := serverconfig.DefaultConfig()
+	c.IAVLCacheSize = statedb.TreeNodes
 	c.MinGasPrices = minGasPrice
 	c.QueryGasLimit = queryGasLimit
 	c.AppDBBackend = stateDatabase
