@@ -9,7 +9,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 
 	"cosmossdk.io/math"
 
@@ -35,50 +34,50 @@ func mainErr() error {
 	var searches []*search
 	for i := range uint64(*seeds) {
 		for _, fixed := range []bool{true, false} {
-			searches = append(searches, &search{hole: economics.NoHole, seed: *seed + i, fixed: fixed, plays: *rules / *seeds / 2})
+			searches = append(searches, &search{hole: economics.NoHole, seed: *seed + i, fixed: fixed, plays: *rules / *seeds / 2, done: make(chan struct{})})
 		}
 	}
 	for _, hole := range economics.Holes() {
 		for _, fixed := range []bool{true, false} {
-			searches = append(searches, &search{hole: hole, seed: *seed, fixed: fixed, plays: *plays / 2})
+			searches = append(searches, &search{hole: hole, seed: *seed, fixed: fixed, plays: *plays / 2, done: make(chan struct{})})
 		}
 	}
-	run(searches)
+	go run(searches)
 	return report(os.Stdout, searches)
 }
 
-// search is one search and what it found.
+// search is one search and, once it is done, what it found.
 type search struct {
 	hole  economics.Hole
 	seed  uint64
 	fixed bool
 	plays int
+	done  chan struct{}
 	found economics.Found
 }
 
 // run runs the searches on all cores.
 func run(searches []*search) {
-	var group sync.WaitGroup
 	next := make(chan *search)
 	for range runtime.GOMAXPROCS(0) {
-		group.Go(func() {
+		go func() {
 			for s := range next {
 				found := economics.Search(s.hole, economics.Options{Seed: s.seed, Plays: s.plays, Fixed: s.fixed})
 				if found.Result.Profit.IsPositive() {
 					found = economics.Simplify(found, s.hole)
 				}
 				s.found = found
+				close(s.done)
 			}
-		})
+		}()
 	}
 	for _, s := range searches {
 		next <- s
 	}
 	close(next)
-	group.Wait()
 }
 
-// report prints a row for each search. It fails if there is profit under the rules, or a hole with none.
+// report prints a row for each search, in their order. It fails if there is profit under the rules, or a hole with none.
 func report(w io.Writer, searches []*search) error {
 	var wrong []string
 	if _, err := fmt.Fprintln(w, "| hole | parameters | seed | plays | profit, in % of what was spent for good | what differs from the default play |\n| --- | --- | --- | --- | --- | --- |"); err != nil {
@@ -86,6 +85,7 @@ func report(w io.Writer, searches []*search) error {
 	}
 	pays := map[economics.Hole]bool{}
 	for _, s := range searches {
+		<-s.done
 		parameters, play := "any", ""
 		if s.fixed {
 			parameters = "default"

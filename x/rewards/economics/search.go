@@ -124,7 +124,7 @@ func evaluate(p Play, hole Hole) Found {
 	spent, won := r.Spent(), r.Profit.IsPositive()
 	switch {
 	case !r.Paid.IsPositive(), won && p.locks():
-		spent = spent.Add(r.TwinTokens).Add(math.LegacyOneDec())
+		spent = math.LegacyMaxDec(spent, math.LegacyZeroDec()).Add(r.TwinTokens).Add(math.LegacyOneDec())
 	case won && !spent.IsPositive():
 		spent = math.LegacyNewDecFromInt(r.Paid)
 	case !spent.IsPositive():
