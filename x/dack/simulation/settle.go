@@ -16,9 +16,7 @@ import (
 
 const (
 	// maxWorkerID bounds the search for a worker that may settle.
-	maxWorkerID = 40
-	// maxServiceID is beyond the services that a simulation has, so that unknown ones are named too.
-	maxServiceID = 12
+	maxWorkerID = 120
 	// maxSimAcks bounds the acknowledgements of a settlement.
 	maxSimAcks = 12
 )
@@ -60,6 +58,11 @@ func MsgSettleFactory(k *keeper.Keeper) simsx.SimMsgFactoryFn[*types.MsgSettle] 
 			reporter.Skip("no worker may settle")
 			return nil, nil
 		}
+		services, err := keeper.NewQueryServerImpl(k).Services(ctx, &types.QueryServicesRequest{})
+		if err != nil {
+			reporter.Skip(err.Error())
+			return nil, nil
+		}
 		chain := ack.HashChainID(sdk.UnwrapSDKContext(ctx).ChainID())
 		for range 1 + r.Intn(maxSimAcks) {
 			owner, key, ok := anyKey(ctx, k, data, reporter)
@@ -75,7 +78,10 @@ func MsgSettleFactory(k *keeper.Keeper) simsx.SimMsgFactoryFn[*types.MsgSettle] 
 				Requests: uint64(r.Intn(1_000)), Bytes: uint64(r.Int63n(1 << 34)),
 			}
 			if r.Intn(2) == 0 {
-				a.ServiceID = uint64(r.Intn(maxServiceID))
+				a.ServiceID = simsx.OneOf(r, services.Services).Id
+				if r.Intn(20) == 0 {
+					a.ServiceID++ // of another, or of none
+				}
 				a.Fuel = uint64(r.Int63n(1 << 34))
 			}
 			signed := ack.Sign(private, chain, &a)
