@@ -18,6 +18,8 @@ import (
 	dbm "github.com/cosmos/cosmos-db"
 	"github.com/stretchr/testify/require"
 
+	"cosmossdk.io/math"
+
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
 	"github.com/edgechain/edge/app"
@@ -28,7 +30,7 @@ import (
 
 var (
 	simSeeds  = flag.String("seeds", "1,2,32,123", "seeds of the simulations, separated by commas")
-	simBlocks = flag.Int("blocks", 400, "blocks of a simulation")
+	simBlocks = flag.Int("blocks", 500, "blocks of a simulation")
 )
 
 func seeds(t *testing.T) (list []int64) {
@@ -44,13 +46,16 @@ func seeds(t *testing.T) (list []int64) {
 // TestFullAppSimulation runs random messages of all modules over several seeds. Over all of them together, each of our messages
 // must have been delivered, tokens minted, and payments set aside and made after all.
 func TestFullAppSimulation(t *testing.T) {
-	all := make(tally)
+	all, minted := make(tally), math.ZeroInt()
 	var urls []string
 	for _, seed := range seeds(t) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			s := newSimulation(t, simSetup{seed: seed})
 			s.run(*simBlocks)
-			t.Logf("epoch %d at height %d, supply %s", s.epoch().Number, s.height()-1, s.totalSupply())
+			rewards := s.rewards()
+			t.Logf("epoch %d at height %d, supply %s, of which %s were minted, and %s burned",
+				s.epoch().Number, s.height()-1, s.totalSupply(), rewards.Supply.Minted, rewards.Supply.Burned)
+			minted = minted.Add(rewards.Supply.Minted)
 			all.add(s.tally)
 			urls = ourMessages(s.app)
 		})
@@ -63,6 +68,7 @@ func TestFullAppSimulation(t *testing.T) {
 		}
 	}
 	require.Empty(t, missing, "never delivered")
+	require.True(t, minted.IsPositive(), "nothing was minted")
 }
 
 // TestDeterminismSimulation runs the same seed twice with the executor that runs one transaction after the other, and once with
@@ -231,16 +237,21 @@ func (s *simulation) phases() (names []string) {
 		return names
 	}
 	names = append(names, closing.Stage)
-	exported, err := s.app.ModuleManager().ExportGenesisForModules(ctx, s.app.AppCodec(), []string{rewardstypes.ModuleName})
-	require.NoError(s.t, err)
-	var gs rewardstypes.GenesisState
-	s.app.AppCodec().MustUnmarshalJSON(exported[rewardstypes.ModuleName], &gs)
-	for _, cursor := range gs.Cursors {
+	for _, cursor := range s.rewards().Cursors {
 		if cursor.Epoch == closing.Number {
 			names = append(names, cursor.Phase.String())
 		}
 	}
 	return names
+}
+
+// rewards returns the state of x/rewards.
+func (s *simulation) rewards() (gs rewardstypes.GenesisState) {
+	s.t.Helper()
+	exported, err := s.app.ModuleManager().ExportGenesisForModules(s.ctx(), s.app.AppCodec(), []string{rewardstypes.ModuleName})
+	require.NoError(s.t, err)
+	s.app.AppCodec().MustUnmarshalJSON(exported[rewardstypes.ModuleName], &gs)
+	return gs
 }
 
 // imported loads a document into a new chain, which must export the same again.

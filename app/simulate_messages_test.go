@@ -242,7 +242,8 @@ func (s *simulation) delivered(tx simTx, res *abci.ExecTxResult) {
 	if res.Code == 0 {
 		counts.ok++
 	} else {
-		counts.failed[fmt.Sprintf("%s/%d %.90s", res.Codespace, res.Code, res.Log)]++
+		// The end of the text is the registered error, what stands before it names ids.
+		counts.failed[fmt.Sprintf("%s/%d %.90s", res.Codespace, res.Code, res.Log[strings.LastIndex(res.Log, ": ")+1:])]++
 	}
 }
 
