@@ -69,7 +69,7 @@ func (q queryServer) Prices(ctx context.Context, req *types.QueryPricesRequest) 
 	return &types.QueryPricesResponse{Prices: prices}, nil
 }
 
-// Service returns one service by its id.
+// Service returns one service by its id, as it is in the current epoch, with the change that is to come.
 func (q queryServer) Service(ctx context.Context, req *types.QueryServiceRequest) (*types.QueryServiceResponse, error) {
 	if req == nil {
 		return nil, errEmptyRequest
@@ -78,7 +78,11 @@ func (q queryServer) Service(ctx context.Context, req *types.QueryServiceRequest
 	if err != nil {
 		return nil, queryError(err)
 	}
-	return &types.QueryServiceResponse{Service: service}, nil
+	current, err := q.k.epoch.CurrentNumber(ctx)
+	if err != nil {
+		return nil, queryError(err)
+	}
+	return &types.QueryServiceResponse{Service: service.AsOf(current)}, nil
 }
 
 // Services returns all services by id.
@@ -86,8 +90,12 @@ func (q queryServer) Services(ctx context.Context, req *types.QueryServicesReque
 	if req == nil {
 		return nil, errEmptyRequest
 	}
+	current, err := q.k.epoch.CurrentNumber(ctx)
+	if err != nil {
+		return nil, queryError(err)
+	}
 	services, page, err := query.CollectionPaginate(ctx, q.k.services, req.Pagination,
-		func(_ uint64, s types.Service) (types.Service, error) { return s, nil })
+		func(_ uint64, s types.Service) (types.Service, error) { return s.AsOf(current), nil })
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
@@ -103,9 +111,14 @@ func (q queryServer) ServicesByOwner(ctx context.Context, req *types.QueryServic
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
+	current, err := q.k.epoch.CurrentNumber(ctx)
+	if err != nil {
+		return nil, queryError(err)
+	}
 	services, page, err := query.CollectionPaginate(ctx, q.k.serviceOwners, req.Pagination,
 		func(key collections.Pair[[]byte, uint64], _ collections.NoValue) (types.Service, error) {
-			return q.k.Service(ctx, key.K2())
+			service, err := q.k.Service(ctx, key.K2())
+			return service.AsOf(current), err
 		},
 		query.WithCollectionPaginationPairPrefix[[]byte, uint64](owner))
 	if err != nil {

@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"cosmossdk.io/collections"
 	errorsmod "cosmossdk.io/errors"
@@ -64,7 +65,7 @@ func (k *Keeper) initServices(ctx context.Context, gs *types.GenesisState) error
 			return errorsmod.Wrapf(types.ErrInvalidGenesis, "service %d changes after epoch %d, the next one", s.Id, current+1)
 		}
 		for _, owner := range []string{s.Owner, s.Newest().Owner} {
-			if _, err := k.decodeAddress("owner", owner); err != nil && owner != "" {
+			if err := k.checkServiceOwner(owner); err != nil {
 				return errorsmod.Wrapf(types.ErrInvalidGenesis, "service %d: %s", s.Id, err)
 			}
 		}
@@ -81,23 +82,33 @@ func (k *Keeper) initServices(ctx context.Context, gs *types.GenesisState) error
 	return nil
 }
 
+// checkServiceOwner returns an error unless the owner is nobody or an address in the one spelling that messages leave: owners
+// are compared as texts.
+func (k *Keeper) checkServiceOwner(owner string) error {
+	if owner == "" {
+		return nil
+	}
+	address, err := k.decodeAddress("owner", owner)
+	if err != nil {
+		return err
+	}
+	text, err := k.addresses.BytesToString(address)
+	if err != nil {
+		return err
+	}
+	if text != owner {
+		return fmt.Errorf("owner %s, want %s", owner, text)
+	}
+	return nil
+}
+
 // pruneServices removes services that no acknowledgement can name any more, at most limit records of them, and returns how
 // many it has removed. A service that cannot be removed loses its place in the queue all the same: it must not be met again in
 // each block.
 func (k *Keeper) pruneServices(ctx sdk.Context, current uint64, limit int) (int, error) {
-	iter, err := k.removedServices.Iterate(ctx, new(collections.Range[collections.Pair[uint64, uint64]]).
-		EndExclusive(collections.PairPrefix[uint64, uint64](current+1)))
+	due, err := k.dueServices(ctx, current, limit/recordsPerService)
 	if err != nil {
 		return 0, err
-	}
-	defer iter.Close()
-	var due []collections.Pair[uint64, uint64]
-	for ; iter.Valid() && (len(due)+1)*recordsPerService <= limit; iter.Next() {
-		key, err := iter.Key()
-		if err != nil {
-			return 0, err
-		}
-		due = append(due, key)
 	}
 	for _, key := range due {
 		if err := k.removedServices.Remove(ctx, key); err != nil {
@@ -108,6 +119,25 @@ func (k *Keeper) pruneServices(ctx sdk.Context, current uint64, limit int) (int,
 		}
 	}
 	return len(due) * recordsPerService, nil
+}
+
+// dueServices returns the first entries of the queue of removed services whose time has come, at most limit.
+func (k *Keeper) dueServices(ctx context.Context, current uint64, limit int) ([]collections.Pair[uint64, uint64], error) {
+	iter, err := k.removedServices.Iterate(ctx, new(collections.Range[collections.Pair[uint64, uint64]]).
+		EndExclusive(collections.PairPrefix[uint64, uint64](current+1)))
+	if err != nil {
+		return nil, err
+	}
+	defer iter.Close()
+	var due []collections.Pair[uint64, uint64]
+	for ; iter.Valid() && len(due) < limit; iter.Next() {
+		key, err := iter.Key()
+		if err != nil {
+			return nil, err
+		}
+		due = append(due, key)
+	}
+	return due, nil
 }
 
 func (k *Keeper) deleteService(ctx context.Context, id uint64) error {

@@ -143,6 +143,10 @@ func (gs *GenesisState) validateLanes() error {
 		if err := r.Lanes.validate(); err != nil {
 			return errorsmod.Wrapf(err, "lanes of epoch %d, worker %d, key %d", r.Epoch, r.WorkerId, r.KeyId)
 		}
+		if last := r.Lanes.Lanes[len(r.Lanes.Lanes)-1].ServiceId; last >= gs.NextServiceId {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "lanes of epoch %d, worker %d, key %d: service %d, the next is %d",
+				r.Epoch, r.WorkerId, r.KeyId, last, gs.NextServiceId)
+		}
 		seen[key] = true
 	}
 	return nil
@@ -158,7 +162,10 @@ func (gs *GenesisState) validateRevenue() error {
 		if r.Operator == "" {
 			return errorsmod.Wrapf(ErrInvalidGenesis, "revenue of epoch %d, worker %d: no operator", r.Epoch, r.WorkerId)
 		}
-		if err := r.Revenue.validate(); err != nil {
+		if err := gs.validateEarned(r); err != nil {
+			return err
+		}
+		if err := r.validateOwner(); err != nil {
 			return err
 		}
 		records[key] = true
@@ -173,11 +180,13 @@ func (gs *GenesisState) validateRevenue() error {
 		}
 		epochs[t.Epoch] = t.Revenue.Amount
 	}
-	for _, totals := range []struct {
+	var ofProtocol [2]map[uint64]math.Int // what services of the protocol earned, by worker and by service
+	for i, totals := range []struct {
 		name    string
 		records []RevenueRecord
 	}{{"worker", gs.WorkerTotals}, {"service", gs.ServiceTotals}} {
 		sums := make(map[uint64]math.Int, len(epochs))
+		ofProtocol[i] = make(map[uint64]math.Int, len(epochs))
 		seen := make(map[pairKey]bool, len(totals.records))
 		for _, r := range totals.records {
 			id := r.WorkerId
@@ -188,25 +197,31 @@ func (gs *GenesisState) validateRevenue() error {
 			if _, ok := epochs[r.Epoch]; !ok || seen[key] || (r.Operator == "") != (totals.name == "service") {
 				return errorsmod.Wrapf(ErrInvalidGenesis, "total of epoch %d, %s %d", r.Epoch, totals.name, id)
 			}
-			if err := r.Revenue.validate(); err != nil {
+			if err := gs.validateEarned(r); err != nil {
 				return err
 			}
-			seen[key] = true
-			if sum, ok := sums[r.Epoch]; ok {
-				sums[r.Epoch] = sum.Add(r.Revenue.Amount)
-			} else {
-				sums[r.Epoch] = r.Revenue.Amount
+			if totals.name == "service" {
+				if err := r.validateOwner(); err != nil {
+					return err
+				}
+			} else if r.Owner != "" {
+				return errorsmod.Wrapf(ErrInvalidGenesis, "total of epoch %d, worker %d names an owner", r.Epoch, id)
 			}
+			seen[key] = true
+			addSum(sums, r.Epoch, r.Revenue.Amount)
+			addSum(ofProtocol[i], r.Epoch, r.ProtocolAmount)
 		}
 		for _, t := range gs.EpochTotals {
-			sum, ok := sums[t.Epoch]
-			if !ok {
-				sum = math.ZeroInt()
-			}
+			sum := sumOf(sums, t.Epoch)
 			// Pruning takes the parts of a released epoch away before the epoch itself.
 			if !sum.Equal(t.Revenue.Amount) && (!t.Released || sum.GT(t.Revenue.Amount)) {
 				return errorsmod.Wrapf(ErrInvalidGenesis, "epoch %d: %s totals are %s, the total is %s", t.Epoch, totals.name, sum, t.Revenue.Amount)
 			}
+		}
+	}
+	for _, t := range gs.EpochTotals {
+		if workers, services := sumOf(ofProtocol[0], t.Epoch), sumOf(ofProtocol[1], t.Epoch); !t.Released && !workers.Equal(services) {
+			return errorsmod.Wrapf(ErrInvalidGenesis, "epoch %d: the protocol's services earned %s by worker, %s by service", t.Epoch, workers, services)
 		}
 	}
 	cursors := make(map[uint64]bool, len(gs.SumCursors))
@@ -215,6 +230,42 @@ func (gs *GenesisState) validateRevenue() error {
 			return errorsmod.Wrapf(ErrInvalidGenesis, "sum cursor of epoch %d", c.Epoch)
 		}
 		cursors[c.Epoch] = true
+	}
+	return nil
+}
+
+// validateEarned checks a revenue with whom it is owed to: a record of a worker and a service, a total of a worker, which names an
+// operator and no owner, or a total of a service.
+func (gs *GenesisState) validateEarned(r RevenueRecord) error {
+	if err := r.Revenue.validate(); err != nil {
+		return err
+	}
+	if r.ServiceId >= gs.NextServiceId {
+		return errorsmod.Wrapf(ErrInvalidGenesis, "revenue of epoch %d, service %d, the next is %d", r.Epoch, r.ServiceId, gs.NextServiceId)
+	}
+	if p := r.ProtocolAmount; p.IsNil() || p.IsNegative() || p.GT(r.Revenue.Amount) {
+		return errorsmod.Wrapf(ErrInvalidGenesis, "revenue of epoch %d, worker %d, service %d: %s of %s is the protocol's", r.Epoch, r.WorkerId, r.ServiceId, p, r.Revenue.Amount)
+	}
+	return nil
+}
+
+func addSum(sums map[uint64]math.Int, epoch uint64, amount math.Int) {
+	sums[epoch] = sumOf(sums, epoch).Add(amount)
+}
+
+func sumOf(sums map[uint64]math.Int, epoch uint64) math.Int {
+	if sum, ok := sums[epoch]; ok {
+		return sum
+	}
+	return math.ZeroInt()
+}
+
+// validateOwner checks that all that a service has earned is the protocol's if the protocol owns it, and nothing else is.
+func (r RevenueRecord) validateOwner() error {
+	want := NewWorkerRevenue(r.Revenue, r.Operator, r.Owner).ProtocolAmount
+	if !r.ProtocolAmount.Equal(want) {
+		return errorsmod.Wrapf(ErrInvalidGenesis, "revenue of epoch %d, worker %d, service %d of owner %q: %s is the protocol's, want %s",
+			r.Epoch, r.WorkerId, r.ServiceId, r.Owner, r.ProtocolAmount, want)
 	}
 	return nil
 }

@@ -34,6 +34,14 @@ func (s Service) At(epoch uint64) Service {
 	return s
 }
 
+// AsOf returns the service as it is in an epoch, with the pending change only as long as that is to come: what people are shown.
+func (s Service) AsOf(epoch uint64) Service {
+	if s.Next != nil && s.Next.Epoch > epoch {
+		return s
+	}
+	return s.At(epoch)
+}
+
 // Newest returns the service with its pending change: whoever owns that may change it, so that a seller cannot touch what he
 // has sold.
 func (s Service) Newest() Service { return s.At(stdmath.MaxUint64) }
