@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"pgregory.net/rapid"
 
 	"cosmossdk.io/collections"
@@ -14,6 +17,7 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+	"github.com/cosmos/cosmos-sdk/types/query"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 
 	"github.com/edgechain/edge/ack"
@@ -750,4 +754,136 @@ func TestAnyLifeOfServices(t *testing.T) {
 		require.Equal(rt, owed, got)
 		require.Empty(rt, f.epoch.aside)
 	})
+}
+
+// TestPruneSkipsWhatItCannotRead: a removed service whose record is broken loses its place in the queue, and the next one goes.
+func TestPruneSkipsWhatItCannotRead(t *testing.T) {
+	f := newFixture(t)
+	broken, good := f.publish("a"), f.publish("b")
+	f.remove("a", broken)
+	f.remove("b", good)
+	f.epoch.current += 2
+	key, err := collections.EncodeKeyWithPrefix(types.ServicesPrefix.Bytes(), collections.Uint64Key, broken)
+	require.NoError(t, err)
+	f.ctx.KVStore(f.storeKeys[types.StoreKey]).Set(key, []byte{0xff})
+	require.NoError(t, f.keeper.EndBlock(f.ctx))
+	_, err = f.keeper.Service(f.ctx, broken)
+	require.Error(t, err)
+	require.NotErrorIs(t, err, types.ErrServiceNotFound)
+	_, err = f.keeper.Service(f.ctx, good)
+	require.ErrorIs(t, err, types.ErrServiceNotFound)
+	prefix := types.RemovedServicesPrefix.Bytes()
+	iter := f.ctx.KVStore(f.storeKeys[types.StoreKey]).Iterator(prefix, []byte{prefix[0] + 1})
+	require.False(t, iter.Valid(), "the queue is empty")
+	require.NoError(t, iter.Close())
+}
+
+// TestInitGenesisRefusesServices: services, and what they have earned, that no message could have left so.
+func TestInitGenesisRefusesServices(t *testing.T) {
+	f := newFixture(t)
+	k := f.client("client", 1, bigDeposit)
+	kept, removed := f.publish("owner"), f.publish("owner")
+	const e = firstEpoch
+	f.settleFor(k, e, kept, 10, types.ACK_STATUS_PAID)
+	f.settleFor(k, e, types.ContentServiceID, 10, types.ACK_STATUS_PAID)
+	f.remove("owner", removed)
+	f.transfer("owner", kept, "heir")
+	f.epoch.current++
+	_, done, err := f.keeper.Close(f.ctx, e, 100)
+	require.NoError(t, err)
+	require.True(t, done)
+	f.settleFor(k, e+1, kept, 10, types.ACK_STATUS_PAID)
+	f.transfer("heir", kept, "last")
+	f.endBlock()
+	valid := must(f.keeper.ExportGenesis(f.ctx))(t)
+	for name, change := range map[string]func(gs *types.GenesisState){
+		"no next id":                      func(gs *types.GenesisState) { gs.NextServiceId = 0 },
+		"service from the future":         func(gs *types.GenesisState) { gs.NextServiceId = removed },
+		"service twice":                   func(gs *types.GenesisState) { gs.Services = append(gs.Services, gs.Services[2]) },
+		"descending":                      func(gs *types.GenesisState) { gs.Services[1], gs.Services[2] = gs.Services[2], gs.Services[1] },
+		"content is not the first":        func(gs *types.GenesisState) { gs.Services = gs.Services[1:] },
+		"a deposit that nobody holds":     func(gs *types.GenesisState) { gs.Services[1].Deposit = gs.Services[1].Deposit.AddRaw(1) },
+		"a deposit that nobody is owed":   func(gs *types.GenesisState) { gs.Services = gs.Services[:1] },
+		"owner is no address":             func(gs *types.GenesisState) { gs.Services[1].Owner = "edge1x" },
+		"owner spelled otherwise":         func(gs *types.GenesisState) { gs.Services[1].Owner = strings.ToUpper(gs.Services[1].Owner) },
+		"next owner is no address":        func(gs *types.GenesisState) { gs.Services[1].Next.Owner = "heir" },
+		"changes after the next epoch":    func(gs *types.GenesisState) { gs.Services[1].Next.Epoch = e + 3 },
+		"removed after the next epoch":    func(gs *types.GenesisState) { gs.Services[2].Next.Epoch, gs.Services[2].RemovedEpoch = e+3, e+3 },
+		"lanes of a service to come":      func(gs *types.GenesisState) { gs.LaneSets[0].Lanes.Lanes[1].ServiceId = 9 },
+		"revenue of a service to come":    func(gs *types.GenesisState) { gs.Revenue[0].ServiceId = 9 },
+		"revenue of nobody's":             func(gs *types.GenesisState) { gs.Revenue[0].Owner = "" },
+		"an owner's and the protocol's":   func(gs *types.GenesisState) { gs.Revenue[0].ProtocolAmount = math.NewInt(10) },
+		"protocol amount is missing":      func(gs *types.GenesisState) { gs.Revenue[0].ProtocolAmount = math.Int{} },
+		"protocol amount below 0":         func(gs *types.GenesisState) { gs.WorkerTotals[0].ProtocolAmount = math.NewInt(-1) },
+		"protocol amount above the total": func(gs *types.GenesisState) { gs.WorkerTotals[0].ProtocolAmount = math.NewInt(21) },
+		"protocol amounts differ":         func(gs *types.GenesisState) { gs.WorkerTotals[0].ProtocolAmount = math.NewInt(9) },
+		"a worker's total of an owner":    func(gs *types.GenesisState) { gs.WorkerTotals[0].Owner = f.address("owner") },
+		"total of nobody's service":       func(gs *types.GenesisState) { gs.ServiceTotals[1].Owner = "" },
+		"total of a service to come":      func(gs *types.GenesisState) { gs.ServiceTotals[1].ServiceId = 9 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var gs types.GenesisState
+			f.cdc.MustUnmarshalJSON(f.cdc.MustMarshalJSON(valid), &gs)
+			change(&gs)
+			fresh := *f
+			fresh.ctx, _ = f.ctx.CacheContext()
+			require.ErrorIs(t, f.keeper.InitGenesis(fresh.reopen(), &gs), types.ErrInvalidGenesis)
+		})
+	}
+	exportedAgain(t, f)
+}
+
+// TestServiceQueries: pages, codes, and what is shown in which epoch.
+func TestServiceQueries(t *testing.T) {
+	f := newFixture(t)
+	var ids []uint64
+	for range 3 {
+		ids = append(ids, f.publish("owner"))
+	}
+	f.publish("other")
+	var got []uint64
+	for page := (&query.PageRequest{Limit: 2}); page != nil; {
+		res, err := f.query.ServicesByOwner(f.ctx, &types.QueryServicesByOwnerRequest{Owner: f.address("owner"), Pagination: page})
+		require.NoError(t, err)
+		for _, s := range res.Services {
+			got = append(got, s.Id)
+		}
+		page = nil
+		if res.Pagination.NextKey != nil {
+			page = &query.PageRequest{Limit: 2, Key: res.Pagination.NextKey}
+		}
+	}
+	require.Equal(t, ids, got)
+	require.Empty(t, f.ownedBy("nobody"))
+	_, err := f.query.ServicesByOwner(f.ctx, &types.QueryServicesByOwnerRequest{Owner: "nobody"})
+	require.Equal(t, codes.InvalidArgument, status.Code(err))
+	_, err = f.query.ServicesByOwner(f.ctx, nil)
+	require.Equal(t, codes.InvalidArgument, status.Code(err))
+
+	totals, err := f.query.Totals(f.ctx, &types.QueryTotalsRequest{})
+	require.NoError(t, err)
+	require.EqualValues(t, 4*serviceDeposit, totals.Totals.ServiceDeposits.Int64())
+	require.Equal(t, totals.Totals.Sum(), totals.Held)
+
+	_, err = f.msg.UpdateService(f.ctx, updateMsg(f.address("owner"), ids[0], types.SERVICE_STATUS_PAUSED))
+	require.NoError(t, err)
+	shown := func() []types.Service {
+		one, err := f.query.Service(f.ctx, &types.QueryServiceRequest{Id: ids[0]})
+		require.NoError(t, err)
+		all, err := f.query.Services(f.ctx, &types.QueryServicesRequest{})
+		require.NoError(t, err)
+		require.Len(t, all.Services, 5, "content and four functions")
+		owned, err := f.query.ServicesByOwner(f.ctx, &types.QueryServicesByOwnerRequest{Owner: f.address("owner")})
+		require.NoError(t, err)
+		return []types.Service{one.Service, all.Services[1], owned.Services[0]}
+	}
+	for _, s := range shown() {
+		require.Equal(t, types.SERVICE_STATUS_ACTIVE, s.Status)
+		require.Equal(t, types.SERVICE_STATUS_PAUSED, s.Next.Status)
+	}
+	f.epoch.current++
+	for _, s := range shown() {
+		require.Equal(t, types.SERVICE_STATUS_PAUSED, s.Status)
+		require.Nil(t, s.Next, "it has come")
+	}
 }
