@@ -163,6 +163,13 @@ func (m *moduleStates) checkEpochs() error {
 	for i, c := range m.rewards.ShareChanges {
 		add("shares", uint64(i), c.Epoch, next)
 	}
+	for i, c := range m.rewards.EmissionChanges {
+		add("emission terms", uint64(i), c.Epoch, next)
+	}
+	for i, p := range m.rewards.TokenPrices {
+		add("token price", uint64(i), p.Epoch, next)
+	}
+	add("boosts", 0, m.rewards.BoostedEpoch, current)
 	for i, s := range m.rewards.Summaries {
 		add("summary", uint64(i), s.Epoch, closed)
 	}

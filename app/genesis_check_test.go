@@ -186,6 +186,19 @@ func TestGenesisOfModulesMustAgree(t *testing.T) {
 				gs.EpochTotals = append(gs.EpochTotals, last)
 			})
 		}, foreign},
+		"emission terms after the next epoch": {func(s app.GenesisState) {
+			edit(t, c, s, rewardstypes.ModuleName, func(gs *rewardstypes.GenesisState) {
+				gs.EmissionChanges = append(gs.EmissionChanges, rewardstypes.EmissionTermsChange{Epoch: current + 2, Terms: gs.Params.Emission})
+			})
+		}, foreign},
+		"a token price after the next epoch": {func(s app.GenesisState) {
+			edit(t, c, s, rewardstypes.ModuleName, func(gs *rewardstypes.GenesisState) {
+				gs.TokenPrices = append(gs.TokenPrices, rewardstypes.TokenPrice{Epoch: current + 2, Price: rewardstypes.MaxTokenPrice})
+			})
+		}, foreign},
+		"boosts of the next epoch": {func(s app.GenesisState) {
+			edit(t, c, s, rewardstypes.ModuleName, func(gs *rewardstypes.GenesisState) { gs.BoostedEpoch = current + 1 })
+		}, foreign},
 		"a summary of the open epoch": {func(s app.GenesisState) {
 			edit(t, c, s, rewardstypes.ModuleName, func(gs *rewardstypes.GenesisState) {
 				last := gs.Summaries[len(gs.Summaries)-1]

@@ -40,36 +40,12 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					Example: example("%s query rewards set-aside"),
 				},
 				{
-					RpcMethod: "Pending", Use: "pending ADDRESS", Short: "List what an owner of services or a node has earned and not yet been paid",
-					Long:           "List what an owner of services (an account) or a node (a validator) has earned and not yet been paid. What the open epoch will pay is an estimate: what it would be if the epoch ended now.",
-					Example:        example("%s query rewards pending edgevaloper1..."),
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "address"}},
-				},
-				{
-					RpcMethod: "Audit", Use: "audit", Short: "Check the invariants of the money, now or of one epoch",
-					Example: example("%[1]s query rewards audit\n%[1]s query rewards audit --epoch 12 --output json"),
-				},
-				{
 					RpcMethod: "TokenPrice", Use: "token-price", Short: "Show the price of the token that counts now, or in one epoch",
 					Example: example("%[1]s query rewards token-price\n%[1]s query rewards token-price --epoch 12"),
 				},
 				{
 					RpcMethod: "Emission", Use: "emission", Short: "Show the emission terms, the emission year and the history of the supply",
 					Example: example("%[1]s query rewards emission\n%[1]s query rewards emission --epoch 12"),
-				},
-				{
-					RpcMethod: "Lock", Use: "lock OPERATOR", Short: "Show the stake lock of a node and its boost",
-					Example:        example("%s query rewards lock edgevaloper1..."),
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "operator"}},
-				},
-				{
-					RpcMethod: "Locks", Use: "locks", Short: "List the stake locks",
-					Example: example("%s query rewards locks"),
-				},
-				{
-					RpcMethod: "Boosts", Use: "boosts EPOCH", Short: "List the boosts of an epoch",
-					Example:        example("%s query rewards boosts 12"),
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "epoch"}},
 				},
 				{
 					RpcMethod: "Pending", Use: "pending ADDRESS", Short: "List what is earned and not yet paid",
@@ -116,14 +92,6 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					Long: "Lock stake that you have delegated to your own validator: AMOUNT in all, for EPOCHS epochs from the next one on. It cannot be taken out before they " +
 						"are over, and a lock can only grow. The boost counts from the next epoch on; `query rewards lock` shows it.",
 					Example: example("%s tx rewards lock-stake edgevaloper1... 1000000uedge 365 --from alice"),
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{
-						{ProtoField: "operator"}, {ProtoField: "amount"}, {ProtoField: "epochs"},
-					},
-				},
-				{
-					RpcMethod: "LockStake", Use: "lock-stake OPERATOR AMOUNT EPOCHS", Short: "Lock stake of your own validator",
-					Long:    "Lock stake that you have delegated to your own validator, for a number of epochs from the next one on. AMOUNT is what is locked in all. A lock can only be raised: in amount, in time, or in both.",
-					Example: example("%s tx rewards lock-stake edgevaloper1... 1000000000uedge 365 --from operator"),
 					PositionalArgs: []*autocliv1.PositionalArgDescriptor{
 						{ProtoField: "operator"}, {ProtoField: "amount"}, {ProtoField: "epochs"},
 					},

@@ -39,6 +39,7 @@ func TestCommandsCoverTheServices(t *testing.T) {
 			commands[c.RpcMethod] = c
 		}
 		require.Len(t, commands, methods.Len())
+		require.Len(t, service.RpcCommandOptions, methods.Len(), "each has one command")
 		for i := range methods.Len() {
 			c := commands[string(methods.Get(i).Name())]
 			require.NotNil(t, c, methods.Get(i).Name())

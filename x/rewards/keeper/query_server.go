@@ -15,7 +15,6 @@ import (
 )
 
 type queryServer struct {
-	*types.UnimplementedQueryServer
 	k *Keeper
 }
 
