@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
+	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/app"
 	dacktypes "github.com/edgechain/edge/x/dack/types"
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
@@ -363,4 +365,69 @@ func TestPendingIsWhatIsPaid(t *testing.T) {
 		_, err := server.Pending(c.ctx(), req)
 		require.Error(t, err)
 	}
+}
+
+// What is pending for the owner of services is what it is paid, too.
+func TestPendingOfAnOwner(t *testing.T) {
+	owners := marketKeys(3)
+	c := newChainFrom(t, nil, func(c *chain, state app.GenesisState) {
+		edit(t, c, state, epochtypes.ModuleName, func(gs *epochtypes.GenesisState) { gs.Params.CloseBudget = 1 })
+	}, owners...)
+	m := newMarket(c, owners[:2], 2)
+	publisher := owners[2]
+	var services []uint64
+	for i := range 2 {
+		var res dacktypes.MsgPublishServiceResponse
+		c.send(publisher, 500_000, &res, &dacktypes.MsgPublishService{
+			Owner: addressOf(publisher).String(), Name: fmt.Sprint("service ", i), CodeHash: bytes.Repeat([]byte{byte(i + 1)}, 32), Replicas: 1,
+		})
+		services = append(services, res.ServiceId)
+	}
+	c.closeEpoch()
+	for w := range m.workers {
+		var txs [][]byte
+		for i, service := range services {
+			txs = append(txs, c.tx(m.workers[w].hot, 500_000, uint64(i), m.serviceSettlement(w, service, uint64(w+i+1)<<30+77, 0)))
+		}
+		c.must(txs...)
+	}
+	epoch := c.epoch().Number
+	before := c.balance(addressOf(publisher), settlement)
+	sum := func(payments []rewardstypes.PendingPayment) (total int64) {
+		for _, p := range payments {
+			require.Equal(t, epoch, p.Epoch)
+			require.Equal(t, rewardstypes.PAYOUT_KIND_OWNER, p.Kind)
+			require.Contains(t, services, p.Id)
+			total += p.Amount.Int64()
+		}
+		return total
+	}
+	whole := sum(c.pendingOf(addressOf(publisher).String(), 100))
+	require.Positive(t, whole)
+	for {
+		paid := c.balance(addressOf(publisher), settlement) - before
+		for _, limit := range []uint64{1, 2, 1_000} {
+			// The shares of two workers are rounded each by itself until they are summed.
+			require.InDelta(t, whole, paid+sum(c.pendingOf(addressOf(publisher).String(), limit)), 2, "height %d", c.height())
+		}
+		if paid >= whole {
+			break
+		}
+		c.block()
+	}
+	c.closeEpoch()
+	require.Empty(t, c.pendingOf(addressOf(publisher).String(), 1))
+}
+
+// serviceSettlement is settlement for a service other than content.
+func (m *market) serviceSettlement(worker int, service, bytes uint64, client int) *dacktypes.MsgSettle {
+	m.c.t.Helper()
+	w, k := m.workers[worker], m.clients[client]
+	epoch := m.c.epoch().Number
+	signed := ack.Sign(k.key, ack.HashChainID(chainID), &ack.Ack{
+		Epoch: epoch, KeyID: k.keyID, WorkerID: w.id, ServiceID: service, Requests: 1, Bytes: bytes, Head: [32]byte{1},
+	})
+	return &dacktypes.MsgSettle{Account: addressOf(w.hot).String(), WorkerId: w.id, Epoch: epoch, Acks: []dacktypes.Acknowledgement{{
+		KeyId: signed.KeyID, ServiceId: service, Requests: 1, Bytes: signed.Bytes, Head: signed.Head[:], Signature: signed.Signature[:],
+	}}}
 }
