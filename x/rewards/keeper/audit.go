@@ -57,7 +57,7 @@ func (k *Keeper) AuditEpoch(ctx context.Context, epoch uint64) ([]types.Equation
 	if f.Phase, err = k.phase(ctx, epoch); err != nil {
 		return nil, err
 	}
-	if f.Debited, err = k.debited(ctx, epoch); err != nil {
+	if f.Debited, err = k.debited(ctx, summary); err != nil {
 		return nil, err
 	}
 	return f.Equations(), nil
@@ -72,10 +72,11 @@ func (k *Keeper) phase(ctx context.Context, epoch uint64) (types.PayPhase, error
 	return c.Phase, err
 }
 
-// debited returns what x/dack says was debited in an epoch, nil if it keeps that no more.
-func (k *Keeper) debited(ctx context.Context, epoch uint64) (*math.Int, error) {
-	total, err := k.dackKeeper.EpochTotal(ctx, epoch)
-	if errors.Is(err, dacktypes.ErrPruned) {
+// debited returns what x/dack says was debited in an epoch, nil if it keeps that no more. Once an epoch is paid, a total that is
+// not there was pruned, even if governance has raised history_epochs since and x/dack holds it to be still to come.
+func (k *Keeper) debited(ctx context.Context, s types.EpochSummary) (*math.Int, error) {
+	total, err := k.dackKeeper.EpochTotal(ctx, s.Epoch)
+	if errors.Is(err, dacktypes.ErrPruned) || s.Done && errors.Is(err, dacktypes.ErrNotSummed) {
 		return nil, nil
 	}
 	if err != nil {
