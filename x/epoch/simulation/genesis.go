@@ -25,9 +25,9 @@ func RandomizedGenState(simState *module.SimulationState) {
 func randomParams(r *rand.Rand) types.Params {
 	return types.Params{
 		Duration:          types.MinDevelopmentDuration * time.Duration(4+r.Int63n(12)),
-		CloseBudget:       types.MinCloseBudget + uint32(r.Int31n(20)),
+		CloseBudget:       types.MinCloseBudget + 4 + uint32(r.Int31n(40)),
 		BeaconBlocks:      1 + uint32(r.Int31n(4)),
-		Seats:             4 + uint32(r.Int31n(60)),
+		Seats:             4 + uint32(r.Int31n(13)),
 		StepBlocks:        1 + uint32(r.Int31n(3)),
 		MinCommittee:      1 + uint32(r.Int31n(4)),
 		MinCommitteeStake: math.LegacyNewDecWithPrec(67+r.Int63n(34), 2),
