@@ -50,6 +50,33 @@ type Statement struct {
 	AcknowledgedBytes uint64
 	// Acknowledged, Pending, Submitted, Settled and Refused are the worker's ledger.
 	Acknowledged, Pending, Submitted, Settled, Refused math.Int
+	// Flows are what was brought to the client accounts and taken back from them in each epoch besides payments, by the index of
+	// the epoch; none if there are fewer of them.
+	Flows [][]Flow
+}
+
+// Flow is money between a holder and the module account that holds client balances: a deposit of a client or for a service, or, if
+// it is negative, a withdrawal or the return of a deposit.
+type Flow struct {
+	Address string
+	Amount  math.Int
+}
+
+// flows adds up what the holders brought in an epoch, by address and in all.
+func (st Statement) flows(epoch int) (by map[string]math.Int, sum math.Int) {
+	by, sum = make(map[string]math.Int), math.ZeroInt()
+	if epoch >= len(st.Flows) {
+		return by, sum
+	}
+	for _, f := range st.Flows[epoch] {
+		if old, ok := by[f.Address]; ok {
+			by[f.Address] = old.Add(f.Amount)
+		} else {
+			by[f.Address] = f.Amount
+		}
+		sum = sum.Add(f.Amount)
+	}
+	return by, sum
 }
 
 // Epoch is what moved when one epoch was closed.
@@ -78,7 +105,7 @@ type Report struct {
 // joins one error for each equation that does not hold.
 //
 // The equations: in each snapshot the balances add up to the supply, and the supply never changes; in each epoch what
-// left the client accounts is what operator and community received, the operator's part is floor(paid * share), nothing
+// left the client accounts, what was brought and taken back aside, is what operator and community received, the operator's part is floor(paid * share), nothing
 // stays with x/rewards, nobody else's balance moves; over all epochs it is the price of what the client acknowledged and
 // what the worker has settled; nothing is pending, submitted or refused; and every byte delivered is acknowledged.
 func Reconcile(parties Parties, share math.LegacyDec, snapshots []Snapshot, epochs []uint64, st Statement) (Report, error) {
@@ -108,9 +135,16 @@ func Reconcile(parties Parties, share math.LegacyDec, snapshots []Snapshot, epoc
 	for i, number := range epochs {
 		before, after := snapshots[i], snapshots[i+1]
 		delta := func(address string) math.Int { return after.balance(address).Sub(before.balance(address)) }
+		brought, sum := st.flows(i)
+		own := func(address string) math.Int {
+			if b, ok := brought[address]; ok {
+				return b
+			}
+			return math.ZeroInt()
+		}
 		e := Epoch{
-			Number: number, Paid: delta(parties.Accounts).Neg(),
-			Operator: delta(parties.Operator), Community: delta(parties.Community),
+			Number: number, Paid: delta(parties.Accounts).Neg().Add(sum),
+			Operator: delta(parties.Operator).Add(own(parties.Operator)), Community: delta(parties.Community),
 		}
 		r.Epochs = append(r.Epochs, e)
 		r.Paid, r.Operator, r.Community = r.Paid.Add(e.Paid), r.Operator.Add(e.Operator), r.Community.Add(e.Community)
@@ -121,7 +155,8 @@ func Reconcile(parties Parties, share math.LegacyDec, snapshots []Snapshot, epoc
 			switch address {
 			case parties.Accounts, parties.Operator, parties.Community, parties.Rewards:
 			default:
-				equal(after.balance(address), before.balance(address), "epoch %d: the balance of %s and its balance before", number, address)
+				equal(after.balance(address).Add(own(address)), before.balance(address),
+					"epoch %d: the balance of %s with what it brought and its balance before", number, address)
 			}
 		}
 	}
