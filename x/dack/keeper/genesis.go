@@ -35,10 +35,8 @@ func (k *Keeper) InitGenesis(ctx context.Context, gs *types.GenesisState) error 
 			return err
 		}
 	}
-	for _, key := range gs.Keys {
-		if err := k.storeKey(ctx, key); err != nil {
-			return err
-		}
+	if err := k.initKeys(ctx, gs); err != nil {
+		return err
 	}
 	for _, r := range gs.LaneSets {
 		if err := k.lanes.Set(ctx, collections.Join3(r.Epoch, r.WorkerId, r.KeyId), r.Lanes); err != nil {
@@ -99,6 +97,23 @@ func (k *Keeper) initAccount(ctx context.Context, a types.Account) error {
 	}
 	for _, w := range a.Withdrawals {
 		if err := k.withdrawals.Set(ctx, collections.Join(w.Epoch+types.WithdrawalDelay, a.Id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// initKeys stores the client keys. A limit can be pending for the next epoch at most.
+func (k *Keeper) initKeys(ctx context.Context, gs *types.GenesisState) error {
+	current, err := k.epoch.CurrentNumber(ctx)
+	if err != nil {
+		return err
+	}
+	for _, key := range gs.Keys {
+		if key.LimitFrom > current+1 {
+			return errorsmod.Wrapf(types.ErrInvalidGenesis, "key %d: limit from epoch %d on, the next one is %d", key.Id, key.LimitFrom, current+1)
+		}
+		if err := k.storeKey(ctx, key); err != nil {
 			return err
 		}
 	}

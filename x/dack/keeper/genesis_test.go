@@ -111,6 +111,29 @@ func TestInitGenesisRefuses(t *testing.T) {
 		{"a bad public key", func(gs *types.GenesisState) { gs.Keys[0].PublicKey = make([]byte, 32) }, types.ErrInvalidGenesis},
 		{"a key without limit", func(gs *types.GenesisState) { gs.Keys[0].SpendLimit = math.Int{} }, types.ErrInvalidGenesis},
 		{"a key beyond its limit", func(gs *types.GenesisState) { gs.Keys[0].Spent[0].Amount = gs.Keys[0].SpendLimit.AddRaw(1) }, types.ErrInvalidGenesis},
+		{"a limit of no epoch before the next", func(gs *types.GenesisState) {
+			gs.Keys[0].LimitFrom = f.epoch.current + 2
+			gs.Keys[0].EarlierLimits = []types.KeyLimit{{Amount: gs.Keys[0].SpendLimit}}
+		}, types.ErrInvalidGenesis},
+		{"too many earlier limits", func(gs *types.GenesisState) {
+			gs.Keys[0].LimitFrom = 4
+			for e := range uint64(3) {
+				gs.Keys[0].EarlierLimits = append(gs.Keys[0].EarlierLimits, types.KeyLimit{Epoch: e + 1, Amount: gs.Keys[0].SpendLimit})
+			}
+		}, types.ErrInvalidGenesis},
+		{"earlier limits descend", func(gs *types.GenesisState) {
+			gs.Keys[0].LimitFrom = 3
+			gs.Keys[0].EarlierLimits = []types.KeyLimit{{Epoch: 3, Amount: gs.Keys[0].SpendLimit}}
+		}, types.ErrInvalidGenesis},
+		{"an earlier limit of nothing", func(gs *types.GenesisState) {
+			gs.Keys[0].LimitFrom = 3
+			gs.Keys[0].EarlierLimits = []types.KeyLimit{{Epoch: 2, Amount: math.ZeroInt()}}
+		}, types.ErrInvalidGenesis},
+		{"spent beyond the limit of then", func(gs *types.GenesisState) {
+			gs.Keys[0].LimitFrom = f.epoch.current
+			gs.Keys[0].EarlierLimits = []types.KeyLimit{{Amount: math.OneInt()}}
+		}, types.ErrInvalidGenesis},
+		{"no next service", func(gs *types.GenesisState) { gs.NextServiceId = 0 }, types.ErrInvalidGenesis},
 		{"lanes twice", func(gs *types.GenesisState) { gs.LaneSets = append(gs.LaneSets, gs.LaneSets[0]) }, types.ErrInvalidGenesis},
 		{"lanes of no key", func(gs *types.GenesisState) { gs.LaneSets[0].KeyId = 0 }, types.ErrInvalidGenesis},
 		{"no lanes", func(gs *types.GenesisState) { gs.LaneSets[0].Lanes.Lanes = nil }, types.ErrInvalidGenesis},
