@@ -9,8 +9,8 @@ import (
 )
 
 // CheckInvariants returns ErrInvariant unless the module's account holds exactly the balances, the pending withdrawals, the
-// open revenue and the deposits of services, and the maintained totals are those of the state, part by part, and services and keys are what their indexes say. It walks the
-// whole state: for tests and simulations.
+// open revenue and the deposits of services, the maintained totals are those of the state, part by part, and services and keys are
+// what their indexes say. It walks the whole state: for tests and simulations.
 func (k *Keeper) CheckInvariants(ctx context.Context) error {
 	totals, err := k.Totals(ctx)
 	if err != nil {

@@ -139,8 +139,9 @@ func (k *Keeper) sumRecord(ctx context.Context, key revenueKey) (types.Revenue, 
 }
 
 // RetryItem takes a record that the sum stage set aside into the current epoch, with which it is summed, shared and paid:
-// its own epoch may be paid already. So the owner share goes to who owns the service now, or last did. It returns ErrItemNotFound if there is no such record, and ErrNotSummed while the sum
-// of the epoch is under way, because the record may then be one that is still to come.
+// its own epoch may be paid already. So the owner share goes to who owns the service in the current epoch; if the service is pruned,
+// to whom the record names. It returns ErrItemNotFound if there is no such record, and ErrNotSummed while the sum of the epoch is
+// under way, because the record may then be one that is still to come.
 func (k *Keeper) RetryItem(ctx context.Context, epoch uint64, key []byte) error {
 	workerID, serviceID, err := types.ParseSumItemKey(key)
 	if err != nil {

@@ -51,7 +51,7 @@ var (
 	RevenuePrefix = collections.NewPrefix(12)
 	// WorkerTotalsPrefix: 0x0d | epoch(8) | worker(8) -> WorkerRevenue
 	WorkerTotalsPrefix = collections.NewPrefix(13)
-	// ServiceTotalsPrefix: 0x0e | epoch(8) | service(8) -> Revenue
+	// ServiceTotalsPrefix: 0x0e | epoch(8) | service(8) -> ServiceRevenue
 	ServiceTotalsPrefix = collections.NewPrefix(14)
 	// EpochTotalsPrefix: 0x0f | epoch(8) -> EpochRevenue
 	EpochTotalsPrefix = collections.NewPrefix(15)
