@@ -88,12 +88,12 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					},
 				},
 				{
-					RpcMethod: "LockStake", Use: "lock-stake OPERATOR AMOUNT EPOCHS", Short: "Lock stake of your own validator for a boost",
+					RpcMethod: "LockStake", Use: "lock-stake AMOUNT EPOCHS", Short: "Lock stake of your own validator for a boost",
 					Long: "Lock stake that you have delegated to your own validator: AMOUNT in all, for EPOCHS epochs from the next one on. It cannot be taken out before they " +
 						"are over, and a lock can only grow. The boost counts from the next epoch on; `query rewards lock` shows it.",
-					Example: example("%s tx rewards lock-stake edgevaloper1... 1000000uedge 365 --from alice"),
+					Example: example("%s tx rewards lock-stake 1000000uedge 365 --from operator"),
 					PositionalArgs: []*autocliv1.PositionalArgDescriptor{
-						{ProtoField: "operator"}, {ProtoField: "amount"}, {ProtoField: "epochs"},
+						{ProtoField: "amount"}, {ProtoField: "epochs"}, // the operator is the one who signs
 					},
 				},
 				{
