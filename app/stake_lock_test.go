@@ -12,6 +12,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/crypto/keys/ed25519"
 	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 	"github.com/cosmos/cosmos-sdk/x/authz"
 	distrtypes "github.com/cosmos/cosmos-sdk/x/distribution/types"
@@ -186,6 +187,13 @@ func TestLockBindsAtOnce(t *testing.T) {
 		require.Equal(t, rewardstypes.ErrStakeLocked.ABCICode(), r.Code, r.Log)
 	}
 	c.requireLock(v, math.LegacyNewDec(v.stake))
+	c.requireNoLock(w)
+
+	// Nobody else can lock an operator's stake.
+	stranger := c.tx(v.operator, 500_000, 0, locking(w, 1, 1))
+	refused := c.block(stranger)
+	require.Equal(t, sdkerrors.RootCodespace, refused[0].Codespace, refused[0].Log)
+	require.NotZero(t, refused[0].Code)
 	c.requireNoLock(w)
 }
 
