@@ -25,6 +25,7 @@ const (
 	offsetPath
 	offsetPlant
 	offsetTaken
+	offsetMoney
 )
 
 // suite is what the tests share.
@@ -152,10 +153,11 @@ var clients struct {
 // newClient opens an account of its own for a test.
 func newClient(ctx context.Context, t *testing.T, n *devnet.Network, deposit int64) *devnet.Client {
 	t.Helper()
+	// One at a time: all are given money by one account, whose transactions count up.
 	clients.Lock()
+	defer clients.Unlock()
 	clients.count++
 	name := fmt.Sprintf("client-%d", clients.count)
-	clients.Unlock()
 	c, err := n.NewClient(ctx, name, deposit)
 	require.NoError(t, err)
 	return c
