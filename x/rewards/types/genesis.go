@@ -154,8 +154,8 @@ func (g GenesisState) validatePayouts(epochs map[uint64]bool) error {
 	}
 	seen := make(map[id]bool, len(g.Payouts))
 	setAside := make(map[uint64]payoutSums, len(epochs))
-	for epoch := range epochs {
-		setAside[epoch] = payoutSums{math.ZeroInt(), math.ZeroInt()}
+	for _, s := range g.Summaries {
+		setAside[s.Epoch] = payoutSums{math.ZeroInt(), math.ZeroInt()}
 	}
 	settlement := ""
 	for _, p := range g.Payouts {
