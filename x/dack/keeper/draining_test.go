@@ -164,3 +164,33 @@ func TestAnyLifeOfKeys(t *testing.T) {
 		}
 	})
 }
+
+// A withdrawal that settlements have used up leaves the queue of payouts, so that it holds up nobody behind it and an exported
+// state has the same queue. One of which something is left stays.
+func TestUsedUpWithdrawalLeavesTheQueue(t *testing.T) {
+	f := newFixture(t)
+	key := f.client("client", 1, 100)
+	e := f.epoch.current
+	waiting := func() (n int) {
+		iter := f.ctx.KVStore(f.storeKeys[types.StoreKey]).Iterator(types.WithdrawalsPrefix.Bytes(), types.RevenuePrefix.Bytes())
+		defer iter.Close()
+		for ; iter.Valid(); iter.Next() {
+			n++
+		}
+		return n
+	}
+	withdraw := func(amount int64) {
+		_, err := f.msg.RequestWithdrawal(f.ctx, &types.MsgRequestWithdrawal{Owner: f.address("client"), Amount: coin(amount)})
+		require.NoError(t, err)
+	}
+	withdraw(40)
+	f.epoch.current++
+	withdraw(60)
+	require.Equal(t, 2, waiting())
+	require.Equal(t, "59", f.settle(e, key.ack(e, 0, 59))[0].Paid.String())
+	require.Equal(t, 2, waiting(), "1 is left of the newer one")
+	require.Equal(t, "11", f.settle(e, key.ack(e, 0, 70))[0].Paid.String())
+	require.Equal(t, 1, waiting())
+	require.Equal(t, "30", f.settle(e, key.ack(e, 0, 200))[0].Paid.String())
+	require.Zero(t, waiting())
+}

@@ -143,6 +143,8 @@ type settleKey struct {
 type settlePurse struct {
 	purse   types.Purse
 	changed bool
+	// waiting are the withdrawals that were pending when the settlement began.
+	waiting []types.Withdrawal
 }
 
 // settleService is a service that acknowledgements of the settlement name, with what they debit for it.
@@ -332,7 +334,7 @@ func (s *settlement) loadPurse(ctx context.Context, account uint64) (*settlePurs
 			return nil, err
 		}
 		i = len(s.purses)
-		s.purses = append(s.purses, settlePurse{purse: purse})
+		s.purses = append(s.purses, settlePurse{purse: purse, waiting: purse.Withdrawals})
 		s.purseIndex[account] = i
 	}
 	return &s.purses[i], nil
@@ -368,6 +370,9 @@ func (s *settlement) write(ctx context.Context) error {
 			if err := k.setPurse(ctx, purse.purse); err != nil {
 				return err
 			}
+			if err := s.leaveQueue(ctx, purse); err != nil {
+				return err
+			}
 		}
 	}
 	for i := range s.services {
@@ -379,6 +384,17 @@ func (s *settlement) write(ctx context.Context) error {
 	}
 	s.books.OpenRevenue = s.total.Amount
 	return k.addDelta(ctx, delta{totals: s.books, opened: s.opened})
+}
+
+// leaveQueue takes withdrawals of which the settlement has left nothing out of the queue of payouts: an entry with nothing to
+// pay would hold up those behind it, and an exported state would not have it.
+func (s *settlement) leaveQueue(ctx context.Context, p *settlePurse) error {
+	for _, w := range p.waiting[min(len(p.purse.Withdrawals), len(p.waiting)):] { // the newest are used up first
+		if err := s.keeper.withdrawals.Remove(ctx, collections.Join(w.Epoch+types.WithdrawalDelay, p.purse.AccountId)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // earned is the revenue of a service as the record of its worker takes it in.
