@@ -20,12 +20,17 @@ type batch struct {
 }
 
 // newBatch takes entries of one epoch, ascending by (key, service, lane), as far as they fit into one settlement: by number,
-// bytes, and gas.
+// bytes, and gas. One of a service that is too many waits for the next settlement, and those behind it do not.
 func newBatch(v chain.View, epoch uint64, entries []ackpool.Entry, maxAcks int, overhead uint64) batch {
 	b := batch{epoch: epoch, value: new(big.Int)}
 	size := 0
+	var services dacktypes.SettledServices
 	for i := range entries {
 		entry := &entries[i]
+		if !services.Add(entry.Signed.ServiceID) {
+			b.more = true
+			continue
+		}
 		a := dacktypes.NewAcknowledgement(&entry.Signed)
 		size += a.Size()
 		if !fits(v, len(b.acks)+1, size, maxAcks, overhead) {

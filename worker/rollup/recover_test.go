@@ -11,6 +11,7 @@ import (
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 
 	"github.com/edgechain/edge/worker/chain"
+	dacktypes "github.com/edgechain/edge/x/dack/types"
 )
 
 // With fees for a small settlement only, small ones are made until the fees are used up.
@@ -51,6 +52,9 @@ func TestUnlearn(t *testing.T) {
 		require.EqualValues(t, maxOverhead, r.overhead)
 		r.learn(sdkerrors.ErrTxTooLarge, 200)
 		require.Equal(t, 100, r.maxAcks)
+		r.learn(dacktypes.ErrTooManyServices, 40)
+		require.Equal(t, 20, r.maxAcks, "of fewer there are fewer services")
+		r.maxAcks = 100
 		view := chain.View{MaxAcks: 1_000}
 		r.unlearn(view)
 		require.Equal(t, 100, r.maxAcks, "not at once")

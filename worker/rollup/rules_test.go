@@ -159,6 +159,50 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// A batch names no more services than a settlement may, takes all that it can of those it names, and every entry has its turn.
+func TestBatchesOfManyServices(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := gasView()
+		keys, services := rapid.IntRange(1, 12).Draw(t, "keys"), rapid.IntRange(1, 30).Draw(t, "services")
+		var list []ackpool.Entry
+		for key := range keys {
+			for service := range services {
+				if rapid.IntRange(0, 2).Draw(t, "there") > 0 {
+					entry := entries(1)[0]
+					entry.Signed.KeyID, entry.Signed.ServiceID = uint64(key+1), uint64(service)
+					list = append(list, entry)
+				}
+			}
+		}
+		for len(list) > 0 {
+			b := newBatch(v, 1, list, v.MaxAcks, baseOverhead)
+			require.NotEmpty(t, b.acks)
+			require.NoError(t, b.message(v, "edge1").Check(uint32(v.MaxAcks)))
+			taken := map[ack.LaneID]bool{}
+			named := map[uint64]bool{}
+			for i := range b.acks {
+				taken[b.acks[i].Signed.LaneID()] = true
+				named[b.acks[i].Signed.ServiceID] = true
+			}
+			require.Len(t, b.pending, len(b.acks))
+			require.EqualValues(t, 2*len(b.acks), b.value.Int64())
+			var rest []ackpool.Entry
+			for _, e := range list {
+				if !taken[e.Signed.LaneID()] {
+					require.False(t, named[e.Signed.ServiceID], "there is room for it")
+					rest = append(rest, e)
+				}
+			}
+			require.Len(t, rest, len(list)-len(b.acks))
+			require.Equal(t, len(rest) > 0, b.more)
+			if b.more {
+				require.Len(t, named, dacktypes.MaxServicesPerSettlement)
+			}
+			list = rest
+		}
+	})
+}
+
 func TestVerdicts(t *testing.T) {
 	zero := sdkmath.ZeroInt()
 	tx := &ackpool.Tx{Acks: make([]ackpool.Submitted, 1)}

@@ -198,6 +198,7 @@ func (r *Rollup) learn(cause error, acks int) {
 		r.learned = time.Now()
 	case errors.Is(cause, sdkerrors.ErrTxTooLarge),
 		errors.Is(cause, dacktypes.ErrTooManyAcks),
+		errors.Is(cause, dacktypes.ErrTooManyServices),
 		errors.Is(cause, dacktypes.ErrSettlementTooLarge):
 		r.maxAcks = max(acks/2, 1)
 		r.learned = time.Now()

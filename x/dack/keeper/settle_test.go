@@ -37,6 +37,10 @@ func TestSettleRefusesMessage(t *testing.T) {
 	for i := range many {
 		many[i] = types.Acknowledgement{KeyId: uint64(i + 1)}
 	}
+	nine := make([]types.Acknowledgement, types.MaxServicesPerSettlement+1)
+	for i := range nine {
+		nine[i] = types.Acknowledgement{KeyId: 1, ServiceId: uint64(i)}
+	}
 	large := []types.Acknowledgement{k.ack(firstEpoch, 0, 1)}
 	large[0].Head = make([]byte, types.MaxSettleBytes)
 
@@ -57,6 +61,7 @@ func TestSettleRefusesMessage(t *testing.T) {
 		{"no acknowledgements", func(m *types.MsgSettle) { m.Acks = nil }, types.ErrInvalidSettlement},
 		{"too many", func(m *types.MsgSettle) { m.Acks = many }, types.ErrTooManyAcks},
 		{"too large", func(m *types.MsgSettle) { m.Acks = large }, types.ErrSettlementTooLarge},
+		{"too many services", func(m *types.MsgSettle) { m.Acks = nine }, types.ErrTooManyServices},
 		{"twice the same", func(m *types.MsgSettle) { m.Acks = append(m.Acks, m.Acks[0]) }, types.ErrOrder},
 		{"lanes descend", func(m *types.MsgSettle) { m.Acks = append(m.Acks, k.ack(firstEpoch, 0, 1)); m.Acks[0].Lane = 1 }, types.ErrOrder},
 		{"services descend", func(m *types.MsgSettle) { m.Acks = append(m.Acks, k.ack(firstEpoch, 5, 1)); m.Acks[0].ServiceId = 1 }, types.ErrOrder},
@@ -102,6 +107,27 @@ func TestSettleAtBounds(t *testing.T) {
 		_, err := f.msg.Settle(f.ctx, f.settleMsg(firstEpoch, a))
 		return err
 	})
+}
+
+// TestSettleServicesAtBound: a settlement opens as many revenue records as it may name services, and no more.
+func TestSettleServicesAtBound(t *testing.T) {
+	f := newFixture(t)
+	k := f.client("client", 1, bigDeposit)
+	var acks []types.Acknowledgement
+	for id := range uint64(types.MaxServicesPerSettlement) {
+		if id > 0 {
+			f.publish("owner")
+		}
+		for lane := range uint8(2) {
+			acks = append(acks, k.sign(ack.Ack{Epoch: firstEpoch, ServiceID: id, Lane: lane, Bytes: 1}))
+		}
+	}
+	for _, r := range f.settle(firstEpoch, acks...) {
+		requireResult(t, r, types.ACK_STATUS_PAID, 1, 1)
+	}
+	res, err := f.query.Revenue(f.ctx, &types.QueryRevenueRequest{Epoch: firstEpoch})
+	require.NoError(t, err)
+	require.Len(t, res.Records, types.MaxServicesPerSettlement)
 }
 
 // TestSettleStatuses reaches every status in one message: each is refused alone, the rest is paid.
@@ -175,21 +201,22 @@ func TestSettleStatuses(t *testing.T) {
 		{ended.ack(now, 0, 20), types.ACK_STATUS_KEY_EXPIRED, 0, 0},
 		{unknownKey, types.ACK_STATUS_UNKNOWN_KEY, 0, 0},
 	}
-	for _, change := range []func(a *types.Acknowledgement){
+	for i, change := range []func(a *types.Acknowledgement){
 		func(a *types.Acknowledgement) { a.Lane = ack.MaxLanes },
 		func(a *types.Acknowledgement) { a.Lane = 256 },
 		func(a *types.Acknowledgement) { a.Lane = 1 << 31 },
 		func(a *types.Acknowledgement) { a.KeyId = 0 },
-		func(a *types.Acknowledgement) { a.ServiceId, a.Head = 101, a.Head[:31] },
-		func(a *types.Acknowledgement) { a.ServiceId, a.Head = 102, append(a.Head, 0) },
-		func(a *types.Acknowledgement) { a.ServiceId, a.Head = 103, nil },
-		func(a *types.Acknowledgement) { a.ServiceId, a.Signature = 104, a.Signature[:63] },
-		func(a *types.Acknowledgement) { a.ServiceId, a.Signature = 105, nil },
-		func(a *types.Acknowledgement) { a.ServiceId, a.Bytes = 106, ack.MaxBytes+1 },
-		func(a *types.Acknowledgement) { a.ServiceId, a.Fuel = 107, ack.MaxFuel+1 },
-		func(a *types.Acknowledgement) { a.ServiceId, a.Requests = 108, ack.MaxRequests+1 },
+		func(a *types.Acknowledgement) { a.Head = a.Head[:31] },
+		func(a *types.Acknowledgement) { a.Head = append(a.Head, 0) },
+		func(a *types.Acknowledgement) { a.Head = nil },
+		func(a *types.Acknowledgement) { a.Signature = a.Signature[:63] },
+		func(a *types.Acknowledgement) { a.Signature = nil },
+		func(a *types.Acknowledgement) { a.Bytes = ack.MaxBytes + 1 },
+		func(a *types.Acknowledgement) { a.Fuel = ack.MaxFuel + 1 },
+		func(a *types.Acknowledgement) { a.Requests = ack.MaxRequests + 1 },
 	} {
 		a := rich.ack(now, 15, 50)
+		a.ServiceId, a.Lane = 101, uint32(i) // of a service of their own, so that each has a place in the order
 		change(&a)
 		items = append(items, item{a, types.ACK_STATUS_OUT_OF_RANGE, 0, 0})
 	}
@@ -517,7 +544,8 @@ func FuzzSettle(f *testing.F) {
 		fx.ctx, _ = ctx.CacheContext()
 		res, err := fx.msg.Settle(fx.ctx, &m)
 		if err != nil {
-			require.True(t, errorsmod.IsOf(err, types.ErrInvalidSettlement, types.ErrOrder, types.ErrTooManyAcks, types.ErrSettlementTooLarge), err)
+			require.True(t, errorsmod.IsOf(err, types.ErrInvalidSettlement, types.ErrOrder, types.ErrTooManyAcks, types.ErrSettlementTooLarge,
+				types.ErrTooManyServices), err)
 			return
 		}
 		require.Len(t, res.Results, len(m.Acks))

@@ -92,6 +92,8 @@ func MsgSettleFactory(k *keeper.Keeper) simsx.SimMsgFactoryFn[*types.MsgSettle] 
 		}
 		slices.SortFunc(msg.Acks, compareLanes)
 		msg.Acks = slices.CompactFunc(msg.Acks, func(a, b types.Acknowledgement) bool { return compareLanes(a, b) == 0 })
+		var settled types.SettledServices
+		msg.Acks = slices.DeleteFunc(msg.Acks, func(a types.Acknowledgement) bool { return !settled.Add(a.ServiceId) })
 		if len(msg.Acks) == 0 {
 			reporter.Skip("no acknowledgements")
 			return nil, nil

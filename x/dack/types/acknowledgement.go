@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/edgechain/edge/ack"
 )
@@ -54,4 +55,22 @@ func compareAcks(a, b *Acknowledgement) int {
 	default:
 		return cmp.Compare(uint64(a.Lane), uint64(b.Lane))
 	}
+}
+
+// SettledServices are the services that acknowledgements of one settlement name, ascending. They come by key first, so that
+// a service can come again with every key.
+type SettledServices []uint64
+
+// Add takes a service in. It returns false, and leaves the services alone, if that is one more than
+// MaxServicesPerSettlement.
+func (s *SettledServices) Add(id uint64) bool {
+	i, found := slices.BinarySearch(*s, id)
+	if found {
+		return true
+	}
+	if len(*s) >= MaxServicesPerSettlement {
+		return false
+	}
+	*s = slices.Insert(*s, i, id)
+	return true
 }

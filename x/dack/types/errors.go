@@ -88,4 +88,6 @@ var (
 	ErrServiceRemoved = errorsmod.Register(ModuleName, 42, "the service is removed")
 	// ErrProtocolService reports a change of a service that the protocol owns.
 	ErrProtocolService = errorsmod.Register(ModuleName, 43, "the protocol owns the service")
+	// ErrTooManyServices reports a settlement whose acknowledgements name more services than one can.
+	ErrTooManyServices = errorsmod.Register(ModuleName, 44, "too many services in a settlement")
 )

@@ -13,6 +13,11 @@ const (
 	// MaxSettleBytes bounds the encoded acknowledgements of one settlement, so that a block of 4 MiB has room for those
 	// of many workers.
 	MaxSettleBytes = 256 << 10
+	// MaxServicesPerSettlement bounds the services that the acknowledgements of one settlement name, and with them the revenue
+	// records that it can open: one of (epoch, worker, service) for each. What opens records pays for a settlement with every
+	// eighth, so that blocks cannot open them faster than the closing of an epoch sums them, see Keeper.Close. A worker that
+	// serves more sends more settlements.
+	MaxServicesPerSettlement = 8
 	// MaxKeysPerAccount bounds the live client keys of an account: enough for its devices, and few enough to be read
 	// in one query.
 	MaxKeysPerAccount = 16
@@ -123,8 +128,9 @@ func checkServiceID(id uint64) error {
 func (m *MsgSettle) ValidateBasic() error { return m.Check(MaxAcksLimit) }
 
 // Check returns nil if the settlement names a worker and an epoch and carries 1 to maxAcks acknowledgements of at most
-// MaxSettleBytes, strictly ascending by (key, service, lane). It says nothing about a single acknowledgement: those get a
-// status each. It returns ErrInvalidSettlement, ErrTooManyAcks, ErrSettlementTooLarge or ErrOrder.
+// MaxSettleBytes for at most MaxServicesPerSettlement services, strictly ascending by (key, service, lane). It says nothing
+// about a single acknowledgement: those get a status each. It returns ErrInvalidSettlement, ErrTooManyAcks,
+// ErrSettlementTooLarge, ErrOrder or ErrTooManyServices.
 func (m *MsgSettle) Check(maxAcks uint32) error {
 	switch {
 	case m.WorkerId == 0:
@@ -137,6 +143,7 @@ func (m *MsgSettle) Check(maxAcks uint32) error {
 		return errorsmod.Wrapf(ErrTooManyAcks, "%d, want at most %d", len(m.Acks), maxAcks)
 	}
 	size := 0
+	services := make(SettledServices, 0, MaxServicesPerSettlement)
 	for i := range m.Acks {
 		size += m.Acks[i].Size()
 		if size > MaxSettleBytes {
@@ -144,6 +151,9 @@ func (m *MsgSettle) Check(maxAcks uint32) error {
 		}
 		if i > 0 && compareAcks(&m.Acks[i-1], &m.Acks[i]) >= 0 {
 			return errorsmod.Wrapf(ErrOrder, "acknowledgement %d", i)
+		}
+		if !services.Add(m.Acks[i].ServiceId) {
+			return errorsmod.Wrapf(ErrTooManyServices, "acknowledgement %d, want at most %d", i, MaxServicesPerSettlement)
 		}
 	}
 	return nil

@@ -210,6 +210,43 @@ func TestValidateBasic(t *testing.T) {
 	require.ErrorIs(t, many.ValidateBasic(), types.ErrTooManyAcks)
 }
 
+// settlementOf returns a settlement of a key for each list of services, with an acknowledgement for each of them.
+func settlementOf(keys ...[]uint64) *types.MsgSettle {
+	m := &types.MsgSettle{WorkerId: 1, Epoch: 1}
+	for i, services := range keys {
+		for _, id := range services {
+			m.Acks = append(m.Acks, types.Acknowledgement{KeyId: uint64(i + 1), ServiceId: id})
+		}
+	}
+	return m
+}
+
+// TestServicesOfSettlement: services are counted over the whole message, each once, in whatever order keys bring them.
+func TestServicesOfSettlement(t *testing.T) {
+	eight := []uint64{0, 1, 2, 3, 5, 7, 1 << 40, ^uint64(0)}
+	require.Len(t, eight, types.MaxServicesPerSettlement)
+	for name, c := range map[string]struct {
+		keys [][]uint64
+		want error
+	}{
+		"one of many keys":      {[][]uint64{{4}, {4}, {4}, {4}, {4}, {4}, {4}, {4}, {4}}, nil},
+		"eight":                 {[][]uint64{eight}, nil},
+		"the same eight again":  {[][]uint64{eight, eight, eight[3:], eight[:3]}, nil},
+		"eight over keys":       {[][]uint64{{7, ^uint64(0)}, {0, 5}, {2}, {1, 3, 1 << 40}, eight}, nil},
+		"nine":                  {[][]uint64{{0, 1, 2, 3, 4, 5, 6, 7, 8}}, types.ErrTooManyServices},
+		"a ninth in front":      {[][]uint64{{1, 2, 3, 4, 5, 6, 7, 8}, {0}}, types.ErrTooManyServices},
+		"a ninth in the middle": {[][]uint64{eight, {4}}, types.ErrTooManyServices},
+		"a ninth at the end":    {[][]uint64{{1, 2, 3, 4, 5, 6, 7, 8}, {8}, {8, 9}}, types.ErrTooManyServices},
+		"a ninth in disorder":   {[][]uint64{{0, 1, 2, 3, 4, 5, 6, 7, 7, 8}}, types.ErrOrder},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := settlementOf(c.keys...)
+			require.ErrorIs(t, m.Check(types.MaxAcksLimit), c.want)
+			require.ErrorIs(t, m.ValidateBasic(), c.want)
+		})
+	}
+}
+
 // FuzzMsgSettle: whatever bytes a settlement comes from, its check says the same as a plain reading of the rules.
 func FuzzMsgSettle(f *testing.F) {
 	seed := types.MsgSettle{Account: "a", WorkerId: 1, Epoch: 1, Acks: []types.Acknowledgement{
@@ -218,14 +255,18 @@ func FuzzMsgSettle(f *testing.F) {
 	bz, err := seed.Marshal()
 	require.NoError(f, err)
 	f.Add(bz)
+	nine, err := settlementOf([]uint64{9, 10, 11, 12, 13, 14, 15, 16}, []uint64{8}).Marshal()
+	require.NoError(f, err)
+	f.Add(nine)
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, bz []byte) {
 		var m types.MsgSettle
 		if m.Unmarshal(bz) != nil {
 			return
 		}
-		err := m.Check(8)
-		ok := m.WorkerId > 0 && m.Epoch > 0 && len(m.Acks) > 0 && len(m.Acks) <= 8
+		const maxAcks = 16
+		err := m.Check(maxAcks)
+		ok := m.WorkerId > 0 && m.Epoch > 0 && len(m.Acks) > 0 && len(m.Acks) <= maxAcks
 		size := 0
 		var last []byte
 		for _, a := range m.Acks {
@@ -243,6 +284,11 @@ func FuzzMsgSettle(f *testing.F) {
 				require.Equal(t, a, again)
 			}
 		}
+		services := map[uint64]bool{}
+		for _, a := range m.Acks {
+			services[a.ServiceId] = true
+		}
+		ok = ok && len(services) <= types.MaxServicesPerSettlement
 		require.Equal(t, ok && size <= types.MaxSettleBytes, err == nil, "%v", err)
 	})
 }
