@@ -9,11 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cosmossdk.io/log/v2"
+	"cosmossdk.io/math"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/x/dack/keeper"
 	"github.com/edgechain/edge/x/dack/types"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
 )
 
 // block runs f in a block of its own, as the state machine does, and commits it to disk.
@@ -136,4 +139,40 @@ func BenchmarkPrune(b *testing.B) {
 		b.StartTimer()
 	}
 	b.ReportMetric(float64(b.N*dead)/b.Elapsed().Seconds(), "lanes/s")
+}
+
+// BenchmarkSum sums in one block what close_budget at its default and at its ceiling allows, every record of another worker and
+// service than the one before, next to 100,000 that stay, and commits the block to pebbledb.
+func BenchmarkSum(b *testing.B) {
+	const stay, services = 100_000, 4_000
+	for _, budget := range []uint32{epochtypes.DefaultParams().CloseBudget, epochtypes.MaxCloseBudget} {
+		b.Run(fmt.Sprint("budget=", budget), func(b *testing.B) {
+			f, _ := benchFixture(b, 1)
+			records := int(budget) * keeper.RecordsPerUnit
+			fill := func(epoch uint64, n int) {
+				f.block(func(ctx sdk.Context) {
+					for i := range n {
+						id := uint64(i)
+						r := types.NewWorkerRevenue(types.Revenue{Amount: math.NewInt(1 << 40), Bytes: 1 << 40, Requests: 1 << 20},
+							operatorOf(id+1), f.address("owner"))
+						require.NoError(b, f.keeper.PutRevenue(ctx, epoch, id/2+1, id%services+1, r))
+					}
+				})
+			}
+			fill(1_000_000, stay)
+			e := f.epoch.current
+			for b.Loop() {
+				b.StopTimer()
+				e++
+				fill(e, records)
+				b.StartTimer()
+				f.block(func(ctx sdk.Context) {
+					_, done, err := f.keeper.Close(ctx, e, budget)
+					require.NoError(b, err)
+					require.True(b, done)
+				})
+			}
+			b.ReportMetric(float64(b.N*records)/b.Elapsed().Seconds(), "records/s")
+		})
+	}
 }

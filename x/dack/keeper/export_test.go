@@ -9,6 +9,9 @@ import (
 	"github.com/edgechain/edge/x/dack/types"
 )
 
+// RecordsPerUnit is how many records the sum stage handles for each unit of its budget.
+const RecordsPerUnit = recordsPerUnit
+
 // PutService stores a service, as its messages would have left it by now, with its index, queue and deposit.
 func (k *Keeper) PutService(ctx context.Context, s types.Service) error {
 	books := types.NewTotals()
@@ -18,4 +21,9 @@ func (k *Keeper) PutService(ctx context.Context, s types.Service) error {
 		err = errors.Join(err, k.removedServices.Set(ctx, collections.Join(s.PrunedFrom(), s.Id)))
 	}
 	return err
+}
+
+// PutRevenue stores a revenue record, without the money that it stands for.
+func (k *Keeper) PutRevenue(ctx context.Context, epoch, workerID, serviceID uint64, r types.WorkerRevenue) error {
+	return k.addRevenue(ctx, epoch, workerID, serviceID, r)
 }

@@ -38,8 +38,14 @@ func addTo[K any, V interface{ Add(V) (V, error) }](ctx context.Context, m colle
 	return m.Set(ctx, key, sum)
 }
 
-// Close is the sum stage of the closing machine: it moves up to budget records of a closed epoch into the totals by
-// worker, by service and of the epoch. A record exists until it is summed, so none is counted twice; one that fails is set
+// recordsPerUnit is how many records Close sums for each unit of the budget. A record is three writes, a payout of the stage
+// behind it twelve, so that a unit is about the same work in both. It is what makes closings as fast as blocks can open records
+// under the default parameters: MaxServicesPerSettlement for 60,000 + 8 * 9,000 gas are 2,424 in a block of 40,000,000, and
+// the default budget sums 2,500.
+const recordsPerUnit = 5
+
+// Close is the sum stage of the closing machine: it moves up to budget * recordsPerUnit records of a closed epoch into the
+// totals by worker, by service and of the epoch, and says how many units of the budget it has used, begun ones included. A record exists until it is summed, so none is counted twice; one that fails is set
 // aside and stays where it is. The position is in the state, for each epoch by itself, so that Close can be called again
 // at any time.
 func (k *Keeper) Close(ctx context.Context, epoch uint64, budget uint32) (used uint32, done bool, err error) {
@@ -52,7 +58,7 @@ func (k *Keeper) Close(ctx context.Context, epoch uint64, budget uint32) (used u
 	case total.Summed:
 		return 0, true, nil
 	}
-	records, more, err := k.nextRecords(ctx, epoch, max(budget, 1))
+	records, more, err := k.nextRecords(ctx, epoch, recordsPerUnit*uint64(max(budget, 1)))
 	if err != nil {
 		return 0, false, err
 	}
@@ -68,8 +74,8 @@ func (k *Keeper) Close(ctx context.Context, epoch uint64, budget uint32) (used u
 		} else {
 			total.Revenue = total.Revenue.Add(revenue)
 		}
-		used++
 	}
+	used = uint32((len(records) + recordsPerUnit - 1) / recordsPerUnit)
 	if more {
 		last := records[len(records)-1]
 		cursor := types.SumCursor{Epoch: epoch, WorkerId: last.K2(), ServiceId: last.K3()}
@@ -91,7 +97,7 @@ func (k *Keeper) Close(ctx context.Context, epoch uint64, budget uint32) (used u
 }
 
 // nextRecords returns the keys of the next records to be summed, at most limit, and whether there are more.
-func (k *Keeper) nextRecords(ctx context.Context, epoch uint64, limit uint32) ([]revenueKey, bool, error) {
+func (k *Keeper) nextRecords(ctx context.Context, epoch, limit uint64) ([]revenueKey, bool, error) {
 	r := new(collections.Range[revenueKey]).
 		StartInclusive(collections.TriplePrefix[uint64, uint64, uint64](epoch)).
 		EndExclusive(collections.TriplePrefix[uint64, uint64, uint64](epoch + 1))
@@ -109,7 +115,7 @@ func (k *Keeper) nextRecords(ctx context.Context, epoch uint64, limit uint32) ([
 	defer iter.Close()
 	var keys []revenueKey
 	for ; iter.Valid(); iter.Next() {
-		if uint64(len(keys)) >= uint64(limit) {
+		if uint64(len(keys)) >= limit {
 			return keys, true, nil
 		}
 		key, err := iter.Key()

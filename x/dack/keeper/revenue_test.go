@@ -8,7 +8,13 @@ import (
 	"cosmossdk.io/collections"
 	"cosmossdk.io/math"
 
+	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	"github.com/cosmos/cosmos-sdk/types/query"
+
+	"github.com/edgechain/edge/x/dack/keeper"
 	"github.com/edgechain/edge/x/dack/types"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
 	nodetypes "github.com/edgechain/edge/x/node/types"
 )
 
@@ -34,7 +40,7 @@ func (f *fixture) earnUpTo(k clientKey, n, bytes uint64) {
 func TestSum(t *testing.T) {
 	f := newFixture(t)
 	k := f.client("client", 1, bigDeposit)
-	const e, workers = firstEpoch, 7
+	const e, workers = firstEpoch, 2*3*keeper.RecordsPerUnit + 1
 	f.earn(k, workers)
 	f.epoch.current++
 
@@ -43,7 +49,7 @@ func TestSum(t *testing.T) {
 	_, err = f.keeper.WorkerTotals(f.ctx, e, 0, 10)
 	require.ErrorIs(t, err, types.ErrNotSummed)
 
-	// Three a block; revenue of the new epoch comes in between and does not count.
+	// Three units a block; revenue of the new epoch comes in between and does not count.
 	var total uint32
 	for block, want := range []struct {
 		used uint32
@@ -55,6 +61,9 @@ func TestSum(t *testing.T) {
 		require.Equal(t, want.done, done, "block %d", block)
 		total += used
 		f.check()
+		left, err := f.query.Revenue(f.ctx, &types.QueryRevenueRequest{Epoch: e, Pagination: &query.PageRequest{CountTotal: true}})
+		require.NoError(t, err)
+		require.EqualValues(t, max(workers-3*keeper.RecordsPerUnit*(block+1), 0), left.Pagination.Total)
 		f.earn(k, 2)
 		_, err = f.keeper.CollectRevenue(f.ctx, e, rewards)
 		if !done {
@@ -65,8 +74,9 @@ func TestSum(t *testing.T) {
 		f.check()
 		k = f.addKey("client", k.account, uint64(block)+10, limitOfKey)
 	}
-	require.EqualValues(t, workers, total)
-	require.EqualValues(t, 280, f.moduleBalance(rewards))
+	require.EqualValues(t, 7, total)
+	const sum = 5 * workers * (workers + 1)
+	require.EqualValues(t, sum, f.moduleBalance(rewards))
 	used, done, err := f.keeper.Close(f.ctx, e, 3)
 	require.NoError(t, err)
 	require.True(t, done, "closing again does nothing")
@@ -88,7 +98,7 @@ func TestSum(t *testing.T) {
 	services, err := f.keeper.ServiceTotals(f.ctx, e, 0, 10)
 	require.NoError(t, err)
 	require.Len(t, services, 1)
-	require.Equal(t, "280", services[0].Revenue.Amount.String())
+	require.EqualValues(t, sum, services[0].Revenue.Amount.Int64())
 	epochTotal, err := f.query.EpochTotal(f.ctx, &types.QueryEpochTotalRequest{Epoch: e})
 	require.NoError(t, err)
 	require.True(t, epochTotal.Total.Summed && epochTotal.Total.Collected)
@@ -114,10 +124,10 @@ func TestSumOfNothing(t *testing.T) {
 	require.Empty(t, records)
 }
 
-// TestSumExactBudget: an epoch whose records are as many as the budget is done in one call.
+// TestSumExactBudget: an epoch whose records are as many as the budget allows is done in one call.
 func TestSumExactBudget(t *testing.T) {
 	f := newFixture(t)
-	f.earn(f.client("client", 1, bigDeposit), 3)
+	f.earn(f.client("client", 1, bigDeposit), 3*keeper.RecordsPerUnit)
 	f.epoch.current++
 	used, done, err := f.keeper.Close(f.ctx, firstEpoch, 3)
 	require.NoError(t, err)
@@ -131,7 +141,7 @@ func TestSumSetsAside(t *testing.T) {
 	f := newFixture(t)
 	k := f.client("client", 1, bigDeposit)
 	const e = firstEpoch
-	f.earn(k, 4)
+	f.earn(k, 7)
 	f.epoch.current++
 
 	raw, err := collections.EncodeKeyWithPrefix(types.RevenuePrefix.Bytes(),
@@ -156,7 +166,7 @@ func TestSumSetsAside(t *testing.T) {
 	require.Error(t, f.epoch.aside[0].cause)
 	amount, err := f.keeper.CollectRevenue(f.ctx, e, rewards)
 	require.NoError(t, err)
-	require.Equal(t, "80", amount.String())
+	require.Equal(t, "260", amount.String())
 
 	require.Error(t, f.keeper.RetryItem(f.ctx, e, types.SumItemKey(2, 0)), "it is still unreadable")
 	store.Set(raw, good)
@@ -184,9 +194,11 @@ func TestSumsSideBySide(t *testing.T) {
 	f := newFixture(t)
 	k := f.client("client", 1, bigDeposit)
 	const e = firstEpoch
-	f.earn(k, 5)
+	const perUnit = keeper.RecordsPerUnit
+	const workers = 5 * perUnit
+	f.earn(k, workers)
 	f.epoch.current++
-	f.earn(k, 5)
+	f.earn(k, workers)
 	f.epoch.current++
 	for _, epoch := range []uint64{e, e + 1, e, e + 1} {
 		_, done, err := f.keeper.Close(f.ctx, epoch, 2)
@@ -196,7 +208,7 @@ func TestSumsSideBySide(t *testing.T) {
 	}
 	gs, err := f.keeper.ExportGenesis(f.ctx)
 	require.NoError(t, err)
-	require.Equal(t, []types.SumCursor{{Epoch: e, WorkerId: 4}, {Epoch: e + 1, WorkerId: 4}}, gs.SumCursors)
+	require.Equal(t, []types.SumCursor{{Epoch: e, WorkerId: 4 * perUnit}, {Epoch: e + 1, WorkerId: 4 * perUnit}}, gs.SumCursors)
 	for _, epoch := range []uint64{e, e + 1} {
 		used, done, err := f.keeper.Close(f.ctx, epoch, 2)
 		require.NoError(t, err)
@@ -204,7 +216,54 @@ func TestSumsSideBySide(t *testing.T) {
 		require.EqualValues(t, 1, used)
 		amount, err := f.keeper.CollectRevenue(f.ctx, epoch, rewards)
 		require.NoError(t, err)
-		require.Equal(t, "150", amount.String())
+		require.EqualValues(t, 5*workers*(workers+1), amount.Int64())
 		f.check()
 	}
+}
+
+// TestClosingCannotBeOutrun: the records that a full block can open, even if its gas were for settlements alone, are no more than
+// one block of a closing sums. The block's gas is the default of the application; TestDefaultMaxGas holds it to that.
+func TestClosingCannotBeOutrun(t *testing.T) {
+	const maxGas = 40_000_000
+	p := types.DefaultParams()
+	summed := uint64(epochtypes.DefaultParams().CloseBudget) * keeper.RecordsPerUnit
+	most := uint64(0)
+	// A settlement of n acknowledgements opens n records at most, and never more than it may name services.
+	for n := 1; n <= int(p.MaxAcks); n++ {
+		most = max(most, maxGas/p.SettleGas(n)*uint64(min(n, types.MaxServicesPerSettlement)))
+	}
+	require.EqualValues(t, 2_424, most, "README and ADR 006 say so")
+	require.EqualValues(t, 2_500, summed, "README and ADR 006 say so")
+	require.LessOrEqual(t, most, summed)
+}
+
+// TestRetriedSumFitsIntoATransaction: MsgRetryItem sums as many records as MaxRetryBudget allows, with the amounts that are the
+// longest, within the 20,000,000 gas that a transaction may want.
+func TestRetriedSumFitsIntoATransaction(t *testing.T) {
+	const maxTxGas, records = 20_000_000, epochtypes.MaxRetryBudget * keeper.RecordsPerUnit
+	f := newFixture(t)
+	const e = firstEpoch
+	f.earn(f.client("client", 1, bigDeposit), 1)
+	f.epoch.current++
+	gs := must(f.keeper.ExportGenesis(f.ctx))(t)
+	longest := gs.Revenue[0]
+	longest.Revenue = types.Revenue{Amount: types.MaxPrice, Bytes: 1 << 63, Requests: 1 << 63, Fuel: 1 << 63}
+	longest.Owner, longest.ProtocolAmount = f.address("owner"), math.ZeroInt()
+	gs.Revenue, gs.NextServiceId = nil, records+2
+	for i := range uint64(records + 1) {
+		longest.WorkerId, longest.ServiceId = 1+i%7*1_000_000, 1+i
+		gs.Revenue = append(gs.Revenue, longest)
+	}
+	missing := sdk.NewCoins(sdk.NewCoin(denom, types.MaxPrice.MulRaw(records+1).SubRaw(10))) // 10 is what the record was before
+	require.NoError(t, f.bank.MintCoins(f.ctx, faucet, missing))
+	require.NoError(t, f.bank.SendCoinsFromModuleToModule(f.ctx, faucet, types.ModuleName, missing))
+	require.NoError(t, f.keeper.InitGenesis(f.reopen(), gs))
+	meter := storetypes.NewGasMeter(maxTxGas)
+	used, done, err := f.keeper.Close(f.ctx.WithGasMeter(meter), e, epochtypes.MaxRetryBudget)
+	require.NoError(t, err)
+	require.False(t, done)
+	require.EqualValues(t, epochtypes.MaxRetryBudget, used)
+	t.Logf("%d records: %d gas", records, meter.GasConsumed())
+	require.Less(t, meter.GasConsumed(), uint64(maxTxGas*3/4), "the rest of the transaction needs gas too")
+	f.check()
 }
