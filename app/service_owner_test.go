@@ -56,10 +56,12 @@ func TestOwnerShareOfTheEpochOfTheDebit(t *testing.T) {
 	settle(e, 4) // delivered before, debited now
 	settle(e+1, 2)
 	c.send(buyer, 500_000, nil, &dacktypes.MsgRemoveService{Owner: text(buyer), ServiceId: published.ServiceId})
-	bought += dacktypes.DefaultServiceDeposit
-	require.Equal(t, bought, c.balance(addressOf(buyer), settlement))
+	require.Equal(t, bought, c.balance(addressOf(buyer), settlement), "the deposit stays as long as the record")
 	require.Equal(t, e+1, c.closeEpoch())
 	require.Equal(t, sold+4_500, c.balance(addressOf(seller), settlement))
 	require.Equal(t, bought+4_500, c.balance(addressOf(buyer), settlement), "15 % of 30,000, of a service that is removed")
+	require.NoError(t, c.app.DackKeeper.CheckInvariants(c.ctx()))
+	require.Equal(t, e+2, c.closeEpoch())
+	require.Equal(t, bought+4_500+dacktypes.DefaultServiceDeposit, c.balance(addressOf(buyer), settlement))
 	require.NoError(t, c.app.DackKeeper.CheckInvariants(c.ctx()))
 }

@@ -105,6 +105,14 @@ func TestOwnersAreAskedOnEveryWay(t *testing.T) {
 	c.send(grantee, 500_000, nil, messages(addressOf(grantee).String())[5])
 	params, err := c.app.DackKeeper.Params(c.ctx())
 	require.NoError(t, err)
-	back := c.app.BankKeeper.GetBalance(c.ctx(), addressOf(grantee), settlement).Amount.Sub(wallet)
-	require.Equal(t, params.ServiceDeposit.String(), back.String(), "the deposit has gone with the service")
+	back := func() string {
+		return c.app.BankKeeper.GetBalance(c.ctx(), addressOf(grantee), settlement).Amount.Sub(wallet).String()
+	}
+	removed := c.epoch().Number
+	for c.epoch().Number < removed+2 {
+		require.Equal(t, "0", back(), "records of the service can still be made")
+		c.block()
+	}
+	c.block()
+	require.Equal(t, params.ServiceDeposit.String(), back(), "the deposit has gone with the service")
 }

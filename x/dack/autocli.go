@@ -78,7 +78,7 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					RpcMethod: "PublishService",
 					Use:       "publish-service [name] [code-hash] [replicas]",
 					Short:     "Publish a function against a deposit; the hash is the BLAKE3 hash of its code, base64 or hex",
-					Long: "Publish a function against a deposit, the parameter service_deposit, which comes back when the service is removed. " +
+					Long: "Publish a function against a deposit, the parameter service_deposit, which comes back two epochs after the service is removed. " +
 						"The hash is the BLAKE3 hash of the WebAssembly module, base64 or hex.",
 					Example:        fmt.Sprintf("%s tx dack publish-service thumbnails <code-hash> 3 --from owner", version.AppName),
 					PositionalArgs: args("name", "code_hash", "replicas"),
@@ -105,7 +105,7 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 				{
 					RpcMethod:      "RemoveService",
 					Use:            "remove-service [service-id]",
-					Short:          "End a service with the current epoch, for good, and get its deposit back",
+					Short:          "End a service with the current epoch, for good; its deposit comes back two epochs later",
 					Example:        fmt.Sprintf("%s tx dack remove-service 4 --from owner", version.AppName),
 					PositionalArgs: args("service_id"),
 				},

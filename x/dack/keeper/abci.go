@@ -19,8 +19,8 @@ import (
 // And then, each with a cap for the block and in a cached context, so that no failure can halt the chain:
 //
 //  2. pay the withdrawals that are due, at most withdrawals_per_block;
-//  3. remove what is dead, at most Params.PruneLimit records: lanes of epochs before the oldest live one, then totals and
-//     prices of epochs that are not kept any more.
+//  3. remove what is dead, at most Params.PruneLimit records: lanes of epochs before the oldest live one, removed
+//     services, whose deposits go back, then totals and prices of epochs that are not kept any more.
 //
 // What happens after the fold, here and in the modules whose EndBlock comes later, writes the state itself.
 func (k *Keeper) EndBlock(ctx context.Context) error {

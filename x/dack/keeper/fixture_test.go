@@ -304,19 +304,16 @@ func codeHash(n byte) []byte { return bytes.Repeat([]byte{n}, types.CodeHashSize
 func (f *fixture) putService(s types.Service) {
 	f.t.Helper()
 	s.Kind, s.Name, s.CodeHash, s.Replicas = types.SERVICE_KIND_FUNCTION, "service", codeHash(1), 1
-	s.Deposit = math.ZeroInt()
+	s.Deposit = math.OneInt()
 	if s.Owner == "" {
 		s.Owner = f.address("owner")
 	}
 	if s.Next != nil {
 		s.Next.CodeHash, s.Next.Replicas = s.CodeHash, s.Replicas
 	}
-	if s.RemovedEpoch == 0 {
-		s.Deposit = math.OneInt()
-		coins := sdk.NewCoins(coin(1))
-		require.NoError(f.t, f.bank.MintCoins(f.ctx, faucet, coins))
-		require.NoError(f.t, f.bank.SendCoinsFromModuleToModule(f.ctx, faucet, types.ModuleName, coins))
-	}
+	coins := sdk.NewCoins(coin(1))
+	require.NoError(f.t, f.bank.MintCoins(f.ctx, faucet, coins))
+	require.NoError(f.t, f.bank.SendCoinsFromModuleToModule(f.ctx, faucet, types.ModuleName, coins))
 	require.NoError(f.t, f.keeper.PutService(f.ctx, s))
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"cosmossdk.io/collections"
 	errorsmod "cosmossdk.io/errors"
-	"cosmossdk.io/math"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
@@ -130,8 +129,9 @@ func (k *Keeper) changeService(ctx sdk.Context, before, service types.Service, c
 	})
 }
 
-// RemoveService ends a service with the current epoch and returns its deposit. Acknowledgements of epochs up to the current one
-// can still be settled as long as they live; then the record is pruned.
+// RemoveService ends a service with the current epoch. Acknowledgements of epochs up to the current one can still be settled as
+// long as they live; then the record is pruned and the deposit goes back: as long as records of a service can be made, the same
+// money pays for no other.
 func (s msgServer) RemoveService(goCtx context.Context, msg *types.MsgRemoveService) (*types.MsgRemoveServiceResponse, error) {
 	ctx := sdk.UnwrapSDKContext(goCtx)
 	owner, err := s.k.decodeAddress("owner", msg.Owner)
@@ -149,18 +149,8 @@ func (s msgServer) RemoveService(goCtx context.Context, msg *types.MsgRemoveServ
 	if err != nil {
 		return nil, err
 	}
-	deposit := sdk.NewCoin(denom, service.Deposit)
-	if err := s.k.bank.SendCoinsFromModuleToAccount(ctx, types.ModuleName, owner, sdk.NewCoins(deposit)); err != nil {
-		return nil, err
-	}
-	change := types.NewTotals()
-	change.ServiceDeposits = deposit.Amount.Neg()
-	if err := s.k.addTotals(ctx, change); err != nil {
-		return nil, err
-	}
 	removed := service.Schedule(current, func(next *types.ServiceChange) { next.Status = types.SERVICE_STATUS_REMOVED })
 	removed.RemovedEpoch = current + 1
-	removed.Deposit = math.ZeroInt()
 	if err := s.k.setService(ctx, service, removed); err != nil {
 		return nil, err
 	}
@@ -168,7 +158,7 @@ func (s msgServer) RemoveService(goCtx context.Context, msg *types.MsgRemoveServ
 		return nil, err
 	}
 	if err := ctx.EventManager().EmitTypedEvent(&types.EventServiceRemoved{
-		ServiceId: removed.Id, Epoch: removed.RemovedEpoch, Deposit: deposit.String(),
+		ServiceId: removed.Id, Epoch: removed.RemovedEpoch, Deposit: sdk.NewCoin(denom, removed.Deposit).String(),
 	}); err != nil {
 		return nil, err
 	}

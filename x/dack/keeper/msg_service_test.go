@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cosmos/gogoproto/proto"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -21,7 +22,6 @@ import (
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 
 	"github.com/edgechain/edge/ack"
-	"github.com/edgechain/edge/x/dack/keeper"
 	"github.com/edgechain/edge/x/dack/types"
 )
 
@@ -62,6 +62,13 @@ func (f *fixture) remove(owner string, id uint64) {
 	require.NoError(f.t, err)
 	require.Equal(f.t, f.epoch.current+1, res.Epoch)
 	f.check()
+}
+
+// pruned opens epochs until what is removed in the current one can be pruned, and ends a block.
+func (f *fixture) pruned() {
+	f.t.Helper()
+	f.epoch.current += 2
+	f.endBlock()
 }
 
 func (f *fixture) service(id uint64) types.Service {
@@ -194,6 +201,7 @@ func TestServiceKeepsItsDeposit(t *testing.T) {
 	f.setParams(func(p *types.Params) { p.ServiceDeposit = types.MaxServiceDeposit })
 	f.remove("first", first)
 	f.remove("second", res.ServiceId)
+	f.pruned()
 	require.EqualValues(t, serviceDeposit, f.wallet("first"))
 	require.EqualValues(t, 7, f.wallet("second"))
 	require.Zero(t, f.serviceDeposits())
@@ -396,6 +404,7 @@ func TestTransferredService(t *testing.T) {
 	}
 	exportedAgain(t, f)
 	f.remove("last", id)
+	f.pruned()
 	require.EqualValues(t, serviceDeposit, f.wallet("last"), "the deposit goes with the service")
 }
 
@@ -412,7 +421,7 @@ func TestTransferBack(t *testing.T) {
 }
 
 // TestRemovedService: what was delivered up to the epoch of the removal is settled as long as it lives, nothing later, and
-// then the record is pruned.
+// then the record is pruned and the deposit goes back.
 func TestRemovedService(t *testing.T) {
 	f := newFixture(t)
 	k := f.client("client", 1, bigDeposit)
@@ -424,8 +433,13 @@ func TestRemovedService(t *testing.T) {
 		return err
 	}, typedEvent(t, &types.EventServiceRemoved{ServiceId: id, Epoch: e + 1, Deposit: coin(serviceDeposit).String()}))
 	f.check()
-	require.EqualValues(t, serviceDeposit, f.wallet("owner"), "the deposit is back at once")
-	require.Zero(t, f.serviceDeposits())
+	kept := func() {
+		t.Helper()
+		require.Zero(t, f.wallet("owner"), "the deposit stays as long as the record")
+		require.EqualValues(t, serviceDeposit, f.serviceDeposits())
+		require.EqualValues(t, serviceDeposit, f.service(id).Deposit.Int64())
+	}
+	kept()
 	require.Equal(t, types.SERVICE_STATUS_ACTIVE, f.service(id).At(e).Status)
 	require.Equal(t, types.SERVICE_STATUS_REMOVED, f.service(id).At(e+1).Status)
 	require.Equal(t, []uint64{id}, f.ownedBy("owner"), "as long as it is there")
@@ -445,11 +459,21 @@ func TestRemovedService(t *testing.T) {
 		return err
 	})
 	exportedAgain(t, f)
+	kept()
 
 	f.epoch.current++
 	f.settleFor(k, e+1, id, 50, types.ACK_STATUS_SERVICE_REMOVED)
 	f.settleFor(k, e+2, id, 50, types.ACK_STATUS_SERVICE_REMOVED)
-	f.endBlock()
+	kept()
+	f.requireEvent(func() error {
+		defer f.nextBlock()
+		return f.keeper.EndBlock(f.ctx)
+	}, typedEvent(t, &types.EventServiceDepositReturned{
+		ServiceId: id, Owner: f.address("owner"), Amount: coin(serviceDeposit).String(),
+	}))
+	f.check()
+	require.EqualValues(t, serviceDeposit, f.wallet("owner"))
+	require.Zero(t, f.serviceDeposits())
 	_, err := f.keeper.Service(f.ctx, id)
 	require.ErrorIs(t, err, types.ErrServiceNotFound)
 	require.Empty(t, f.ownedBy("owner"))
@@ -478,8 +502,6 @@ func TestRemovalOfTheBuyer(t *testing.T) {
 	const e = firstEpoch
 	f.transfer("seller", id, "buyer")
 	f.remove("buyer", id)
-	require.EqualValues(t, serviceDeposit, f.wallet("buyer"))
-	require.Zero(t, f.wallet("seller"))
 	f.settleFor(k, e, id, 10, types.ACK_STATUS_PAID)
 	f.epoch.current++
 	f.settleFor(k, e, id, 30, types.ACK_STATUS_PAID)
@@ -490,6 +512,10 @@ func TestRemovalOfTheBuyer(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, f.address("buyer"), res.Records[0].Owner)
 	exportedAgain(t, f)
+	f.epoch.current++
+	f.endBlock()
+	require.EqualValues(t, serviceDeposit, f.wallet("buyer"))
+	require.Zero(t, f.wallet("seller"))
 }
 
 // TestPausedServiceIsSettled: a pause asks workers not to serve. What clients have acknowledged all the same is paid.
@@ -606,25 +632,58 @@ func (refusingBank) SendCoinsFromModuleToAccount(context.Context, string, sdk.Ac
 	return errRefused
 }
 
-// TestBankRefusesTheDeposit: neither a deposit that cannot be taken nor one that cannot be returned changes anything.
+// TestBankRefusesTheDeposit: a removed service whose deposit cannot be returned stays as it is, in the books too, does not hold
+// up others, and is tried again once in each epoch.
 func TestBankRefusesTheDeposit(t *testing.T) {
 	f := newFixture(t)
+	k := f.client("client", 1, bigDeposit)
 	id := f.publish("owner")
-	f.msg = keeper.NewMsgServerImpl(f.newKeeper(refusingBank{f.bank}))
-	f.requireRefused(errRefused, func() error {
-		_, err := f.msg.RemoveService(f.ctx, &types.MsgRemoveService{Owner: f.address("owner"), ServiceId: id})
-		return err
-	})
-	f.msg = keeper.NewMsgServerImpl(f.keeper)
+	const e = firstEpoch
 	f.remove("owner", id)
+	f.epoch.current = e + 2
+	refusing := f.newKeeper(refusingBank{f.bank})
+	for epoch := uint64(e + 2); epoch < e+5; epoch++ {
+		f.epoch.current = epoch
+		before := f.service(id)
+		f.requireEvent(func() error {
+			defer f.nextBlock()
+			return refusing.EndBlock(f.ctx)
+		}, typedEvent(t, &types.EventServiceDepositDeferred{ServiceId: id, RetriedFrom: epoch + 1, Cause: errRefused.Error()}))
+		f.check()
+		require.Equal(t, before, f.service(id))
+		require.Zero(t, f.wallet("owner"))
+		require.EqualValues(t, serviceDeposit, f.serviceDeposits())
+		f.settleFor(k, epoch, id, 10, types.ACK_STATUS_SERVICE_REMOVED)
+		f.endBlock() // with a bank that would pay
+		require.Zero(t, f.wallet("owner"), "once in an epoch")
+
+		// A chain that begins from here tries at once.
+		ctx := f.ctx
+		f.ctx, _ = ctx.CacheContext()
+		exportedAgain(t, f)
+		require.NoError(t, f.keeper.EndBlock(f.ctx))
+		f.check()
+		require.EqualValues(t, serviceDeposit, f.wallet("owner"))
+		f.ctx = ctx
+		f.nextBlock()
+	}
+	f.epoch.current++
+	f.endBlock()
 	require.EqualValues(t, serviceDeposit, f.wallet("owner"))
+	require.Zero(t, f.serviceDeposits())
+	_, err := f.keeper.Service(f.ctx, id)
+	require.ErrorIs(t, err, types.ErrServiceNotFound)
+	require.Empty(t, f.ownedBy("owner"))
+	f.epoch.current++
+	f.endBlock()
+	require.EqualValues(t, serviceDeposit, f.wallet("owner"), "once")
 }
 
-// TestPruneServicesIsBounded: removed services go in blocks of the cap, oldest first, and what cannot be removed holds up nothing.
+// TestPruneServicesIsBounded: removed services go in blocks of the cap, oldest first, and their deposits with them.
 func TestPruneServicesIsBounded(t *testing.T) {
 	f := newFixture(t)
 	f.setParams(func(p *types.Params) { p.PrunePerBlock = types.MinPrunePerBlock })
-	const n, perBlock = 80, int(types.MinPrunePerBlock) / 3
+	const n, perBlock = 80, int(types.MinPrunePerBlock) / 7
 	kept := f.publish("keeper")
 	var ids []uint64
 	for range n {
@@ -633,7 +692,6 @@ func TestPruneServicesIsBounded(t *testing.T) {
 	for _, id := range ids {
 		f.remove("owner", id)
 	}
-	require.EqualValues(t, n*serviceDeposit, f.wallet("owner"))
 	f.endBlock()
 	f.epoch.current++
 	f.endBlock()
@@ -641,6 +699,7 @@ func TestPruneServicesIsBounded(t *testing.T) {
 	f.epoch.current++
 	for left := n; left > 0; left = max(left-perBlock, 0) {
 		require.Equal(t, ids[n-left:], f.ownedByAll("owner"))
+		require.EqualValues(t, (n-left)*serviceDeposit, f.wallet("owner"))
 		f.endBlock()
 		exportedAgain(t, f)
 	}
@@ -675,7 +734,8 @@ func TestAnyLifeOfServices(t *testing.T) {
 			bytes     map[uint64]uint64 // acknowledged by epoch
 		}
 		lives := map[uint64]*life{}
-		owed := map[string]int64{} // by address and epoch
+		owed := map[string]int64{}     // by address and epoch
+		returned := map[string]int64{} // deposits
 		var ids []uint64
 		for range rapid.IntRange(5, 40).Draw(rt, "steps") {
 			e := f.epoch.current
@@ -704,12 +764,10 @@ func TestAnyLifeOfServices(t *testing.T) {
 				_, err := f.msg.UpdateService(f.ctx, updateMsg(f.address(person), id, types.SERVICE_STATUS_PAUSED))
 				require.Equal(rt, allowed, err == nil, "%v", err)
 			case 3:
-				before := f.wallet(person)
 				_, err := f.msg.RemoveService(f.ctx, &types.MsgRemoveService{Owner: f.address(person), ServiceId: id})
 				require.Equal(rt, allowed, err == nil, "%v", err)
 				if err == nil {
 					l.removed = e + 1
-					require.EqualValues(rt, before+serviceDeposit, f.wallet(person))
 				}
 			case 4:
 				if l == nil {
@@ -735,6 +793,9 @@ func TestAnyLifeOfServices(t *testing.T) {
 				f.endBlock()
 				for _, l := range lives {
 					l.now = l.next
+					if l.removed != 0 && l.removed+1 == e+1 {
+						returned[l.next] += serviceDeposit
+					}
 				}
 				if rapid.Bool().Draw(rt, "closes") {
 					_, _, err := f.keeper.Close(f.ctx, e, 100)
@@ -742,6 +803,9 @@ func TestAnyLifeOfServices(t *testing.T) {
 				}
 			}
 			f.check()
+			for _, person := range people {
+				require.Equal(rt, returned[person], f.wallet(person))
+			}
 		}
 		// Each owner is owed what was debited while the service was his.
 		exported, err := f.keeper.ExportGenesis(f.ctx)
@@ -756,7 +820,7 @@ func TestAnyLifeOfServices(t *testing.T) {
 	})
 }
 
-// TestPruneSkipsWhatItCannotRead: a removed service whose record is broken loses its place in the queue, and the next one goes.
+// TestPruneSkipsWhatItCannotRead: a removed service whose record is broken waits for the next epoch, and the next one goes.
 func TestPruneSkipsWhatItCannotRead(t *testing.T) {
 	f := newFixture(t)
 	broken, good := f.publish("a"), f.publish("b")
@@ -765,17 +829,42 @@ func TestPruneSkipsWhatItCannotRead(t *testing.T) {
 	f.epoch.current += 2
 	key, err := collections.EncodeKeyWithPrefix(types.ServicesPrefix.Bytes(), collections.Uint64Key, broken)
 	require.NoError(t, err)
-	f.ctx.KVStore(f.storeKeys[types.StoreKey]).Set(key, []byte{0xff})
-	require.NoError(t, f.keeper.EndBlock(f.ctx))
-	_, err = f.keeper.Service(f.ctx, broken)
-	require.Error(t, err)
-	require.NotErrorIs(t, err, types.ErrServiceNotFound)
-	_, err = f.keeper.Service(f.ctx, good)
-	require.ErrorIs(t, err, types.ErrServiceNotFound)
-	prefix := types.RemovedServicesPrefix.Bytes()
-	iter := f.ctx.KVStore(f.storeKeys[types.StoreKey]).Iterator(prefix, []byte{prefix[0] + 1})
-	require.False(t, iter.Valid(), "the queue is empty")
-	require.NoError(t, iter.Close())
+	store := f.ctx.KVStore(f.storeKeys[types.StoreKey])
+	record := store.Get(key)
+	store.Set(key, []byte{0xff})
+	for range 3 {
+		f.ctx = f.ctx.WithEventManager(sdk.NewEventManager())
+		require.NoError(t, f.keeper.EndBlock(f.ctx))
+		require.Equal(t, 1, countEvents(f.ctx, &types.EventServiceDepositDeferred{}))
+		f.nextBlock()
+		f.ctx = f.ctx.WithEventManager(sdk.NewEventManager())
+		require.NoError(t, f.keeper.EndBlock(f.ctx))
+		require.Zero(t, countEvents(f.ctx, &types.EventServiceDepositDeferred{}), "once in an epoch")
+		f.nextBlock()
+		f.epoch.current++
+		_, err = f.keeper.Service(f.ctx, broken)
+		require.Error(t, err)
+		require.NotErrorIs(t, err, types.ErrServiceNotFound)
+		_, err = f.keeper.Service(f.ctx, good)
+		require.ErrorIs(t, err, types.ErrServiceNotFound)
+		require.EqualValues(t, serviceDeposit, f.wallet("b"))
+		require.Zero(t, f.wallet("a"))
+	}
+	store.Set(key, record) // an upgrade has mended it
+	f.check()
+	f.endBlock()
+	require.EqualValues(t, serviceDeposit, f.wallet("a"))
+	require.Zero(t, f.serviceDeposits())
+}
+
+// countEvents returns how many events of a type the context has seen.
+func countEvents(ctx sdk.Context, like proto.Message) (n int) {
+	for _, e := range ctx.EventManager().Events() {
+		if e.Type == proto.MessageName(like) {
+			n++
+		}
+	}
+	return n
 }
 
 // TestInitGenesisRefusesServices: services, and what they have earned, that no message could have left so.
@@ -803,6 +892,8 @@ func TestInitGenesisRefusesServices(t *testing.T) {
 		"descending":                      func(gs *types.GenesisState) { gs.Services[1], gs.Services[2] = gs.Services[2], gs.Services[1] },
 		"content is not the first":        func(gs *types.GenesisState) { gs.Services = gs.Services[1:] },
 		"a deposit that nobody holds":     func(gs *types.GenesisState) { gs.Services[1].Deposit = gs.Services[1].Deposit.AddRaw(1) },
+		"a removed service's is missing":  func(gs *types.GenesisState) { gs.Services[2].Deposit = math.ZeroInt() },
+		"a removed service's is another":  func(gs *types.GenesisState) { gs.Services[2].Deposit = gs.Services[2].Deposit.SubRaw(1) },
 		"a deposit that nobody is owed":   func(gs *types.GenesisState) { gs.Services = gs.Services[:1] },
 		"owner is no address":             func(gs *types.GenesisState) { gs.Services[1].Owner = "edge1x" },
 		"owner spelled otherwise":         func(gs *types.GenesisState) { gs.Services[1].Owner = strings.ToUpper(gs.Services[1].Owner) },

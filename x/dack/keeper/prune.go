@@ -29,7 +29,7 @@ func (k *Keeper) prune(ctx sdk.Context, opened uint64) error {
 		return err
 	}
 	budget -= used
-	if used, err = k.pruneServices(ctx, current, budget); err != nil {
+	if used, err = k.pruneServices(ctx, current, budget, params.SettlementDenom); err != nil {
 		return err
 	}
 	budget -= used

@@ -11,10 +11,12 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/edgechain/edge/x/dack/types"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
 )
 
-// recordsPerService is how many records a removed service leaves to be pruned: itself, the index of its owner, the queue.
-const recordsPerService = 3
+// recordsPerService is how many records a removed service is worth when it is pruned: itself, the index of its owner, the queue,
+// and four of the send that returns its deposit, see types.MaxWithdrawalsPerBlock.
+const recordsPerService = 7
 
 // Service returns a service, or ErrServiceNotFound. What it is in an epoch says types.Service.At.
 func (k *Keeper) Service(ctx context.Context, id uint64) (types.Service, error) {
@@ -75,6 +77,7 @@ func (k *Keeper) initServices(ctx context.Context, gs *types.GenesisState) error
 		if s.RemovedEpoch == 0 {
 			continue
 		}
+		// One whose deposit the bank has refused before has its next try at once.
 		if err := k.removedServices.Set(ctx, collections.Join(s.PrunedFrom(), s.Id)); err != nil {
 			return err
 		}
@@ -102,10 +105,10 @@ func (k *Keeper) checkServiceOwner(owner string) error {
 	return nil
 }
 
-// pruneServices removes services that no acknowledgement can name any more, at most limit records of them, and returns how
-// many it has removed. A service that cannot be removed loses its place in the queue all the same: it must not be met again in
-// each block.
-func (k *Keeper) pruneServices(ctx sdk.Context, current uint64, limit int) (int, error) {
+// pruneServices removes services that no acknowledgement can name any more and returns their deposits, at most as many as are
+// worth limit records, and returns how many records those are. A service that cannot be removed, because its record cannot be
+// read or the bank refuses the deposit, stays as it is and is tried again in the next epoch: it must not be met again in each block.
+func (k *Keeper) pruneServices(ctx sdk.Context, current uint64, limit int, denom string) (int, error) {
 	due, err := k.dueServices(ctx, current, limit/recordsPerService)
 	if err != nil {
 		return 0, err
@@ -114,11 +117,27 @@ func (k *Keeper) pruneServices(ctx sdk.Context, current uint64, limit int) (int,
 		if err := k.removedServices.Remove(ctx, key); err != nil {
 			return 0, err
 		}
-		if err := inCache(ctx, func(ctx sdk.Context) error { return k.deleteService(ctx, key.K2()) }); err != nil {
-			k.logger(ctx).Error("removed service cannot be pruned", "service", key.K2(), "error", err)
+		id := key.K2()
+		cause := inCache(ctx, func(ctx sdk.Context) error { return k.pruneService(ctx, id, denom) })
+		if cause == nil {
+			continue
+		}
+		k.logger(ctx).Error("removed service cannot be pruned", "service", id, "error", cause)
+		if err := k.deferService(ctx, id, current+1, cause); err != nil {
+			return 0, err
 		}
 	}
 	return len(due) * recordsPerService, nil
+}
+
+// deferService puts a removed service back into the queue, for an epoch that is to come.
+func (k *Keeper) deferService(ctx sdk.Context, id, due uint64, cause error) error {
+	if err := k.removedServices.Set(ctx, collections.Join(due, id)); err != nil {
+		return err
+	}
+	return ctx.EventManager().EmitTypedEvent(&types.EventServiceDepositDeferred{
+		ServiceId: id, RetriedFrom: due, Cause: epochtypes.Cause(cause),
+	})
 }
 
 // dueServices returns the first entries of the queue of removed services whose time has come, at most limit.
@@ -140,26 +159,49 @@ func (k *Keeper) dueServices(ctx context.Context, current uint64, limit int) ([]
 	return due, nil
 }
 
-func (k *Keeper) deleteService(ctx context.Context, id uint64) error {
+// pruneService deletes a removed service and sends its deposit to the owner in its newest state.
+func (k *Keeper) pruneService(ctx sdk.Context, id uint64, denom string) error {
 	service, err := k.Service(ctx, id)
 	if err != nil {
 		return err
 	}
-	owner, err := k.decodeAddress("owner", service.Newest().Owner)
+	text := service.Newest().Owner
+	owner, err := k.decodeAddress("owner", text)
 	if err != nil {
 		return err
 	}
-	return errors.Join(
+	if err := errors.Join(
 		k.serviceOwners.Remove(ctx, collections.Join([]byte(owner), id)),
 		k.services.Remove(ctx, id),
-	)
+	); err != nil {
+		return err
+	}
+	deposit := sdk.NewCoin(denom, service.Deposit)
+	if err := k.bank.SendCoinsFromModuleToAccount(ctx, types.ModuleName, owner, sdk.NewCoins(deposit)); err != nil {
+		return err
+	}
+	books := types.NewTotals()
+	books.ServiceDeposits = deposit.Amount.Neg()
+	if err := k.addTotals(ctx, books); err != nil {
+		return err
+	}
+	return ctx.EventManager().EmitTypedEvent(&types.EventServiceDepositReturned{ServiceId: id, Owner: text, Amount: deposit.String()})
 }
 
 // checkServices returns ErrInvariant unless every service is one that messages could have left so, is in the index under its
-// newest owner alone, and is in the queue if it is removed. For tests and simulations.
+// newest owner alone, and is in the queue once if it is removed, not before it can be pruned. For tests and simulations.
 func (k *Keeper) checkServices(ctx context.Context) error {
 	services, err := values(ctx, k.services)
 	if err != nil {
+		return err
+	}
+	due := make(map[uint64]uint64) // service -> epoch
+	inQueue := 0
+	if err := k.removedServices.Walk(ctx, nil, func(key collections.Pair[uint64, uint64]) (bool, error) {
+		due[key.K2()] = key.K1()
+		inQueue++
+		return false, nil
+	}); err != nil {
 		return err
 	}
 	owned, removed := 0, 0
@@ -186,19 +228,12 @@ func (k *Keeper) checkServices(ctx context.Context) error {
 			continue
 		}
 		removed++
-		queued, err := k.removedServices.Has(ctx, collections.Join(s.PrunedFrom(), s.Id))
-		if err != nil {
-			return err
-		}
-		if !queued {
-			return errorsmod.Wrapf(types.ErrInvariant, "service %d is removed and will not be pruned", s.Id)
+		if epoch, queued := due[s.Id]; !queued || epoch < s.PrunedFrom() {
+			return errorsmod.Wrapf(types.ErrInvariant, "service %d is removed and will be pruned from epoch %d on (0: never), want %d or later",
+				s.Id, epoch, s.PrunedFrom())
 		}
 	}
 	inIndex, err := count(ctx, k.serviceOwners)
-	if err != nil {
-		return err
-	}
-	inQueue, err := count(ctx, k.removedServices)
 	if err != nil {
 		return err
 	}

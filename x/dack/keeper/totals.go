@@ -102,7 +102,7 @@ func (k *Keeper) walkTotals(ctx context.Context) (types.Totals, error) {
 		return sum, err
 	}
 	err := k.services.Walk(ctx, nil, func(_ uint64, s types.Service) (bool, error) {
-		if s.Status != types.SERVICE_STATUS_REMOVED && !s.Deposit.IsNil() {
+		if !s.Deposit.IsNil() {
 			sum.ServiceDeposits = sum.ServiceDeposits.Add(s.Deposit)
 		}
 		return false, nil

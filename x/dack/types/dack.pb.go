@@ -176,7 +176,7 @@ type Params struct {
 	SettleGasPerAck uint64 `protobuf:"varint,8,opt,name=settle_gas_per_ack,json=settleGasPerAck,proto3" json:"settle_gas_per_ack,omitempty"`
 	// history_epochs is for how many epochs the totals of a closed epoch stay readable. Live.
 	HistoryEpochs uint32 `protobuf:"varint,9,opt,name=history_epochs,json=historyEpochs,proto3" json:"history_epochs,omitempty"`
-	// service_deposit is what publishing a service costs until it is removed, in units of the settlement coin. Live: a
+	// service_deposit is what publishing a service costs until its record is pruned, in units of the settlement coin. Live: a
 	// service keeps the deposit that was paid for it.
 	ServiceDeposit cosmossdk_io_math.Int `protobuf:"bytes,10,opt,name=service_deposit,json=serviceDeposit,proto3,customtype=cosmossdk.io/math.Int" json:"service_deposit"`
 }
@@ -325,7 +325,8 @@ type Service struct {
 	// replicas is how many workers should hold the service ready, 0 for content.
 	Replicas uint32        `protobuf:"varint,6,opt,name=replicas,proto3" json:"replicas,omitempty"`
 	Status   ServiceStatus `protobuf:"varint,7,opt,name=status,proto3,enum=edge.dack.v1.ServiceStatus" json:"status,omitempty"`
-	// deposit that was paid for the service and goes back to its owner when it is removed, in units of the settlement coin.
+	// deposit that was paid for the service and goes back to its owner when the record of the removed service is pruned, two epochs
+	// after the removal, in units of the settlement coin.
 	Deposit cosmossdk_io_math.Int `protobuf:"bytes,8,opt,name=deposit,proto3,customtype=cosmossdk.io/math.Int" json:"deposit"`
 	// removed_epoch is the first epoch whose acknowledgements are refused; 0 unless the service is removed.
 	RemovedEpoch uint64 `protobuf:"varint,9,opt,name=removed_epoch,json=removedEpoch,proto3" json:"removed_epoch,omitempty"`
@@ -948,7 +949,7 @@ type Totals struct {
 	Pending cosmossdk_io_math.Int `protobuf:"bytes,2,opt,name=pending,proto3,customtype=cosmossdk.io/math.Int" json:"pending"`
 	// open_revenue that was debited and is not collected by x/rewards.
 	OpenRevenue cosmossdk_io_math.Int `protobuf:"bytes,3,opt,name=open_revenue,json=openRevenue,proto3,customtype=cosmossdk.io/math.Int" json:"open_revenue"`
-	// service_deposits of services that are not removed.
+	// service_deposits of all services, those included that are removed and not pruned.
 	ServiceDeposits cosmossdk_io_math.Int `protobuf:"bytes,4,opt,name=service_deposits,json=serviceDeposits,proto3,customtype=cosmossdk.io/math.Int" json:"service_deposits"`
 }
 

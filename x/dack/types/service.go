@@ -49,8 +49,8 @@ func (s Service) Newest() Service { return s.At(stdmath.MaxUint64) }
 // Accepts reports whether acknowledgements of an epoch can name the service: all of epochs before its removal can.
 func (s Service) Accepts(epoch uint64) bool { return s.RemovedEpoch == 0 || epoch < s.RemovedEpoch }
 
-// PrunedFrom is the epoch from which no acknowledgement can name a removed service, because all that it accepts have died.
-// It returns 0 for one that is not removed.
+// PrunedFrom is the epoch from which no acknowledgement can name a removed service, because all that it accepts have died. From
+// then on its record goes, and its deposit back. It returns 0 for one that is not removed.
 //
 // Example: removed in epoch 7, it refuses from 8 on; the acknowledgements of 7 live in 8 and are dead when 9 opens.
 func (s Service) PrunedFrom() uint64 {
@@ -174,10 +174,8 @@ func (s Service) Validate() error {
 	switch {
 	case s.RemovedEpoch != 0 && s.Next != nil && s.Next.Epoch != s.RemovedEpoch:
 		return errorsmod.Wrapf(ErrInvalidGenesis, "service %d is removed from epoch %d on and changes in %d", s.Id, s.RemovedEpoch, s.Next.Epoch)
-	case s.Deposit.IsNil() || s.Deposit.IsNegative() || s.Deposit.GT(MaxServiceDeposit):
+	case s.Deposit.IsNil() || !s.Deposit.IsPositive() || s.Deposit.GT(MaxServiceDeposit):
 		return errorsmod.Wrapf(ErrInvalidGenesis, "service %d: deposit %s", s.Id, s.Deposit)
-	case s.Deposit.IsPositive() == (s.RemovedEpoch != 0):
-		return errorsmod.Wrapf(ErrInvalidGenesis, "service %d: deposit %s, removed from epoch %d on", s.Id, s.Deposit, s.RemovedEpoch)
 	}
 	return nil
 }

@@ -129,7 +129,7 @@ func TestServiceValidate(t *testing.T) {
 	}
 	remove := func(s *types.Service) {
 		pending(s, types.SERVICE_STATUS_REMOVED)
-		s.RemovedEpoch, s.Deposit = 6, math.ZeroInt()
+		s.RemovedEpoch = 6
 	}
 	for name, change := range map[string]func(s *types.Service){
 		"published":      func(*types.Service) {},
@@ -159,7 +159,7 @@ func TestServiceValidate(t *testing.T) {
 		"removed before the change":   func(s *types.Service) { remove(s); s.RemovedEpoch = 5 },
 		"removed and active":          func(s *types.Service) { remove(s); s.Next.Status = types.SERVICE_STATUS_ACTIVE },
 		"removed twice":               func(s *types.Service) { remove(s); s.Status = types.SERVICE_STATUS_REMOVED },
-		"removed with deposit":        func(s *types.Service) { remove(s); s.Deposit = math.OneInt() },
+		"removed without deposit":     func(s *types.Service) { remove(s); s.Deposit = math.ZeroInt() },
 		"next: epoch 0":               func(s *types.Service) { pending(s, types.SERVICE_STATUS_PAUSED); s.Next.Epoch = 0 },
 		"next: no owner":              func(s *types.Service) { pending(s, types.SERVICE_STATUS_PAUSED); s.Next.Owner = "" },
 		"next: bad code":              func(s *types.Service) { pending(s, types.SERVICE_STATUS_PAUSED); s.Next.CodeHash = hashOf(0) },

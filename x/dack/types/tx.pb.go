@@ -1339,7 +1339,7 @@ type MsgClient interface {
 	UpdateService(ctx context.Context, in *MsgUpdateService, opts ...grpc.CallOption) (*MsgUpdateServiceResponse, error)
 	// TransferService gives a service, its deposit and what it earns to another owner, from the next epoch on.
 	TransferService(ctx context.Context, in *MsgTransferService, opts ...grpc.CallOption) (*MsgTransferServiceResponse, error)
-	// RemoveService ends a service with the current epoch, for good, and returns its deposit.
+	// RemoveService ends a service with the current epoch, for good. Its deposit goes back two epochs later, when its record is pruned.
 	RemoveService(ctx context.Context, in *MsgRemoveService, opts ...grpc.CallOption) (*MsgRemoveServiceResponse, error)
 	// Settle submits acknowledgements of one worker and one epoch.
 	Settle(ctx context.Context, in *MsgSettle, opts ...grpc.CallOption) (*MsgSettleResponse, error)
@@ -1472,7 +1472,7 @@ type MsgServer interface {
 	UpdateService(context.Context, *MsgUpdateService) (*MsgUpdateServiceResponse, error)
 	// TransferService gives a service, its deposit and what it earns to another owner, from the next epoch on.
 	TransferService(context.Context, *MsgTransferService) (*MsgTransferServiceResponse, error)
-	// RemoveService ends a service with the current epoch, for good, and returns its deposit.
+	// RemoveService ends a service with the current epoch, for good. Its deposit goes back two epochs later, when its record is pruned.
 	RemoveService(context.Context, *MsgRemoveService) (*MsgRemoveServiceResponse, error)
 	// Settle submits acknowledgements of one worker and one epoch.
 	Settle(context.Context, *MsgSettle) (*MsgSettleResponse, error)
