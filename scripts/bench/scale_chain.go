@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
@@ -184,49 +185,85 @@ func (c *scaleChain) owed() math.Int {
 	return math.NewInt(benchBalance).MulRaw(int64(c.options.clients)).AddRaw(int64(c.options.paid) * paidRevenue)
 }
 
+// fillChunk is how many accounts are written between two commits, with their keys and lanes: the nodes of a state of millions
+// do not fit into the memory of a small machine while they wait for one.
+const fillChunk = 125_000
+
 // paidRevenue is what each of the paid workers has earned.
 const paidRevenue = 1_000_000
 
 // fillState writes accounts, keys, lanes and revenue. The account of a key is another number: clients are hit at random.
 func (c *scaleChain) fillState() error {
 	n := uint64(c.options.clients)
-	operator := sdk.AccAddress(c.proposer)
-	gs := dacktypes.DefaultGenesis()
-	gs.Params = c.params
-	gs.NextAccountId, gs.NextKeyId = n+1, n+1
-	for id := uint64(1); id <= n; id++ {
-		seed := sha256.Sum256(binary.LittleEndian.AppendUint64([]byte("owner"), id))
-		gs.Accounts = append(gs.Accounts, dacktypes.Account{Id: id, Owner: sdk.AccAddress(seed[:20]).String(), Balance: math.NewInt(benchBalance), Keys: 1})
-		public, err := publicKey(privateKey("client", id))
-		if err != nil {
-			return err
-		}
-		gs.Keys = append(gs.Keys, dacktypes.ClientKey{
-			Id: id, AccountId: scatter(id-1, n) + 1, PublicKey: public, SpendLimit: math.NewInt(benchBalance), LastEpoch: 1_000,
-		})
+	accountOf := func(key uint64) uint64 { return scatter(key-1, n) + 1 }
+	keyOf := make([]uint64, n+1)
+	for key := uint64(1); key <= n; key++ {
+		keyOf[accountOf(key)] = key
 	}
-	for i := range c.workers {
-		w := &c.workers[i]
-		for j, key := range w.keys {
-			lane := dacktypes.Lane{Requests: 1, Bytes: 1 << 20, Head: make([]byte, ack.HeadSize), Paid: math.OneInt()}
-			if !c.options.dead {
-				w.bytes[j] = lane.Bytes
-			}
-			gs.LaneSets = append(gs.LaneSets, dacktypes.LaneSetRecord{
-				Epoch: benchEpoch, WorkerId: w.id, KeyId: key, Lanes: dacktypes.LaneSet{Lanes: []dacktypes.Lane{lane}},
+	for first := uint64(1); first <= n; first += fillChunk {
+		last := min(first+fillChunk-1, n)
+		var chunk dacktypes.GenesisState
+		for id := first; id <= last; id++ {
+			seed := sha256.Sum256(binary.LittleEndian.AppendUint64([]byte("owner"), id))
+			chunk.Accounts = append(chunk.Accounts, dacktypes.Account{
+				Id: id, Owner: sdk.AccAddress(seed[:20]).String(), Balance: math.NewInt(benchBalance), Keys: 1,
 			})
 		}
+		keys := slices.Sorted(slices.Values(keyOf[first : last+1]))
+		for _, key := range keys {
+			public, err := publicKey(privateKey("client", key))
+			if err != nil {
+				return err
+			}
+			chunk.Keys = append(chunk.Keys, dacktypes.ClientKey{
+				Id: key, AccountId: accountOf(key), PublicKey: public, SpendLimit: math.NewInt(benchBalance), LastEpoch: 1_000,
+			})
+		}
+		for i := range c.workers {
+			w := &c.workers[i]
+			for j, key := range w.keys {
+				if account := accountOf(key); account < first || account > last {
+					continue
+				}
+				lane := dacktypes.Lane{Requests: 1, Bytes: 1 << 20, Head: make([]byte, ack.HeadSize), Paid: math.OneInt()}
+				if !c.options.dead {
+					w.bytes[j] = lane.Bytes
+				}
+				chunk.LaneSets = append(chunk.LaneSets, dacktypes.LaneSetRecord{
+					Epoch: benchEpoch, WorkerId: w.id, KeyId: key, Lanes: dacktypes.LaneSet{Lanes: []dacktypes.Lane{lane}},
+				})
+			}
+		}
+		if err := c.write(chunk, math.NewInt(benchBalance).MulRaw(int64(len(chunk.Accounts)))); err != nil {
+			return err
+		}
 	}
+	if c.options.paid == 0 {
+		return nil
+	}
+	operator := sdk.AccAddress(c.proposer)
+	var earned dacktypes.GenesisState
 	for id := range uint64(c.options.paid) {
-		gs.Revenue = append(gs.Revenue, dacktypes.RevenueRecord{
+		earned.Revenue = append(earned.Revenue, dacktypes.RevenueRecord{
 			Epoch: benchEpoch + 1, WorkerId: id + 1, Operator: sdk.ValAddress(operator).String(), ProtocolAmount: math.NewInt(paidRevenue),
 			Revenue: dacktypes.Revenue{Amount: math.NewInt(paidRevenue), Requests: 1, Bytes: 1},
 		})
 	}
+	return c.write(earned, math.NewInt(paidRevenue).MulRaw(int64(c.options.paid)))
+}
+
+// write adds records to the state of x/dack, with the coins that its account must have for them, and commits.
+func (c *scaleChain) write(records dacktypes.GenesisState, coins math.Int) error {
+	n := uint64(c.options.clients)
+	gs := dacktypes.DefaultGenesis()
+	gs.Params, gs.NextAccountId, gs.NextKeyId = c.params, n+1, n+1
+	gs.Accounts, gs.Keys, gs.LaneSets, gs.Revenue = records.Accounts, records.Keys, records.LaneSets, records.Revenue
 	ctx := c.app.NewUncachedContext(false, cmtproto.Header{ChainID: benchChainID, Height: c.height, Time: c.now})
-	coins := sdk.NewCoins(sdk.NewCoin(c.params.SettlementDenom, c.owed()))
-	if err := c.app.BankKeeper.SendCoinsFromAccountToModule(ctx, operator, dacktypes.ModuleName, coins); err != nil {
-		return err
+	if coins.IsPositive() {
+		paid := sdk.NewCoins(sdk.NewCoin(c.params.SettlementDenom, coins))
+		if err := c.app.BankKeeper.SendCoinsFromAccountToModule(ctx, sdk.AccAddress(c.proposer), dacktypes.ModuleName, paid); err != nil {
+			return err
+		}
 	}
 	if err := c.app.DackKeeper.InitGenesis(ctx, gs); err != nil {
 		return err
