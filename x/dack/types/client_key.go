@@ -76,30 +76,6 @@ func (k *ClientKey) Left(epoch uint64) math.Int {
 	return math.MaxInt(k.LimitIn(epoch).Sub(k.SpentIn(epoch)), math.ZeroInt())
 }
 
-// Spend adds an amount to what the key has spent in an epoch, and forgets the epochs before oldestLive.
-func (k *ClientKey) Spend(epoch, oldestLive uint64, amount math.Int) {
-	spent := make([]KeySpend, 0, len(k.Spent)+1)
-	added := false
-	for _, s := range k.Spent {
-		if s.Epoch < oldestLive {
-			continue
-		}
-		if !added && s.Epoch >= epoch {
-			if s.Epoch == epoch {
-				s.Amount = s.Amount.Add(amount)
-			} else {
-				spent = append(spent, KeySpend{Epoch: epoch, Amount: amount})
-			}
-			added = true
-		}
-		spent = append(spent, s)
-	}
-	if !added {
-		spent = append(spent, KeySpend{Epoch: epoch, Amount: amount})
-	}
-	k.Spent = spent
-}
-
 // validate checks a key of a genesis state.
 func (k *ClientKey) validate() error {
 	switch {
