@@ -249,8 +249,6 @@ func (s *staking) IsTombstoned(_ context.Context, consAddress sdk.ConsAddress) b
 	return false
 }
 
-func (*staking) BondDenom(context.Context) (string, error) { return token, nil }
-
 func (*staking) GetBondedValidatorsByPower(context.Context) ([]stakingtypes.Validator, error) {
 	return nil, nil
 }

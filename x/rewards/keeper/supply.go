@@ -16,11 +16,6 @@ import (
 // Supply returns the history of the supply of the token: initial + minted - burned is what exists.
 func (k *Keeper) Supply(ctx context.Context) (types.Supply, error) { return k.supply.Get(ctx) }
 
-// tokenDenom is the denom of the token: what is staked is what is emitted.
-func (k *Keeper) tokenDenom(ctx context.Context) (string, error) {
-	return k.stakingKeeper.BondDenom(ctx)
-}
-
 // initSupply begins the history of the supply: with that of a document, or of a new chain with what its accounts hold. All other
 // modules come before. It returns ErrInvalidGenesis if the history does not end with what there is.
 func (k *Keeper) initSupply(ctx context.Context, history *types.Supply) error {

@@ -31,7 +31,6 @@ type DistributionKeeper interface {
 
 // StakingKeeper is what x/rewards needs of x/staking.
 type StakingKeeper interface {
-	BondDenom(ctx context.Context) (string, error)
 	GetValidator(ctx context.Context, addr sdk.ValAddress) (stakingtypes.Validator, error)
 	GetBondedValidatorsByPower(ctx context.Context) ([]stakingtypes.Validator, error)
 	GetDelegation(ctx context.Context, delegator sdk.AccAddress, validator sdk.ValAddress) (stakingtypes.Delegation, error)
