@@ -54,7 +54,7 @@ func main() {
 	}
 }
 
-func mainErr(ctx context.Context) error {
+func mainErr(ctx context.Context) (err error) {
 	lanes := []int{1_000, 100_000, 1_000_000}
 	benchmarks := []benchmark{
 		{"ack", "acknowledgements signed, coded and verified; baseline crypto/ed25519 one by one", benchAck},
@@ -90,16 +90,16 @@ func mainErr(ctx context.Context) error {
 	profile := flag.String("profile", "", "file for a CPU profile of the whole run, setup included")
 	flag.Parse()
 	if *profile != "" {
-		f, err := os.Create(*profile)
-		if err != nil {
-			return err
+		f, createErr := os.Create(*profile)
+		if createErr != nil {
+			return createErr
 		}
 		if err := pprof.StartCPUProfile(f); err != nil {
 			return errors.Join(err, f.Close())
 		}
 		defer func() {
 			pprof.StopCPUProfile()
-			_ = f.Close()
+			err = errors.Join(err, f.Close())
 		}()
 	}
 	wanted := strings.Split(*only, ",")
