@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -78,9 +79,24 @@ func (w *work) ended() time.Time {
 	return w.last
 }
 
-// bind returns a context that also ends when the work is cut.
-func (w *work) bind(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(w.context, cancel)
-	return ctx, func() { stop(); cancel() }
+// errLate is why the context of an answer ended that did not begin in time.
+var errLate = errors.New("the answer did not begin in time")
+
+// bind returns a context that also ends when the work is cut, and when the answer has not begun in FirstByteTimeout. The
+// function that it returns ends it, and makes the error of an answer that was late the problem that it is.
+func (s *Server) bind(ctx context.Context, w *response) (context.Context, func(error) error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.work.context, func() { cancel(errDraining) })
+	late := time.AfterFunc(s.cfg.FirstByteTimeout, func() { cancel(errLate) })
+	w.onStart = func() { late.Stop() }
+	return ctx, func(err error) error {
+		late.Stop()
+		stop()
+		if err != nil && errors.Is(context.Cause(ctx), errLate) && !w.started() {
+			// What the context's end looked like on its way says less.
+			err = newProblem(timeout, "no byte of the answer was there after %s", s.cfg.FirstByteTimeout)
+		}
+		cancel(nil)
+		return err
+	}
 }

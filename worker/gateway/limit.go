@@ -2,36 +2,113 @@ package gateway
 
 import (
 	"context"
+	"math"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// spareConnections are accepted beyond twice a limit, so that acknowledgements get into a small worker that is full, and
-// its other clients learn that it is overloaded rather than waiting.
-const spareConnections = 16
+const (
+	// spareConnections are accepted beyond twice a limit, so that acknowledgements get into a small worker that is full, and
+	// its other clients learn that it is overloaded rather than waiting.
+	spareConnections = 16
+	// spareStreams of a connection are for acknowledgements: a client whose streams are all paused brings them on the same one.
+	spareStreams = 8
+	// subnetRates is how many times as many new connections a second a subnet may open as an address.
+	subnetRates = 4
+)
 
-// connections counts the open connections of a listener, all of them and by address. Up to limit of them, and perAddress
-// of one address, are served; as many again and a few are accepted only to bring acknowledgements or to be told 429.
-// Beyond that, connections of one address are closed, and others wait in the kernel's queue, which bounds descriptors and
-// memory.
-type connections struct {
-	net.Listener
-	limit int
-	slots chan struct{}
-
-	mu        sync.Mutex
-	open      int
-	addresses *perAddress
-	closed    chan struct{}
-	once      sync.Once
+// peer is the other end of a connection.
+type peer struct {
+	from origin
+	// refused is the bound that the connection exceeds, if it does: only acknowledgements get in.
+	refused *bound
+	// running counts its requests under way, but for those that bring acknowledgements.
+	running atomic.Int32
 }
 
-func limitConnections(l net.Listener, limit, perAddress int) *connections {
-	return &connections{
-		Listener: l, limit: limit, slots: make(chan struct{}, 2*limit+spareConnections), closed: make(chan struct{}),
-		addresses: newPerAddress(perAddress),
+type peerKey struct{}
+
+// peerOf returns the peer of a request's connection, nil if the server's own listeners did not accept it, as in tests.
+func peerOf(ctx context.Context) *peer {
+	p, _ := ctx.Value(peerKey{}).(*peer)
+	return p
+}
+
+// bound is a limit that a client has met, with the text that says what it is of.
+type bound struct {
+	limit int
+	of    string
+}
+
+// origin is what a request is counted under: an IPv4 address or an IPv6 /64, and the IPv4 /24 or IPv6 /48 around it.
+// Those that are no IP addresses share one.
+type origin struct {
+	address, subnet netip.Prefix
+	// trusted proxies answer for the addresses behind them. They have no bounds of their own.
+	trusted bool
+}
+
+func originOf(addr netip.Addr) origin {
+	addr = addr.Unmap().WithZone("")
+	bits, around := 32, 24
+	if addr.Is6() {
+		bits, around = 64, 48
 	}
+	// An address that is none has the zero prefix, without an error that would say more.
+	address, _ := addr.Prefix(bits)
+	subnet, _ := addr.Prefix(around)
+	return origin{address: address, subnet: subnet}
+}
+
+// addressOf returns the address that a connection's peer is counted under.
+func addressOf(remote string) netip.Prefix { return originOf(parseRemote(remote)).address }
+
+// parseRemote reads host:port, with the zero address for what is no IP address.
+func parseRemote(remote string) netip.Addr {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr, _ := netip.ParseAddr(host)
+	return addr
+}
+
+// connections counts the open connections of all public listeners: all of them, by address and by subnet. Up to a limit
+// of each are served; as many again and a few are accepted only to bring acknowledgements or to be told 429. Beyond that,
+// connections of one address or subnet are closed, and others wait in the kernel's queue (TCP) or are refused (QUIC),
+// which bounds descriptors and memory.
+type connections struct {
+	net.Listener
+	limit, quicLimit int
+	slots            chan struct{}
+	proxies          proxies
+	places           *occupancy
+	rates            *rates
+
+	mu         sync.Mutex
+	open, quic int
+	closed     chan struct{}
+	once       sync.Once
+	// hurried says that the connection that was accepted last came too soon. Only the goroutine that accepts has it.
+	hurried bool
+}
+
+func limitConnections(l net.Listener, cfg Config, trusted proxies) (*connections, error) {
+	r, err := newRates(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &connections{
+		Listener: l, limit: cfg.MaxConnections, quicLimit: cfg.MaxHTTP3Connections,
+		slots: make(chan struct{}, 2*cfg.MaxConnections+spareConnections), closed: make(chan struct{}),
+		places: newOccupancy(cfg.MaxConnectionsPerAddress, cfg.MaxConnectionsPerSubnet), proxies: trusted, rates: r,
+	}, nil
 }
 
 // Accept implements net.Listener. It returns the listener's own connections, because a wrapper around them would keep
@@ -48,11 +125,19 @@ func (c *connections) Accept() (net.Conn, error) {
 			<-c.slots
 			return nil, err
 		}
-		// The server calls begin before it accepts the next one.
-		if most := c.addresses.limit; most == 0 || c.addresses.count(addressOf(conn.RemoteAddr().String())) < 2*most+spareConnections {
-			return conn, nil
+		from := c.origin(conn.RemoteAddr())
+		if c.places.crowded(from) {
+			_ = conn.Close() // nothing was exchanged
+			continue
 		}
-		_ = conn.Close() // nothing was exchanged
+		speed := c.rates.take(from, time.Now())
+		if speed == muchTooFast {
+			_ = conn.Close()
+			continue
+		}
+		// The server calls begin before it accepts the next one.
+		c.hurried = speed == tooFast
+		return conn, nil
 	}
 }
 
@@ -62,95 +147,360 @@ func (c *connections) Close() error {
 	return c.Listener.Close()
 }
 
-type refusedKey struct{}
-
-// begin counts a new connection and marks its context if it is one too many, with the bound that it exceeds.
+// begin counts a new TCP connection and puts its peer into its context. It is a ConnContext of http.Server.
 func (c *connections) begin(ctx context.Context, conn net.Conn) context.Context {
-	of := c.addresses.add(addressOf(conn.RemoteAddr().String()))
+	return context.WithValue(ctx, peerKey{}, c.enter(c.origin(conn.RemoteAddr()), c.hurried))
+}
+
+// end gives the connection's place back.
+func (c *connections) end(conn net.Conn) {
+	c.leave(c.origin(conn.RemoteAddr()))
+}
+
+// beginQUIC counts a new QUIC connection, which must have a slot at once, and ends with its context.
+func (c *connections) beginQUIC(ctx context.Context, addr net.Addr) (context.Context, bool) {
+	from := c.origin(addr)
+	c.mu.Lock()
+	full := c.quic >= c.quicLimit
+	c.mu.Unlock()
+	if full || c.places.crowded(from) {
+		return ctx, false
+	}
+	speed := c.rates.take(from, time.Now())
+	if speed == muchTooFast {
+		return ctx, false
+	}
+	select {
+	case c.slots <- struct{}{}:
+	default:
+		return ctx, false
+	}
+	c.mu.Lock()
+	c.quic++
+	c.mu.Unlock()
+	p := c.enter(from, speed == tooFast)
+	context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		c.quic--
+		c.mu.Unlock()
+		c.leave(from)
+	})
+	return context.WithValue(ctx, peerKey{}, p), true
+}
+
+// unproven reports whether the peer of a new QUIC connection must prove its address first, at the cost of a round trip: the
+// places of an address that is a lie are another's.
+func (c *connections) unproven(addr net.Addr) bool {
+	c.mu.Lock()
+	busy := c.quic >= c.quicLimit/4
+	c.mu.Unlock()
+	return busy || c.places.busy(c.origin(addr))
+}
+
+func (c *connections) origin(addr net.Addr) origin {
+	var ip netip.Addr
+	switch a := addr.(type) {
+	case *net.TCPAddr:
+		ip = a.AddrPort().Addr()
+	case *net.UDPAddr:
+		ip = a.AddrPort().Addr()
+	}
+	from := originOf(ip)
+	from.trusted = c.proxies.trusts(ip)
+	return from
+}
+
+func (c *connections) enter(from origin, hurried bool) *peer {
+	p := &peer{from: from}
+	over := c.places.add(from)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open++
 	switch {
 	case c.open > c.limit:
-		return context.WithValue(ctx, refusedKey{}, bound{c.limit, ""})
-	case c.addresses.limit > 0 && of > c.addresses.limit:
-		return context.WithValue(ctx, refusedKey{}, bound{c.addresses.limit, " from one address"})
+		p.refused = &bound{c.limit, "connections are open"}
+	case over != nil:
+		p.refused = &bound{over.limit, "connections are open from " + over.of}
+	case hurried:
+		p.refused = &bound{c.rates.perSecond, "connections a second come from one address or its subnet"}
 	}
-	return ctx
+	return p
 }
 
-// end gives the connection's place back.
-func (c *connections) end(conn net.Conn) {
-	c.addresses.done(addressOf(conn.RemoteAddr().String()))
+func (c *connections) leave(from origin) {
+	c.places.done(from)
 	c.mu.Lock()
 	c.open--
 	c.mu.Unlock()
 	<-c.slots
 }
 
-// count returns how many connections are open.
-func (c *connections) count() int {
+// count returns how many connections are open, and how many of them are QUIC's.
+func (c *connections) count() (all, quic int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.open
+	return c.open, c.quic
 }
 
-// bound is a limit that a client has met, with the text that says whose it is.
-type bound struct {
-	limit int
-	of    string
+const (
+	oneAddress = "one address"
+	oneSubnet  = "one subnet (an IPv4 /24 or IPv6 /48)"
+)
+
+// occupancy counts something by the address and the subnet that it comes from. It holds an entry only while there is
+// something to count, so what bounds that bounds its memory.
+type occupancy struct {
+	// perAddress and perSubnet are what each may have of it; 0 is no bound.
+	perAddress, perSubnet int
+
+	mu                 sync.Mutex
+	addresses, subnets map[netip.Prefix]int
 }
 
-// refused returns the bound that the request's connection exceeds, if it does.
-func refused(ctx context.Context) (bound, bool) {
-	b, is := ctx.Value(refusedKey{}).(bound)
-	return b, is
+func newOccupancy(perAddress, perSubnet int) *occupancy {
+	return &occupancy{perAddress: perAddress, perSubnet: perSubnet, addresses: map[netip.Prefix]int{}, subnets: map[netip.Prefix]int{}}
 }
 
-// perAddress counts something by the address that it comes from. It holds an entry only while there is something to
-// count, so what bounds that bounds its memory.
-type perAddress struct {
-	// limit is what an address may have of it; 0 is no bound.
+// add counts one more, whatever the limits, and returns the one that it exceeds.
+func (o *occupancy) add(from origin) *bound {
+	if from.trusted {
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.addresses[from.address]++
+	o.subnets[from.subnet]++
+	switch {
+	case o.perAddress > 0 && o.addresses[from.address] > o.perAddress:
+		return &bound{o.perAddress, oneAddress}
+	case o.perSubnet > 0 && o.subnets[from.subnet] > o.perSubnet:
+		return &bound{o.perSubnet, oneSubnet}
+	}
+	return nil
+}
+
+// take counts one more if the limits allow it, else it returns the one that does not.
+func (o *occupancy) take(from origin) *bound {
+	if from.trusted {
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	of, around := o.addresses[from.address], o.subnets[from.subnet]
+	switch {
+	case o.perAddress > 0 && of >= o.perAddress:
+		return &bound{o.perAddress, oneAddress}
+	case o.perSubnet > 0 && around >= o.perSubnet:
+		return &bound{o.perSubnet, oneSubnet}
+	}
+	o.addresses[from.address], o.subnets[from.subnet] = of+1, around+1
+	return nil
+}
+
+// done counts one less.
+func (o *occupancy) done(from origin) {
+	if from.trusted {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.addresses[from.address]--; o.addresses[from.address] <= 0 {
+		delete(o.addresses, from.address)
+	}
+	if o.subnets[from.subnet]--; o.subnets[from.subnet] <= 0 {
+		delete(o.subnets, from.subnet)
+	}
+}
+
+// crowded reports whether there is so much of an address or its subnet that not even a refusal has room.
+func (o *occupancy) crowded(from origin) bool {
+	if from.trusted {
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.perAddress > 0 && o.addresses[from.address] >= 2*o.perAddress+spareConnections ||
+		o.perSubnet > 0 && o.subnets[from.subnet] >= 2*o.perSubnet+spareConnections
+}
+
+// busy reports whether an address or its subnet has used up half of its places.
+func (o *occupancy) busy(from origin) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.perAddress > 0 && 2*o.addresses[from.address] >= o.perAddress ||
+		o.perSubnet > 0 && 2*o.subnets[from.subnet] >= o.perSubnet
+}
+
+// perKey counts something by who it is of. Like occupancy, it holds an entry only while there is something to count.
+type perKey[K comparable] struct {
+	// limit is what each may have of it; 0 is no bound.
 	limit int
 
 	mu  sync.Mutex
-	has map[netip.Prefix]int
+	has map[K]int
 }
 
-func newPerAddress(limit int) *perAddress {
-	return &perAddress{limit: limit, has: map[netip.Prefix]int{}}
-}
-
-// add counts one more, whatever the limit, and returns how many there are now.
-func (p *perAddress) add(from netip.Prefix) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.has[from]++
-	return p.has[from]
+func newPerKey[K comparable](limit int) *perKey[K] {
+	return &perKey[K]{limit: limit, has: map[K]int{}}
 }
 
 // take counts one more if the limit allows it.
-func (p *perAddress) take(from netip.Prefix) bool {
+func (p *perKey[K]) take(of K) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.limit > 0 && p.has[from] >= p.limit {
+	if p.limit > 0 && p.has[of] >= p.limit {
 		return false
 	}
-	p.has[from]++
+	p.has[of]++
 	return true
 }
 
 // done counts one less.
-func (p *perAddress) done(from netip.Prefix) {
+func (p *perKey[K]) done(of K) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.has[from]--; p.has[from] <= 0 {
-		delete(p.has, from)
+	if p.has[of]--; p.has[of] <= 0 {
+		delete(p.has, of)
 	}
 }
 
-func (p *perAddress) count(from netip.Prefix) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.has[from]
+// speed is how fast an address opens connections.
+type speed int
+
+const (
+	fine speed = iota
+	// tooFast is answered with 429, muchTooFast with a closed connection.
+	tooFast
+	muchTooFast
+)
+
+// rates bounds how fast an address, and the subnet around it, opens connections. Each has a bucket that fills at its rate;
+// its size is the number of connections that it may have open, so that one who comes back with all of them gets in.
+type rates struct {
+	perSecond int
+	burst     float64
+
+	mu      sync.Mutex
+	buckets *simplelru.LRU[netip.Prefix, *bucket]
+}
+
+// bucket holds tokens as of a time. Down to minus its size those who come too soon are told.
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+func newRates(cfg Config) (*rates, error) {
+	buckets, err := simplelru.NewLRU[netip.Prefix, *bucket](cfg.FreeQuotaAddresses, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &rates{perSecond: cfg.NewConnectionsPerSecond, burst: float64(max(cfg.NewConnectionsPerSecond, cfg.MaxConnectionsPerAddress)), buckets: buckets}, nil
+}
+
+// take uses a token of an address and of its subnet.
+func (r *rates) take(from origin, now time.Time) speed {
+	if r.perSecond == 0 || from.trusted {
+		return fine
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return max(r.takeOf(from.address, 1, now), r.takeOf(from.subnet, subnetRates, now))
+}
+
+func (r *rates) takeOf(of netip.Prefix, times float64, now time.Time) speed {
+	size := r.burst * times
+	b, known := r.buckets.Get(of)
+	if !known {
+		b = &bucket{tokens: size, at: now}
+		r.buckets.Add(of, b)
+	}
+	b.tokens = math.Min(size, b.tokens+now.Sub(b.at).Seconds()*float64(r.perSecond)*times)
+	b.at = now
+	switch {
+	case b.tokens >= 1:
+		b.tokens--
+		return fine
+	case b.tokens > -size:
+		b.tokens--
+		return tooFast
+	}
+	return muchTooFast
+}
+
+// count returns how many addresses and subnets are remembered.
+func (r *rates) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.buckets.Len()
+}
+
+// place is what a request holds while it is worked on.
+type place struct {
+	s      *Server
+	peer   *peer
+	from   origin
+	counts bool
+}
+
+// leave gives it back.
+func (p place) leave() {
+	if !p.counts {
+		return
+	}
+	<-p.s.requests
+	p.s.requestsBy.done(p.from)
+	if p.peer != nil {
+		p.peer.running.Add(-1)
+	}
+}
+
+// admit gives a request a place among those that are worked on, or says which bound it exceeds. Requests with
+// acknowledgements have places of their own (enterAcks), and light ones need none.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, rt route) (place, error) {
+	p := peerOf(r.Context())
+	if p != nil && p.refused != nil {
+		w.Header().Set("Connection", "close")
+	}
+	if rt.light || rt.acks {
+		return place{}, nil
+	}
+	if p != nil && p.refused != nil {
+		return place{}, s.refuse("connection", "more than %d %s", p.refused.limit, p.refused.of)
+	}
+	at := place{s: s, peer: p, from: s.originOf(r, p), counts: true}
+	if p != nil && int(p.running.Add(1)) > s.cfg.MaxStreams {
+		p.running.Add(-1)
+		return place{}, s.refuse("streams", "more than %d requests are under way on one connection", s.cfg.MaxStreams)
+	}
+	if over := s.requestsBy.take(at.from); over != nil {
+		if p != nil {
+			p.running.Add(-1)
+		}
+		return place{}, s.refuse("address", "more than %d requests are under way from %s", over.limit, over.of)
+	}
+	select {
+	case s.requests <- struct{}{}:
+		return at, nil
+	default:
+		if p != nil {
+			p.running.Add(-1)
+		}
+		s.requestsBy.done(at.from)
+		return place{}, s.refuse("requests", "more than %d requests are under way", s.cfg.MaxRequests)
+	}
+}
+
+// originOf returns what a request is counted under: the address of its connection, or what a trusted proxy says.
+func (s *Server) originOf(r *http.Request, p *peer) origin {
+	if p != nil && !p.from.trusted {
+		return p.from
+	}
+	return originOf(parseRemote(r.RemoteAddr))
+}
+
+// refuse counts a refusal by the kind of bound that was met.
+func (s *Server) refuse(by, format string, args ...any) *problem {
+	s.metrics.refused.WithLabelValues(by).Inc()
+	return newProblem(overloaded, format, args...)
 }

@@ -17,6 +17,9 @@ type metrics struct {
 	sent     *prometheus.CounterVec
 	aborted  *prometheus.CounterVec
 	waited   prometheus.Histogram
+	refused  *prometheus.CounterVec
+	// certificates counts what became of new ones.
+	certificates *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
@@ -47,15 +50,27 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 			Name: "edge_gateway_credit_wait_seconds", Help: "Time for which a step of a paid answer waited for credit.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
 		}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edge_gateway_refused_requests_total", Help: "Requests refused with 429, by the kind of bound that they met.",
+		}, []string{"bound"}),
+		certificates: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edge_gateway_certificate_loads_total", Help: "Certificates that came anew from files or an authority, and faults, by result.",
+		}, []string{"result"}),
 	}
 	gauge := func(name, help string, value func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
 	}
 	for _, c := range []prometheus.Collector{
-		m.requests, m.duration, m.inFlight, m.problems, m.payload, m.sent, m.aborted, m.waited,
-		gauge("edge_gateway_connections", "Open public connections.", func() int {
-			if l := s.listener.Load(); l != nil {
-				return l.count()
+		m.requests, m.duration, m.inFlight, m.problems, m.payload, m.sent, m.aborted, m.waited, m.refused, m.certificates,
+		gauge("edge_gateway_connections", "Open public connections.", func() int { all, _ := s.open(); return all }),
+		gauge("edge_gateway_http3_connections", "Open public connections of HTTP/3.", func() int { _, quic := s.open(); return quic }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "edge_gateway_certificate_expiry_timestamp_seconds", Help: "When the first of the certificates in use ends to be valid; 0 if there is none.",
+		}, func() float64 {
+			if s.certificates != nil {
+				if at := s.certificates.expiry(); !at.IsZero() {
+					return float64(at.Unix())
+				}
 			}
 			return 0
 		}),
@@ -66,6 +81,14 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 		}
 	}
 	return m, nil
+}
+
+// open returns how many public connections are open, and how many of them are of HTTP/3.
+func (s *Server) open() (all, quic int) {
+	if l := s.listener.Load(); l != nil {
+		return l.count()
+	}
+	return 0, 0
 }
 
 func (m *metrics) observe(route string, status int, d time.Duration) {

@@ -45,6 +45,7 @@ var (
 	overloaded         = kind{"overloaded", http.StatusTooManyRequests, "The worker is at one of its limits"}
 	chainStale         = kind{"chain-stale", http.StatusServiceUnavailable, "The worker has lost sight of the chain"}
 	stopping           = kind{"stopping", http.StatusServiceUnavailable, "The worker is shutting down"}
+	timeout            = kind{"timeout", http.StatusGatewayTimeout, "The answer did not begin in time"}
 	internal           = kind{"internal", http.StatusInternalServerError, "The worker failed"}
 )
 
@@ -138,7 +139,7 @@ func problemOf(err error) *problem {
 // writeProblem answers a request with a problem. Nothing of the answer may have been written.
 func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, p *problem) error {
 	switch {
-	case p.kind.status == http.StatusTooManyRequests || p.kind == creditExhausted || p.kind == chainStale || p.kind == stopping:
+	case p.kind.status == http.StatusTooManyRequests || p.kind == creditExhausted || p.kind == chainStale || p.kind == stopping || p.kind == timeout:
 		if p.header.Get("Retry-After") == "" {
 			p = p.set("Retry-After", seconds(s.cfg.RetryAfter))
 		}

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"math"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -120,22 +119,4 @@ func (q *quota) count() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.addresses.Len()
-}
-
-// addressOf returns the address that a connection's peer is counted under. Those that are no IP addresses share one.
-func addressOf(remote string) netip.Prefix {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	addr = addr.Unmap().WithZone("")
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	return netip.PrefixFrom(addr, bits).Masked()
 }

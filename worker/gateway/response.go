@@ -11,6 +11,8 @@ type response struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
+	// onStart is called once, before the first byte. It may be nil.
+	onStart func()
 }
 
 // started reports whether the header has been handed over, so that no other answer can be given.
@@ -21,9 +23,7 @@ func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *response) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
+	w.start(status)
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -43,8 +43,14 @@ func (w *response) ReadFrom(r io.Reader) (int64, error) {
 	return n, err
 }
 
-func (w *response) implicit() {
-	if w.status == 0 {
-		w.status = http.StatusOK
+func (w *response) implicit() { w.start(http.StatusOK) }
+
+func (w *response) start(status int) {
+	if w.status != 0 {
+		return
+	}
+	w.status = status
+	if w.onStart != nil {
+		w.onStart()
 	}
 }

@@ -115,7 +115,7 @@ func (s *Server) setDeadlines(w http.ResponseWriter, r *http.Request) {
 
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
-func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, rt route) error {
+func (s *Server) dispatch(w *response, r *http.Request, rt route) (err error) {
 	if rt.work {
 		if !s.work.begin() {
 			w.Header().Set("Connection", "close")
@@ -126,30 +126,15 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, rt route) erro
 			return newProblem(stopping, "%v", errDraining)
 		}
 		defer s.work.end()
-		ctx, done := s.work.bind(r.Context())
-		defer done()
+		ctx, done := s.bind(r.Context(), w)
+		defer func() { err = done(err) }()
 		r = r.WithContext(ctx)
 	}
-	over, isRefused := refused(r.Context())
-	if isRefused {
-		w.Header().Set("Connection", "close")
+	at, err := s.admit(w, r, rt)
+	if err != nil {
+		return err
 	}
-	if !rt.light && !rt.acks {
-		if isRefused {
-			return newProblem(overloaded, "more than %d connections are open%s", over.limit, over.of)
-		}
-		from := addressOf(r.RemoteAddr)
-		if !s.requestsBy.take(from) {
-			return newProblem(overloaded, "more than %d requests are under way from one address", s.cfg.MaxRequestsPerAddress)
-		}
-		defer s.requestsBy.done(from)
-		select {
-		case s.requests <- struct{}{}:
-			defer func() { <-s.requests }()
-		default:
-			return newProblem(overloaded, "more than %d requests are under way", s.cfg.MaxRequests)
-		}
-	}
+	defer at.leave()
 	switch {
 	case rt.get != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		if hasBody(r) {

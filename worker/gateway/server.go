@@ -9,11 +9,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/crypto/acme"
 )
 
 // Server serves the public and the loopback listener. It is itself the handler of the public one.
@@ -27,12 +29,18 @@ type Server struct {
 	registry *prometheus.Registry
 	log      *slog.Logger
 
-	metrics  *metrics
-	quota    *quota
-	requests chan struct{}
-	acks     chan struct{}
-	// requestsBy and acksBy count by address what works or waits.
-	requestsBy, acksBy *perAddress
+	metrics      *metrics
+	quota        *quota
+	certificates certificates
+	cors         *cors
+	proxies      proxies
+	hsts, altSvc []string
+	requests     chan struct{}
+	acks         chan struct{}
+	// requestsBy, acksBy and accountsBy count by whom it is what works or waits.
+	requestsBy *occupancy
+	acksBy     *perKey[netip.Prefix]
+	accountsBy *perKey[uint64]
 
 	buffers *sync.Pool
 	now     func() time.Time
@@ -42,8 +50,12 @@ type Server struct {
 	work          *work
 	public        *http.Server
 	loopback      *http.Server
+	quic          *http3Server
 	cancel        context.CancelFunc
-	served        chan error
+	// background is what runs beside the listeners, for as long as the context of cancel; failed is what went wrong there.
+	background sync.WaitGroup
+	mu         sync.Mutex
+	failed     []error
 }
 
 // New returns a server that does not listen yet.
@@ -61,17 +73,33 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s := &Server{
 		cfg: cfg, store: deps.Store, sessions: deps.Sessions, info: deps.Info, checks: deps.Checks, admin: deps.Admin,
 		registry: deps.Metrics, log: deps.Log, quota: q, requests: make(chan struct{}, cfg.MaxRequests),
-		acks: make(chan struct{}, cfg.MaxAckRequests), requestsBy: newPerAddress(cfg.MaxRequestsPerAddress), acksBy: newPerAddress(cfg.MaxAckRequests),
+		acks: make(chan struct{}, cfg.MaxAckRequests), requestsBy: newOccupancy(cfg.MaxRequestsPerAddress, cfg.MaxRequestsPerSubnet),
+		acksBy: newPerKey[netip.Prefix](cfg.MaxAckRequests), accountsBy: newPerKey[uint64](cfg.MaxRequestsPerAccount), hsts: hstsOf(cfg.HSTSMaxAge),
 		buffers: newBuffers(cfg.StepBytes), now: time.Now, work: newWork(),
 	}
+	if s.cors, err = newCORS(cfg.CORSOrigins, cfg.CORSMaxAge); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	if s.proxies, err = parseProxies(cfg.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
 	if s.metrics, err = newMetrics(deps.Metrics, s); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	if s.certificates, err = newCertificates(cfg, s.metrics, deps.Log); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	return s, nil
 }
 
-// Start listens on both addresses and serves until Stop. The context bounds the start only.
-func (s *Server) Start(ctx context.Context) error {
+// Start listens on the addresses and serves until Stop. The context bounds the start only.
+func (s *Server) Start(ctx context.Context) (err error) {
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		if err != nil {
+			cancel()
+		}
+	}()
 	var lc net.ListenConfig
 	public, err := lc.Listen(ctx, "tcp", s.cfg.Listen)
 	if err != nil {
@@ -81,12 +109,29 @@ func (s *Server) Start(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("gateway: listen for administration: %w", err), public.Close())
 	}
-	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	// A name such as localhost is whatever the machine's files say.
+	if at, ok := loopback.Addr().(*net.TCPAddr); !ok || !at.IP.IsLoopback() {
+		return errors.Join(fmt.Errorf("gateway: admin_listen %q is %s here, want a loopback address", s.cfg.AdminListen, loopback.Addr()), loopback.Close(), public.Close())
+	}
+	limited, err := limitConnections(public, s.cfg, s.proxies)
+	if err != nil {
+		return errors.Join(fmt.Errorf("gateway: %w", err), loopback.Close(), public.Close())
+	}
+	front := http.HandlerFunc(s.front)
+	if s.cfg.HTTP3 && s.certificates != nil {
+		if s.quic, err = s.listenHTTP3(base, front, limited, tlsConfig(s.certificates.get)); err != nil {
+			return errors.Join(fmt.Errorf("gateway: listen for HTTP/3: %w", err), loopback.Close(), public.Close())
+		}
+		port := s.cfg.HTTP3Port
+		if at, ok := public.Addr().(*net.TCPAddr); ok && port == 0 {
+			port = at.Port
+		}
+		s.altSvc = altSvcOf(port)
+	}
 	s.cancel = cancel
-	limited := limitConnections(public, s.cfg.MaxConnections, s.cfg.MaxConnectionsPerAddress)
 	s.listener.Store(limited)
 	s.adminListener = loopback
-	s.public = s.server(base, s)
+	s.public = s.server(base, front)
 	s.public.DisableGeneralOptionsHandler = true
 	s.public.ConnContext = limited.begin
 	s.public.ConnState = func(conn net.Conn, state http.ConnState) {
@@ -95,12 +140,45 @@ func (s *Server) Start(ctx context.Context) error {
 			limited.end(conn)
 		}
 	}
+	s.public.HTTP2 = &http.HTTP2Config{
+		MaxConcurrentStreams: s.cfg.MaxStreams + spareStreams, MaxReadFrameSize: 16 << 10, MaxDecoderHeaderTableSize: 4 << 10, MaxEncoderHeaderTableSize: 4 << 10,
+		MaxReceiveBufferPerConnection: quicWindow, MaxReceiveBufferPerStream: quicStreamWindow,
+		// A connection with streams that wait says nothing for long. These find out whether there is still somebody.
+		SendPingTimeout: s.cfg.WriteTimeout, PingTimeout: s.cfg.WriteTimeout, WriteByteTimeout: s.cfg.WriteTimeout,
+	}
+	s.public.Protocols = new(http.Protocols)
+	s.public.Protocols.SetHTTP1(true)
+	serve := func() error { return s.public.Serve(limited) }
+	if s.certificates != nil {
+		s.public.Protocols.SetHTTP2(true)
+		s.public.TLSConfig = tlsConfig(s.certificates.get)
+		if len(s.cfg.ACMEDomains) > 0 {
+			s.public.TLSConfig.NextProtos = append(s.public.TLSConfig.NextProtos, acme.ALPNProto)
+		}
+		serve = func() error { return s.public.ServeTLS(limited, "", "") }
+		s.run(func() error { return s.certificates.run(base) })
+	}
+	s.public.Protocols.SetUnencryptedHTTP2(s.cfg.H2C)
 	s.loopback = s.server(base, s.AdminHandler())
-	s.served = make(chan error, 2)
-	go func() { s.served <- serve(s.public, limited) }()
-	go func() { s.served <- serve(s.loopback, loopback) }()
-	s.log.Info("gateway listens", "address", s.Addr(), "admin", s.AdminAddr())
+	s.run(func() error { return closed(serve()) })
+	s.run(func() error { return closed(s.loopback.Serve(loopback)) })
+	if s.quic != nil {
+		s.run(s.quic.serve)
+	}
+	s.log.Info("gateway listens", "address", s.Addr(), "admin", s.AdminAddr(), "tls", s.certificates != nil, "http3", s.quic != nil)
 	return nil
+}
+
+// run does something beside the listeners until it ends. What goes wrong there is logged at once, and Stop returns it.
+func (s *Server) run(f func() error) {
+	s.background.Go(func() {
+		if err := f(); err != nil {
+			s.log.Error("gateway part ended", "err", err)
+			s.mu.Lock()
+			s.failed = append(s.failed, fmt.Errorf("gateway: %w", err))
+			s.mu.Unlock()
+		}
+	})
 }
 
 func (s *Server) server(base context.Context, h http.Handler) *http.Server {
@@ -114,11 +192,12 @@ func (s *Server) server(base context.Context, h http.Handler) *http.Server {
 	}
 }
 
-func serve(server *http.Server, l net.Listener) error {
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("gateway: serve %s: %w", l.Addr(), err)
+// closed makes the end of a server that was told to end no error.
+func closed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // Addr returns the public address after Start.
@@ -136,6 +215,9 @@ func (s *Server) Stop(ctx context.Context) error {
 		return nil
 	}
 	errs := []error{s.drain(ctx)}
+	if s.quic != nil {
+		errs = append(errs, s.quic.shutdown())
+	}
 	// The loopback listener goes last, so that the drain can be watched.
 	for _, server := range []*http.Server{s.public, s.loopback} {
 		if err := server.Shutdown(ctx); err != nil {
@@ -145,10 +227,10 @@ func (s *Server) Stop(ctx context.Context) error {
 		}
 	}
 	s.cancel()
-	for range 2 {
-		errs = append(errs, <-s.served)
-	}
-	return errors.Join(errs...)
+	s.background.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(append(errs, s.failed...)...)
 }
 
 // drain waits for the answers under way and their acknowledgements. The grace is taken off the time of the answers.

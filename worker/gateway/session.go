@@ -159,7 +159,11 @@ func (s *Server) sessionOf(r *http.Request) (Session, error) {
 	if !strings.EqualFold(scheme, authScheme) {
 		return nil, newProblem(sessionUnknown, "authorization scheme %q is unknown, want %s", scheme, authScheme)
 	}
-	return s.sessions.Lookup(strings.TrimSpace(token))
+	found, err := s.sessions.Lookup(strings.TrimSpace(token))
+	if err != nil {
+		return nil, err
+	}
+	return s.bounded(found), nil
 }
 
 type acceptedDoc struct {
@@ -202,7 +206,7 @@ func (s *Server) serveAcks(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) enterAcks(r *http.Request) (leave func(), err error) {
 	from := addressOf(r.RemoteAddr)
 	if !s.acksBy.take(from) {
-		return nil, newProblem(overloaded, "more than %d requests with acknowledgements are under way from one address", s.cfg.MaxAckRequests)
+		return nil, s.refuse("acks", "more than %d requests with acknowledgements are under way from one address", s.cfg.MaxAckRequests)
 	}
 	late := time.NewTimer(s.cfg.BodyTimeout)
 	defer late.Stop()
@@ -210,7 +214,7 @@ func (s *Server) enterAcks(r *http.Request) (leave func(), err error) {
 	case s.acks <- struct{}{}:
 		return func() { <-s.acks; s.acksBy.done(from) }, nil
 	case <-late.C:
-		err = newProblem(overloaded, "more than %d requests with acknowledgements are under way", s.cfg.MaxAckRequests)
+		err = s.refuse("acks", "more than %d requests with acknowledgements are under way", s.cfg.MaxAckRequests)
 	case <-r.Context().Done():
 		err = r.Context().Err()
 	}
