@@ -48,6 +48,7 @@ func newSettings(c *config.Config) (settings, error) {
 	s.gateway = gateway.DefaultConfig()
 	s.gateway.Listen, s.gateway.AdminListen = g.Listen, g.AdminListen
 	s.gateway.FreeQuotaBytes, s.gateway.FreeQuotaWindow, s.gateway.FreeQuotaAddresses = g.FreeQuotaBytes, g.FreeQuotaWindow.Std(), g.FreeQuotaAddresses
+	s.gateway.FreeQuotaTotalBytes, s.gateway.DrainGrace = g.FreeQuotaTotalBytes, g.DrainGrace.Std()
 	s.gateway.MaxConnections, s.gateway.MaxRequests, s.gateway.RetryAfter = g.MaxConnections, g.MaxRequests, g.RetryAfter.Std()
 	s.gateway.MaxConnectionsPerAddress, s.gateway.MaxRequestsPerAddress, s.gateway.MaxAckRequests = g.MaxConnectionsPerAddress, g.MaxRequestsPerAddress, g.MaxAckRequests
 	s.gateway.HeaderTimeout, s.gateway.BodyTimeout, s.gateway.IdleTimeout = g.HeaderTimeout.Std(), g.BodyTimeout.Std(), g.IdleTimeout.Std()
