@@ -55,6 +55,10 @@ proto-check: ## Fail if code or REST reference differ from what proto/ generates
 bench: build ## Run the benchmarks; tables on stdout, build/bench/NAME.json (ARGS="-only settle")
 	EDGE_BIN=$(CURDIR)/$(BIN) go run ./scripts/bench $(ARGS)
 
+.PHONY: bench-http
+bench-http: build ## Measure the worker's HTTP against nginx; needs nginx-light and wrk (ARGS="-sizes 1KiB,64MiB")
+	EDGE_BIN=$(CURDIR)/$(BIN) go run ./scripts/benchhttp $(ARGS)
+
 .PHONY: devnet
 devnet: build ## Start a local network, prove the whole path, stay up (ARGS="--once"; ARGS="--validators 7")
 	@go build -o $(BIN)/devnet ./scripts/devnet
