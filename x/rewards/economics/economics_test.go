@@ -21,7 +21,7 @@ func TestNoProfit(t *testing.T) {
 func TestEveryHolePays(t *testing.T) {
 	for _, hole := range economics.Holes() {
 		t.Run(hole.String(), func(t *testing.T) {
-			found := economics.Search(hole, economics.Options{Seed: 1, Plays: 4_000, Enough: 1_000})
+			found := economics.Search(hole, economics.Options{Seed: 5, Plays: 4_000, Enough: 1_000})
 			t.Logf("%d plays: %s of 1,000,000 paid: %v", found.Plays, found.Score, economics.Differences(found.Play))
 			require.True(t, found.Result.Profit.IsPositive())
 			require.False(t, economics.Run(&found.Play, economics.NoHole).Profit.IsPositive(), "the rules stop it")

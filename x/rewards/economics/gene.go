@@ -29,6 +29,8 @@ func genes(p *Play) []gene {
 	add("supply digits", &p.SupplyDigits, 1, million, true)
 	add("supply zeros", &p.SupplyZeros, 0, 24, false)
 	add("minutes", &p.Minutes, 10, 365*24*60, true)
+	add("year", &p.Year, 0, Epochs, false)
+	add("growth", &p.Growth, 0, 2*million, false)
 	add("price digits", &p.PriceDigits, 1, million, false)
 	add("price zeros", &p.PriceZeros, 0, 24, false)
 	add("volatility", &p.Volatility, 0, 200_000, true)

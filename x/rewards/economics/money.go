@@ -26,7 +26,7 @@ func (r Result) Spent() math.LegacyDec {
 func Run(p *Play, hole Hole) Result {
 	g := &game{Play: p, hole: hole, market: p.market(hole), holdings: p.holdings(hole)}
 	for i := range 2 {
-		g.shares[i], g.terms[i], g.limit[i] = p.sharesOf(i), p.termsOf(i, hole), p.capOf(i)
+		g.shares[i], g.terms[i] = p.sharesOf(i), p.termsOf(i, hole)
 	}
 	var r Result
 	r.Paid, r.Coins, r.Tokens = g.settle(false)
@@ -41,10 +41,9 @@ type game struct {
 	hole     Hole
 	market   market
 	holdings [Epochs][nodes]holding
-	// shares, terms and limit before the change and after it.
+	// shares and terms before the change and after it.
 	shares [2]types.Shares
 	terms  [2]types.EmissionTerms
-	limit  [2]math.Int
 	// twin is whether the twin plays, who buys nothing and is rounded up.
 	twin bool
 }
@@ -156,7 +155,7 @@ func (g *game) rounded(part math.Int) math.Int {
 // emission returns the tokens that the operator gets for an epoch's revenue, and the price at which he sells them.
 func (g *game) emission(epoch int64, r *revenue) (tokens, sale math.LegacyDec) {
 	price, sale := g.market.pricing(epoch, g.Delay, g.hole)
-	terms, s, limit := g.terms[g.set(epoch)], g.shares[g.set(epoch)], g.limit[g.set(epoch)]
+	terms, s, limit := g.terms[g.set(epoch)], g.shares[g.set(epoch)], g.capOf(epoch)
 	if !price.IsPositive() || !terms.Guard.IsPositive() {
 		return math.LegacyZeroDec(), sale
 	}

@@ -37,8 +37,10 @@ type Play struct {
 	Inflation             [2]int64
 	Change                int64
 
-	// Supply is SupplyDigits * 10^SupplyZeros uedge, an epoch takes Minutes.
+	// Supply is SupplyDigits * 10^SupplyZeros uedge, an epoch takes Minutes. From the epoch Year on another emission year counts, which
+	// began with Growth millionths of that supply.
 	SupplyDigits, SupplyZeros, Minutes int64
+	Year, Growth                       int64
 
 	// Market starts at PriceDigits * 10^(PriceZeros-18) a uedge, moves by at most Volatility around Drift in an epoch, and is divided by
 	// CrashDepth for CrashLength epochs from Crash on.
@@ -98,7 +100,7 @@ type Action struct {
 // Default is a play on a network with default parameters and a quiet market. The operator buys from himself every day.
 func Default() Play {
 	p := Play{
-		Change: Epochs, SupplyDigits: 1_000, SupplyZeros: 12, Minutes: 24 * 60,
+		Change: Epochs, SupplyDigits: 1_000, SupplyZeros: 12, Minutes: 24 * 60, Year: Epochs, Growth: million,
 		PriceDigits: 250_000, PriceZeros: 12, Crash: Epochs, CrashDepth: 1, Lag: 1, Period: 7, SilentFrom: Epochs,
 		HonestTraffic: 1_000_000_000, OwnTraffic: 100_000_000, Workers: 1, Remove: Epochs,
 	}
@@ -151,7 +153,14 @@ func (p *Play) termsOf(i int, hole Hole) types.EmissionTerms {
 	return t
 }
 
-func (p *Play) supply() math.Int { return tenTo(p.SupplyZeros).MulRaw(p.SupplyDigits) }
+// supply is that at the start of the emission year of an epoch.
+func (p *Play) supply(epoch int64) math.Int {
+	supply := tenTo(p.SupplyZeros).MulRaw(p.SupplyDigits)
+	if epoch >= p.Year {
+		return supply.MulRaw(p.Growth).QuoRaw(million)
+	}
+	return supply
+}
 
 func tenTo(zeros int64) math.Int {
 	n := math.OneInt()
@@ -161,6 +170,7 @@ func tenTo(zeros int64) math.Int {
 	return n
 }
 
-func (p *Play) capOf(i int) math.Int {
-	return types.EpochCap(millionths(p.Inflation[i]), p.supply(), time.Duration(p.Minutes)*time.Minute)
+// capOf is what may be minted for an epoch.
+func (p *Play) capOf(epoch int64) math.Int {
+	return types.EpochCap(millionths(p.Inflation[p.set(epoch)]), p.supply(epoch), time.Duration(p.Minutes)*time.Minute)
 }

@@ -30,7 +30,7 @@ type Found struct {
 }
 
 // worldGenes is how many of the genes, the first ones, are parameters, supply and the price at the start.
-const worldGenes = 18
+const worldGenes = 20
 
 // Search looks for the play with the highest profit: random restarts and a climb from each, that changes some numbers of the
 // best play so far and keeps what is no worse. It depends on nothing but its arguments.
