@@ -147,7 +147,19 @@ func (k *Keeper) initRevenue(ctx context.Context, gs *types.GenesisState) error 
 			return err
 		}
 	}
-	return nil
+	return k.initOldestKept(ctx, gs.OldestKept)
+}
+
+// initOldestKept stores from which epoch on history is kept: one that is over.
+func (k *Keeper) initOldestKept(ctx context.Context, oldest uint64) error {
+	current, err := k.epoch.CurrentNumber(ctx)
+	if err != nil {
+		return err
+	}
+	if oldest > current {
+		return errorsmod.Wrapf(types.ErrInvalidGenesis, "history is kept from epoch %d on, the open one is %d", oldest, current)
+	}
+	return k.keepFrom(ctx, oldest)
 }
 
 func workerRevenue(r types.RevenueRecord) types.WorkerRevenue {
@@ -209,7 +221,13 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 	if gs.EpochTotals, err = values(ctx, k.epochTotals); err != nil {
 		return nil, err
 	}
-	gs.SumCursors, err = values(ctx, k.sumCursors)
+	if gs.SumCursors, err = values(ctx, k.sumCursors); err != nil {
+		return nil, err
+	}
+	gs.OldestKept, err = k.oldestPruned.Get(ctx)
+	if errors.Is(err, collections.ErrNotFound) {
+		return gs, nil
+	}
 	return gs, err
 }
 

@@ -57,6 +57,8 @@ type Keeper struct {
 	serviceTotals collections.Map[totalKey, types.ServiceRevenue]
 	epochTotals   collections.Map[uint64, types.EpochRevenue]
 	sumCursors    collections.Map[uint64, types.SumCursor]
+	// oldestPruned is what oldestKept was when records of history were pruned last; it only rises.
+	oldestPruned collections.Item[uint64]
 	// serviceOwners are services by their owner in the newest state.
 	serviceOwners collections.KeySet[collections.Pair[[]byte, uint64]]
 	// removedServices are those to be pruned, by the epoch from which they can.
@@ -111,6 +113,7 @@ func NewKeeper(
 		serviceOwners: collections.NewKeySet(sb, types.ServiceOwnersPrefix, "service_owners",
 			collections.PairKeyCodec(collections.BytesKey, collections.Uint64Key)),
 		removedServices: collections.NewKeySet(sb, types.RemovedServicesPrefix, "removed_services", pair),
+		oldestPruned:    collections.NewItem(sb, types.OldestKeptPrefix, "oldest_kept", collections.Uint64Value),
 
 		pursePages: collections.NewMap(sb, types.PursePagesPrefix, "purse_pages", u64, collections.BytesValue),
 		totals:     collections.NewItem(sb, types.TotalsPrefix, "totals", codec.CollValue[types.Totals](cdc)),

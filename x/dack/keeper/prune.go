@@ -37,6 +37,9 @@ func (k *Keeper) prune(ctx sdk.Context, opened uint64) error {
 	if err != nil {
 		return err
 	}
+	if err := k.keepFrom(ctx, oldest); err != nil {
+		return err
+	}
 	used, err = k.pruneTotals(ctx, oldest, budget)
 	if err != nil {
 		return err

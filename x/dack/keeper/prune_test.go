@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"cosmossdk.io/collections"
 	"cosmossdk.io/math"
@@ -164,6 +166,69 @@ func TestPruneHistory(t *testing.T) {
 	require.NoError(t, gs.Validate())
 	require.Len(t, gs.WorkerTotals, 3*workers)
 	require.Zero(t, f.countLanes())
+}
+
+// TestRaisedHistory: what has been pruned, or begun to be, does not seem to come back when governance raises history_epochs.
+func TestRaisedHistory(t *testing.T) {
+	f := newFixture(t)
+	f.setParams(func(p *types.Params) { p.HistoryEpochs, p.PrunePerBlock = types.MinHistoryEpochs, types.MinPrunePerBlock })
+	k := f.client("client", 1, bigDeposit)
+	const e, workers = firstEpoch, 130
+	for i := range uint64(3) {
+		f.earn(k, workers)
+		f.epoch.current++
+		_, done, err := f.keeper.Close(f.ctx, e+i, 1_000)
+		require.NoError(t, err)
+		require.True(t, done)
+		_, err = f.keeper.CollectRevenue(f.ctx, e+i, rewards)
+		require.NoError(t, err)
+		require.NoError(t, f.keeper.ReleaseTotals(f.ctx, e+i))
+		f.endBlock()
+	}
+	f.epoch.current = e + 2 + uint64(types.MinHistoryEpochs) // e and e+1 are past the history
+	for f.countLanes() > 0 {
+		f.endBlock()
+	}
+	summed := func(epoch uint64) int { return len(must(f.keeper.WorkerSums(f.ctx, epoch, 0, 1_000))(t)) }
+	for summed(e+1) == workers {
+		f.endBlock()
+	}
+	require.Zero(t, summed(e))
+	require.NotZero(t, summed(e+1), "it is half pruned")
+
+	check := func() {
+		t.Helper()
+		for _, epoch := range []uint64{e, e + 1} {
+			_, err := f.keeper.EpochTotal(f.ctx, epoch)
+			require.ErrorIs(t, err, types.ErrPruned, "epoch %d", epoch)
+			_, err = f.query.WorkerTotals(f.ctx, &types.QueryWorkerTotalsRequest{Epoch: epoch})
+			require.Equal(t, codes.NotFound, status.Code(err), "epoch %d", epoch)
+			_, err = f.query.EpochTotal(f.ctx, &types.QueryEpochTotalRequest{Epoch: epoch})
+			require.Equal(t, codes.NotFound, status.Code(err), "epoch %d", epoch)
+		}
+		totals, err := f.keeper.WorkerTotals(f.ctx, e+2, 0, 1_000)
+		require.NoError(t, err)
+		require.Len(t, totals, workers)
+		_, err = f.keeper.EpochTotal(f.ctx, f.epoch.current)
+		require.ErrorIs(t, err, types.ErrNotSummed)
+	}
+	check()
+	f.setParams(func(p *types.Params) { p.HistoryEpochs = 90 })
+	check()
+	gs := must(f.keeper.ExportGenesis(f.ctx))(t)
+	require.EqualValues(t, e+2, gs.OldestKept)
+	f.endBlock()
+	f.endBlock()
+	check()
+	require.Zero(t, summed(e+1), "what has begun to go goes")
+
+	gs = must(f.keeper.ExportGenesis(f.ctx))(t)
+	state := f.state()
+	require.NoError(t, f.keeper.InitGenesis(f.reopen(), gs))
+	require.Equal(t, state, f.state())
+	check()
+	gs.OldestKept = f.epoch.current + 1
+	require.ErrorIs(t, f.keeper.InitGenesis(f.reopen(), gs), types.ErrInvalidGenesis)
 }
 
 // TestPrunePrices: the schedule keeps what a kept epoch looks up, and no more.

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"cosmossdk.io/collections"
+	errorsmod "cosmossdk.io/errors"
 
 	"github.com/cosmos/cosmos-sdk/types/query"
 
@@ -30,7 +31,7 @@ func queryError(err error) error {
 		return nil
 	case errors.Is(err, types.ErrAccountNotFound), errors.Is(err, types.ErrKeyNotFound),
 		errors.Is(err, types.ErrServiceNotFound), errors.Is(err, types.ErrPricesNotFound),
-		errors.Is(err, types.ErrNotSummed), errors.Is(err, collections.ErrNotFound):
+		errors.Is(err, types.ErrNotSummed), errors.Is(err, types.ErrPruned), errors.Is(err, collections.ErrNotFound):
 		return status.Error(codes.NotFound, err.Error())
 	default:
 		return status.Error(codes.Internal, err.Error())
@@ -300,12 +301,18 @@ func pageOfTotals[V any](
 	return totals, pageRes, nil
 }
 
-// EpochTotal returns the sum of a closed epoch, as far as it has got.
+// EpochTotal returns the sum of a closed epoch, as far as it has got. One that is pruned, or on the way out, is not found.
 func (q queryServer) EpochTotal(ctx context.Context, req *types.QueryEpochTotalRequest) (*types.QueryEpochTotalResponse, error) {
 	if req == nil {
 		return nil, errEmptyRequest
 	}
+	if _, err := q.k.EpochTotal(ctx, req.Epoch); err != nil && !errors.Is(err, types.ErrNotSummed) {
+		return nil, queryError(err)
+	}
 	total, err := q.k.epochTotals.Get(ctx, req.Epoch)
+	if errors.Is(err, collections.ErrNotFound) {
+		err = errorsmod.Wrapf(types.ErrNotSummed, "epoch %d", req.Epoch)
+	}
 	if err != nil {
 		return nil, queryError(err)
 	}

@@ -230,7 +230,7 @@ func (k *Keeper) ReleaseTotals(ctx context.Context, epoch uint64) error {
 }
 
 // EpochTotal returns the total of an epoch that is summed. It returns ErrNotSummed while the sum is under way, and ErrPruned
-// for an epoch before history_epochs whose totals are gone or, once released, on the way out.
+// for an epoch before history_epochs whose totals are gone or, once released, on the way out, whatever history_epochs is now.
 func (k *Keeper) EpochTotal(ctx context.Context, epoch uint64) (types.EpochRevenue, error) {
 	total, err := k.epochTotals.Get(ctx, epoch)
 	gone := errors.Is(err, collections.ErrNotFound)
@@ -295,8 +295,13 @@ func totals[V any](
 	return sums(ctx, m, epoch, from, limit, record)
 }
 
-// oldestKept is the oldest epoch whose prices, and whose totals once they are released, are kept.
+// oldestKept is the oldest epoch whose prices, and whose totals once they are released, are kept. It never falls: what has been
+// pruned, or begun to be, does not come back when governance raises history_epochs.
 func (k *Keeper) oldestKept(ctx context.Context) (uint64, error) {
+	pruned, err := k.oldestPruned.Get(ctx)
+	if err != nil && !errors.Is(err, collections.ErrNotFound) {
+		return 0, err
+	}
 	params, err := k.params.Get(ctx)
 	if err != nil {
 		return 0, err
@@ -305,10 +310,24 @@ func (k *Keeper) oldestKept(ctx context.Context) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if current <= uint64(params.HistoryEpochs) {
-		return 1, nil
+	oldest := uint64(1)
+	if current > uint64(params.HistoryEpochs) {
+		oldest = current - uint64(params.HistoryEpochs)
 	}
-	return current - uint64(params.HistoryEpochs), nil
+	return max(oldest, pruned), nil
+}
+
+// keepFrom remembers from which epoch on totals and prices are kept, before older ones are pruned. Before there is anything to
+// prune it writes nothing.
+func (k *Keeper) keepFrom(ctx context.Context, oldest uint64) error {
+	pruned, err := k.oldestPruned.Get(ctx)
+	if err != nil && !errors.Is(err, collections.ErrNotFound) {
+		return err
+	}
+	if oldest <= max(pruned, 1) {
+		return nil
+	}
+	return k.oldestPruned.Set(ctx, oldest)
 }
 
 // inCache runs f and keeps what it wrote only if it returns nil. A panic that the input decides is an error, see

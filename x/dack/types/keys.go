@@ -67,6 +67,8 @@ var (
 	ServiceOwnersPrefix = collections.NewPrefix(20)
 	// RemovedServicesPrefix: 0x15 | due epoch(8) | service(8) -> nothing
 	RemovedServicesPrefix = collections.NewPrefix(21)
+	// OldestKeptPrefix: 0x16 -> first epoch whose released totals have not been pruned
+	OldestKeptPrefix = collections.NewPrefix(22)
 )
 
 // sumItemKeySize is the length of the key of an item of the sum stage in bytes.
