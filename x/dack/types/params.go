@@ -48,6 +48,10 @@ const (
 	// MaxSettleGas bounds the gas of a settlement of max_acks. A transaction has at most 20,000,000; 4,000,000 of it stay
 	// for its MaxSettleBytes at 10 each, its signature and its fee, so that a settlement always fits.
 	MaxSettleGas uint64 = 16_000_000
+	// MinRecordsGas is the least gas of a settlement that opens as many revenue records as one can, MaxServicesPerSettlement of
+	// them: 40,000,000 gas of a block, at that price, open no more than the 2,500 records that it sums at x/epoch's default
+	// close_budget. Below it whoever fills blocks could make closings last. See "Summing cannot be outrun" in the README.
+	MinRecordsGas uint64 = 128_000
 	// MinHistoryEpochs: the pay stage reads the totals of a closed epoch, and explorers want a week of them.
 	MinHistoryEpochs uint32 = 7
 	// MaxHistoryEpochs is ten years of daily epochs.
@@ -112,6 +116,9 @@ func (p Params) Validate() error {
 	}
 	if gas := p.SettleGas(int(p.MaxAcks)); gas > MaxSettleGas {
 		return errorsmod.Wrapf(ErrInvalidParams, "max_acks %d take %d gas, want at most %d", p.MaxAcks, gas, MaxSettleGas)
+	}
+	if gas := p.SettleGas(MaxServicesPerSettlement); gas < MinRecordsGas {
+		return errorsmod.Wrapf(ErrInvalidParams, "settlements for %d services take %d gas, want at least %d", MaxServicesPerSettlement, gas, MinRecordsGas)
 	}
 	return nil
 }
