@@ -31,7 +31,10 @@ func (k *Keeper) earnOwner(_ sdk.Context, p *payment, r dacktypes.RevenueRecord)
 }
 
 // mintNode mints the tokens of the node of a worker, for its delegators and their validator's commission. A node that is gone,
-// tombstoned or without tokens forfeits them: they are not minted, and nobody else gets more.
+// tombstoned, without tokens or unbonded forfeits them: they are not minted, and nobody else gets more.
+//
+// x/staking lets stake leave an unbonded validator at once, as often as it likes. Whoever is delegated when a payout arrives shares
+// in it, so one stake could otherwise go round the payouts of all such nodes within a block.
 func (k *Keeper) mintNode(ctx sdk.Context, p *payment, r dacktypes.RevenueRecord) error {
 	earned, err := k.nodeEarned(ctx, p, r)
 	if err != nil {
@@ -47,8 +50,8 @@ func (k *Keeper) mintNode(ctx sdk.Context, p *payment, r dacktypes.RevenueRecord
 	}
 	forfeits := false
 	failure := protect(ctx, func(ctx sdk.Context) error {
-		_, stands, err := k.standingValidator(ctx, r.Operator)
-		forfeits = !stands
+		validator, stands, err := k.standingValidator(ctx, r.Operator)
+		forfeits = !stands || validator.IsUnbonded()
 		return err
 	})
 	if failure == nil && forfeits {
@@ -127,8 +130,8 @@ func ownerEarned(p *payment, r dacktypes.RevenueRecord) (owner, community math.I
 	return types.OwnerEarned(u, e.Terms, e.TokenPrice, s.Owner), types.CommunityEarned(u, e.Terms, e.TokenPrice, s.Protocol)
 }
 
-// standingValidator returns the validator of an operator and whether tokens may be minted for it: not if it is gone or
-// tombstoned or has no tokens. A jailed one has delegators who have earned with it.
+// standingValidator returns the validator of an operator and whether tokens can still go to it: not if it is gone or
+// tombstoned or has no tokens. A jailed one has delegators who have earned with it; an unbonded one may come back.
 func (k *Keeper) standingValidator(ctx sdk.Context, operator string) (stakingtypes.Validator, bool, error) {
 	address, err := k.validatorCodec.StringToBytes(operator)
 	if err != nil {

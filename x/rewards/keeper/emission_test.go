@@ -10,6 +10,7 @@ import (
 	"cosmossdk.io/math"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
 	"github.com/edgechain/edge/x/rewards/types"
@@ -76,8 +77,8 @@ func TestCapScalesAllParts(t *testing.T) {
 	require.Equal(t, types.ScaleToCap(math.NewInt(150_000_000*1/2), e.Earned, e.Cap).String(), f.bank.GetBalance(f.ctx, owner(1), token).Amount.String())
 }
 
-// Nothing is minted for a node that is gone, tombstoned or without tokens, and nobody else gets more for it; a jailed one has
-// delegators who earned.
+// Nothing is minted for a node that is gone, tombstoned, without tokens or unbonded, and nobody else gets more for it; a jailed one
+// and one that is on its way out have delegators who earned and cannot leave at once.
 func TestForfeitedTokensAreNotMinted(t *testing.T) {
 	for name, tc := range map[string]struct {
 		spoil    func(*fixture)
@@ -88,6 +89,8 @@ func TestForfeitedTokensAreNotMinted(t *testing.T) {
 		"gone":          {func(f *fixture) { f.nodes.gone[valoper(2)] = true }, true},
 		"tombstoned":    {func(f *fixture) { f.nodes.tombstoned[valoper(2)] = true }, true},
 		"without token": {func(f *fixture) { f.nodes.poor[valoper(2)] = true }, true},
+		"unbonding":     {func(f *fixture) { f.nodes.status[valoper(2)] = stakingtypes.Unbonding }, false},
+		"unbonded":      {func(f *fixture) { f.nodes.status[valoper(2)] = stakingtypes.Unbonded }, true},
 		"no address":    {func(f *fixture) { f.dack.missing[2] = true }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -137,6 +140,21 @@ func TestRetryOfTokens(t *testing.T) {
 		require.Equal(t, "800", resp.Paid.String())
 		require.Equal(t, sdk.NewDecCoins(sdk.NewInt64DecCoin(token, 800)).String(), f.node(2).String())
 		require.Equal(t, "800 200", f.summary(1).Emission.Nodes.String()+" "+f.summary(1).Emission.SetAside.String())
+		f.check()
+	})
+	t.Run("the node is unbonded", func(t *testing.T) {
+		f := begin(t, 100)
+		f.close()
+		f.distr.node = nil
+		f.nodes.status[valoper(2)] = stakingtypes.Unbonded
+		before := f.export()
+		_, err := f.msgs.RetryPayout(f.ctx, retry)
+		require.ErrorIs(t, err, types.ErrNodeUnbonded)
+		require.Equal(t, before, f.export())
+		f.nodes.status[valoper(2)] = stakingtypes.Unbonding
+		_, err = f.msgs.RetryPayout(f.ctx, retry)
+		require.NoError(t, err)
+		require.Equal(t, "800", f.summary(1).Emission.Nodes.String())
 		f.check()
 	})
 	t.Run("the node is gone", func(t *testing.T) {

@@ -208,12 +208,16 @@ func (validators) GetRedelegations(context.Context, sdk.AccAddress, uint16) ([]s
 // staking is x/staking and x/slashing as far as x/rewards sees them: every operator has a bonded validator, unless something is
 // said of it.
 type staking struct {
-	gone, poor, tombstoned, jailed map[string]bool // by operator address
-	err                            error           // of GetValidator
+	gone, poor, tombstoned, jailed map[string]bool                    // by operator address
+	status                         map[string]stakingtypes.BondStatus // bonded if it is not there
+	err                            error                              // of GetValidator
 }
 
 func newStaking() *staking {
-	return &staking{gone: map[string]bool{}, poor: map[string]bool{}, tombstoned: map[string]bool{}, jailed: map[string]bool{}}
+	return &staking{
+		gone: map[string]bool{}, poor: map[string]bool{}, tombstoned: map[string]bool{}, jailed: map[string]bool{},
+		status: map[string]stakingtypes.BondStatus{},
+	}
 }
 
 func (s *staking) GetValidator(_ context.Context, operator sdk.ValAddress) (stakingtypes.Validator, error) {
@@ -232,6 +236,9 @@ func (s *staking) GetValidator(_ context.Context, operator sdk.ValAddress) (stak
 		OperatorAddress: name, ConsensusPubkey: key, Status: stakingtypes.Bonded, Jailed: s.jailed[name],
 		Tokens: math.NewInt(1_000), DelegatorShares: math.LegacyNewDec(1_000),
 		Commission: stakingtypes.NewCommission(math.LegacyNewDecWithPrec(10, 2), math.LegacyOneDec(), math.LegacyOneDec()),
+	}
+	if status, ok := s.status[name]; ok {
+		v.Status = status
 	}
 	if s.poor[name] {
 		v.Tokens = math.ZeroInt()

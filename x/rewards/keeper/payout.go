@@ -81,6 +81,8 @@ func (k *Keeper) retry(ctx sdk.Context, epoch uint64, kind types.PayoutKind, id 
 // aside for, with two exceptions: the operator of a worker is looked up again in the totals of the epoch if there was none; and
 // the tokens of a node that does not stand any more go to the community pool, because they are minted already. While the epoch
 // is being paid the latter returns ErrStillPaying, because what is booked for the community pool is then still to be minted.
+// Tokens of an unbonded node return ErrNodeUnbonded, see mintNode: they wait until it is bonded again or gone, because anyone can
+// retry and must not be able to take them from its delegators.
 func (k *Keeper) retryRecipient(ctx sdk.Context, summary types.EpochSummary, payout types.Payout) (string, error) {
 	switch {
 	case payout.Kind == types.PAYOUT_KIND_NODE && payout.Recipient == "":
@@ -93,9 +95,15 @@ func (k *Keeper) retryRecipient(ctx sdk.Context, summary types.EpochSummary, pay
 		}
 		return k.operatorAccount(records[0])
 	case payout.Kind == types.PAYOUT_KIND_NODE_EMISSION:
-		_, stands, err := k.standingValidator(ctx, payout.Recipient)
-		if err != nil || stands {
-			return payout.Recipient, err
+		validator, stands, err := k.standingValidator(ctx, payout.Recipient)
+		if err != nil {
+			return "", err
+		}
+		if stands && validator.IsUnbonded() {
+			return "", errorsmod.Wrapf(types.ErrNodeUnbonded, "operator %s", payout.Recipient)
+		}
+		if stands {
+			return payout.Recipient, nil
 		}
 		if !summary.Done {
 			return "", errorsmod.Wrap(types.ErrStillPaying, "the node is gone")

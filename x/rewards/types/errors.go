@@ -18,4 +18,5 @@ var (
 	ErrLockNotFound    = errorsmod.Register(ModuleName, 13, "stake lock not found")
 	ErrStakeLocked     = errorsmod.Register(ModuleName, 14, "stake is locked")
 	ErrStillPaying     = errorsmod.Register(ModuleName, 15, "epoch is still being paid")
+	ErrNodeUnbonded    = errorsmod.Register(ModuleName, 16, "node is unbonded")
 )
