@@ -31,11 +31,15 @@ func addedDocOf(a store.Added) addedDoc {
 }
 
 func (a *app) addCommand() *cobra.Command {
-	return &cobra.Command{
+	var unpinned bool
+	cmd := &cobra.Command{
 		Use: "add PATH...", Short: "Add files to the content store", Args: args(cobra.MinimumNArgs(1)),
 		Long: `add stores files, or the regular files under folders, and prints name, CID, size and path of each; with --output json one JSON
-object a line. It works while the worker runs and while it does not. Content is public: whoever knows the name can fetch it.`,
-		Example: "  edge-worker add ./public\n  edge-worker add file.iso --output json",
+object a line. It works while the worker runs and while it does not. Content is public: whoever knows the name can fetch it.
+
+What is added is pinned: it stays until 'edge-worker unpin' or 'edge-worker content rm'. With --unpinned it makes room when room
+is needed, as content of origins does.`,
+		Example: "  edge-worker add ./public\n  edge-worker add file.iso --output json\n  edge-worker add --unpinned mirror/",
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			c, err := a.load()
 			if err != nil {
@@ -48,30 +52,31 @@ object a line. It works while the worker runs and while it does not. Content is 
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s  %s  %d  %s\n", added.Name, added.CID, added.Size, added.Path)
 				return err
 			}
-			s, err := store.Open(store.Config{Dir: a.home.store(), MaxBytes: c.Store.MaxBytes, MaxObjectBytes: c.Store.MaxObjectBytes},
-				slog.New(slog.DiscardHandler))
+			s, err := store.Open(storeConfig(&c, a.home.store()), slog.New(slog.DiscardHandler))
 			if errors.Is(err, store.ErrLocked) {
 				client := a.adminClient(&c)
 				if client.token, err = a.home.readToken(); err != nil {
 					return err
 				}
-				return a.addRunning(cmd, client, paths, each)
+				return a.addRunning(cmd, client, paths, !unpinned, each)
 			}
 			if err != nil {
 				return err
 			}
 			for _, path := range paths {
-				if err := s.AddPath(cmd.Context(), path, func(added store.Added) error { return each(addedDocOf(added)) }); err != nil {
+				if err := s.AddPath(cmd.Context(), path, !unpinned, func(added store.Added) error { return each(addedDocOf(added)) }); err != nil {
 					return errors.Join(err, s.Close())
 				}
 			}
 			return s.Close()
 		},
 	}
+	cmd.Flags().BoolVar(&unpinned, "unpinned", false, "let it be evicted when room is needed")
+	return cmd
 }
 
 // addRunning streams files to the running worker: it reads them with the rights of whoever runs the command.
-func (a *app) addRunning(cmd *cobra.Command, client *adminClient, paths []string, each func(addedDoc) error) error {
+func (a *app) addRunning(cmd *cobra.Command, client *adminClient, paths []string, pinned bool, each func(addedDoc) error) error {
 	for _, path := range paths {
 		root := path
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -84,7 +89,7 @@ func (a *app) addRunning(cmd *cobra.Command, client *adminClient, paths []string
 			if d.IsDir() || p != root && !d.Type().IsRegular() {
 				return nil
 			}
-			added, err := sendFile(cmd, client, p)
+			added, err := sendFile(cmd, client, p, pinned)
 			if err != nil {
 				return fmt.Errorf("add %s: %w", p, err)
 			}
@@ -97,7 +102,7 @@ func (a *app) addRunning(cmd *cobra.Command, client *adminClient, paths []string
 	return nil
 }
 
-func sendFile(cmd *cobra.Command, client *adminClient, path string) (added addedDoc, err error) {
+func sendFile(cmd *cobra.Command, client *adminClient, path string, pinned bool) (added addedDoc, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return addedDoc{}, err
@@ -111,7 +116,7 @@ func sendFile(cmd *cobra.Command, client *adminClient, path string) (added added
 		return addedDoc{}, errors.New("not a regular file")
 	}
 	// A plain reader, so that the transport does not close the file.
-	err = client.post(cmd.Context(), pathObjects, io.NopCloser(f), &added)
+	err = client.post(cmd.Context(), fmt.Sprintf("%s?pinned=%t", pathObjects, pinned), io.NopCloser(f), &added)
 	added.Path = path
 	return added, err
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/zeebo/blake3"
 	"lukechampine.com/blake3/bao"
@@ -40,20 +41,49 @@ type Added struct {
 	Existed bool
 }
 
-// Add stores what r delivers, durable when it returns, and returns its name. Memory does not grow with the size. It
-// returns ErrFull, ErrTooLarge, the errors of r and of the disk, and leaves nothing behind.
+// Upload is content that a client has kept. It takes of the space for uploads, and of what its account may have of that.
+type Upload struct {
+	// Name is what the bytes must hash to, or nil for whatever they are.
+	Name *content.Name
+	// Size is the length in bytes, or -1 if it is not known; then space is taken as the bytes arrive. Other lengths are
+	// ErrMismatch.
+	Size int64
+	// Hold says for whom it is kept, and until when.
+	Hold
+}
+
+// terms are those of an add: what must come of it, and for how long it stays.
+type terms struct {
+	name   *content.Name
+	pinned bool
+	upload *Upload
+}
+
+// Add stores what r delivers, durable when it returns, and returns its name. Memory does not grow with the size. The object
+// may be evicted. It returns ErrFull, ErrTooLarge, the errors of r and of the disk, and leaves nothing behind.
 func (s *Store) Add(ctx context.Context, r io.Reader) (Added, error) {
-	return s.add(ctx, r, nil)
+	return s.add(ctx, r, terms{})
 }
 
 // AddNamed is Add for bytes that must hash to a name, else it returns ErrMismatch.
 func (s *Store) AddNamed(ctx context.Context, name content.Name, r io.Reader) (Added, error) {
-	return s.add(ctx, r, &name)
+	return s.add(ctx, r, terms{name: &name})
+}
+
+// AddPinned is Add for an object that stays until Unpin or Delete.
+func (s *Store) AddPinned(ctx context.Context, r io.Reader) (Added, error) {
+	return s.add(ctx, r, terms{pinned: true})
+}
+
+// AddUpload is Add for an object that is kept for an account. It returns ErrQuota, too; if the size is known, before it has
+// read anything of r.
+func (s *Store) AddUpload(ctx context.Context, up Upload, r io.Reader) (Added, error) {
+	return s.add(ctx, r, terms{name: up.Name, upload: &up})
 }
 
 // AddPath adds a file, or the regular files under a folder in lexical order, and calls each for every one. Symbolic links
-// and special files inside a folder are skipped. It stops at the first error.
-func (s *Store) AddPath(ctx context.Context, path string, each func(Added) error) error {
+// and special files inside a folder are skipped. Objects are pinned or may be evicted. It stops at the first error.
+func (s *Store) AddPath(ctx context.Context, path string, pinned bool, each func(Added) error) error {
 	root := path
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		root += string(filepath.Separator) // a link to a folder is followed if it is named itself
@@ -65,7 +95,7 @@ func (s *Store) AddPath(ctx context.Context, path string, each func(Added) error
 		if d.IsDir() || (p != root && !d.Type().IsRegular()) {
 			return nil
 		}
-		added, err := s.addFile(ctx, p)
+		added, err := s.addFile(ctx, p, pinned)
 		if err != nil {
 			return fmt.Errorf("add %s: %w", p, err)
 		}
@@ -73,7 +103,7 @@ func (s *Store) AddPath(ctx context.Context, path string, each func(Added) error
 	})
 }
 
-func (s *Store) addFile(ctx context.Context, path string) (added Added, err error) {
+func (s *Store) addFile(ctx context.Context, path string, pinned bool) (added Added, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return Added{}, err
@@ -89,7 +119,7 @@ func (s *Store) addFile(ctx context.Context, path string) (added Added, err erro
 	if uint64(info.Size()) > s.cfg.MaxObjectBytes {
 		return Added{}, fmt.Errorf("%w: %d bytes, want at most %d", ErrTooLarge, info.Size(), s.cfg.MaxObjectBytes)
 	}
-	added, err = s.add(ctx, f, nil)
+	added, err = s.add(ctx, f, terms{pinned: pinned})
 	added.Path = path
 	return added, err
 }
@@ -97,51 +127,66 @@ func (s *Store) addFile(ctx context.Context, path string) (added Added, err erro
 // incoming is an add under way.
 type incoming struct {
 	s        *Store
-	file     *os.File
+	terms    terms
+	file     file
 	size     uint64
 	reserved uint64
+	// charged is what was taken of the space for uploads, in bytes.
+	charged uint64
+	// published says that the object is visible: what was reserved is its own now.
+	published bool
 }
 
-func (s *Store) add(ctx context.Context, r io.Reader, want *content.Name) (added Added, err error) {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return Added{}, ErrClosed
+func (s *Store) add(ctx context.Context, r io.Reader, t terms) (added Added, err error) {
+	if err := s.begin(); err != nil {
+		return Added{}, err
 	}
-	s.adds.Add(1)
-	s.mu.Unlock()
 	defer s.adds.Done()
-
-	file, err := os.CreateTemp(filepath.Join(s.cfg.Dir, tempDir), "add-*")
-	if err != nil {
+	in := &incoming{s: s, terms: t}
+	if err := s.reserve(0, 1); err != nil {
 		return Added{}, fmt.Errorf("add content: %w", err)
 	}
-	in := &incoming{s: s, file: file}
+	defer func() {
+		if !in.published {
+			s.release(in.reserved, in.size, 1)
+		}
+		in.uncharge()
+	}()
+	known := uint64(0)
+	if t.upload != nil {
+		known = uint64(max(t.upload.Size, 0))
+	}
+	if err := in.grow(known); err != nil {
+		return Added{}, fmt.Errorf("add content: %w", err)
+	}
+	if in.file, err = s.disk.CreateTemp(s.dir(tempDir)); err != nil {
+		return Added{}, fmt.Errorf("add content: %w", s.failed(err))
+	}
 	moved := false
 	defer func() {
-		s.release(in.reserved)
-		err = errors.Join(err, file.Close())
+		err = errors.Join(err, in.file.Close())
 		if !moved {
-			err = errors.Join(err, os.Remove(file.Name()))
+			err = errors.Join(err, s.disk.Remove(in.file.Name()))
 		}
 	}()
 	name, err := in.receive(ctx, r)
 	if err != nil {
 		return Added{}, fmt.Errorf("add content: %w", err)
 	}
-	if want != nil && name != *want {
-		return Added{}, fmt.Errorf("%w: %s hashes to %s", ErrMismatch, *want, name)
+	if t.name != nil && name != *t.name {
+		return Added{}, fmt.Errorf("%w: %s hashes to %s", ErrMismatch, *t.name, name)
+	}
+	if t.upload != nil && t.upload.Size >= 0 && in.size != known {
+		return Added{}, fmt.Errorf("%w: %d bytes, not %d", ErrMismatch, in.size, known)
 	}
 	if err := in.finish(ctx, name); err != nil {
 		return Added{}, fmt.Errorf("add content %s: %w", name, err)
 	}
-	if moved, err = in.publish(name); err != nil {
+	var info Info
+	if info, moved, err = in.publish(name); err != nil {
 		return Added{}, fmt.Errorf("add content %s: %w", name, err)
 	}
-	info, err := s.Stat(name)
-	if err != nil {
-		return Added{}, err
-	}
+	s.recovered()
 	return Added{Info: info, Existed: !moved}, nil
 }
 
@@ -151,20 +196,57 @@ func (in *incoming) grow(size uint64) error {
 		return fmt.Errorf("%w: over %d bytes", ErrTooLarge, in.s.cfg.MaxObjectBytes)
 	}
 	need := diskSize(size)
-	if err := in.s.reserve(need - in.reserved); err != nil {
+	if need <= in.reserved {
+		return nil
+	}
+	if up := in.terms.upload; up != nil {
+		if err := in.s.charge(up.Owner, need-in.charged); err != nil {
+			return err
+		}
+		in.charged = need
+	}
+	if err := in.s.reserve(need-in.reserved, 0); err != nil {
 		return err
 	}
 	in.reserved = need
 	return nil
 }
 
+// uncharge gives back what was taken of the space for uploads and is not kept.
+func (in *incoming) uncharge() {
+	if in.charged == 0 {
+		return
+	}
+	in.s.mu.Lock()
+	in.s.uploads.sub(in.terms.upload.Owner, in.charged)
+	in.s.mu.Unlock()
+	in.charged = 0
+}
+
+// write appends to the file. If the disk is full before the budget is, objects are evicted to make room.
+func (in *incoming) write(b []byte) error {
+	for tries := 0; ; tries++ {
+		n, err := in.file.Write(b)
+		in.size += uint64(n)
+		in.s.mu.Lock()
+		in.s.written += uint64(n)
+		in.s.mu.Unlock()
+		if b = b[n:]; err == nil {
+			return nil
+		}
+		if !noSpace(err) || !in.s.cfg.Evict || tries == maxRetryEvictions {
+			return in.s.failed(err)
+		}
+		if _, none := in.s.evictOne(); none != nil {
+			return in.s.failed(err)
+		}
+	}
+}
+
 // receive writes the data and returns its hash.
 func (in *incoming) receive(ctx context.Context, r io.Reader) (content.Name, error) {
 	buf := copyBuffers.Get().(*[copySize]byte)
 	defer copyBuffers.Put(buf)
-	if err := in.grow(0); err != nil {
-		return content.Name{}, err
-	}
 	hash := blake3.New()
 	for {
 		if err := ctx.Err(); err != nil {
@@ -175,11 +257,13 @@ func (in *incoming) receive(ctx context.Context, r io.Reader) (content.Name, err
 			if err := in.grow(in.size + uint64(n)); err != nil {
 				return content.Name{}, err
 			}
+			if up := in.terms.upload; up != nil && up.Size >= 0 && in.size+uint64(n) > uint64(up.Size) {
+				return content.Name{}, fmt.Errorf("%w: more than %d bytes", ErrMismatch, up.Size)
+			}
 			_, _ = hash.Write(buf[:n]) // a hash.Hash returns no error
-			if _, err := in.file.Write(buf[:n]); err != nil {
+			if err := in.write(buf[:n]); err != nil {
 				return content.Name{}, err
 			}
-			in.size += uint64(n)
 		}
 		if err == io.EOF { //nolint:errorlint // a wrapped io.EOF is a failure of the reader, not its end
 			var name content.Name
@@ -214,53 +298,128 @@ func (in *incoming) finish(ctx context.Context, name content.Name) error {
 	data := io.NewSectionReader(in.file, 0, int64(in.size))
 	root, err := bao.Encode(io.NewOffsetWriter(in.file, int64(in.size)), &contextReader{ctx, data}, int64(in.size), content.Group, true)
 	if err != nil {
-		return fmt.Errorf("hash tree: %w", err)
+		return fmt.Errorf("hash tree: %w", in.s.failed(err))
 	}
 	if root != name {
 		return fmt.Errorf("%w: read back as %x", ErrCorrupt, root)
 	}
 	trailer := binary.LittleEndian.AppendUint64(magic[:], in.size)
 	if _, err := in.file.WriteAt(trailer, int64(diskSize(in.size)-trailerSize)); err != nil {
-		return err
+		return in.s.failed(err)
 	}
-	return in.file.Sync()
+	if !in.terms.stay() {
+		if err := in.file.Chmod(cacheMode); err != nil {
+			return in.s.failed(err)
+		}
+	}
+	return in.s.failed(in.file.Sync())
 }
 
-// publish renames the file to its name, unless the store has it already, and reports whether it did.
-func (in *incoming) publish(name content.Name) (bool, error) {
+// stay reports whether the object may not be evicted.
+func (t *terms) stay() bool { return t.pinned || t.upload != nil }
+
+// apply changes a record to the terms.
+func (t *terms) apply(r *record) error {
+	r.pinned = r.pinned || t.pinned
+	if t.upload != nil {
+		return r.keep(t.upload.Hold)
+	}
+	return nil
+}
+
+// publish renames the file to its name, unless the store has it already, and reports whether it did. The entry of the index
+// comes first: an entry without a file is dropped when the store opens, while a file without one would have lost its hold.
+func (in *incoming) publish(name content.Name) (_ Info, moved bool, err error) {
 	s := in.s
-	s.commit.Lock()
-	defer s.commit.Unlock()
+	commit := s.commitOf(name)
+	commit.Lock()
+	defer commit.Unlock()
 	path := s.path(name)
 	shard := filepath.Dir(path)
-	if err := os.Mkdir(shard, dirMode); err == nil {
-		if err := syncDir(filepath.Dir(shard)); err != nil {
-			return false, err
+	if err := s.disk.Mkdir(shard); err == nil {
+		if err := s.disk.SyncDir(filepath.Dir(shard)); err != nil {
+			return Info{}, false, s.failed(err)
 		}
 	} else if !errors.Is(err, fs.ErrExist) {
-		return false, err
+		return Info{}, false, s.failed(err)
 	}
 	switch o, err := s.open(name); {
 	case err == nil:
+		if err := o.Close(); err != nil {
+			return Info{}, false, err
+		}
 		// Whoever stored it may not have come to the sync of the folder yet when it crashed.
-		return false, errors.Join(o.Close(), syncDir(shard))
+		if err := s.disk.SyncDir(shard); err != nil {
+			return Info{}, false, s.failed(err)
+		}
+		return o.Info, false, in.join(name, o.Info)
 	case errors.Is(err, ErrCorrupt):
 		if err := s.quarantine(name, err); err != nil {
-			return false, err
+			return Info{}, false, err
 		}
-	case !errors.Is(err, ErrNotFound):
-		return false, err
+	case errors.Is(err, ErrNotFound):
+		s.forget(name) // a file that somebody else removed
+	default:
+		return Info{}, false, err
 	}
-	if err := os.Rename(in.file.Name(), path); err != nil {
-		return false, err
+	stat, err := in.file.Stat()
+	if err != nil {
+		return Info{}, false, s.failed(err)
 	}
+	now := seconds(time.Now())
+	r := &record{size: in.size, added: stat.ModTime().UnixNano(), used: now, saved: now}
+	if err := in.terms.apply(r); err != nil {
+		return Info{}, false, err
+	}
+	if r.stays() {
+		if err := s.index.append(appendPut(nil, name, r), true); err != nil {
+			return Info{}, false, s.failed(err)
+		}
+	} else {
+		s.note(appendPut(nil, name, r))
+	}
+	if err := s.disk.Rename(in.file.Name(), path); err != nil {
+		s.note(appendDelete(nil, name))
+		return Info{}, false, s.failed(err)
+	}
+	in.uncharge() // enter charges it anew
 	s.mu.Lock()
-	s.objects++
+	s.records[name] = r
+	s.enter(name, r)
 	s.used += diskSize(in.size)
 	s.reserved -= in.reserved
-	in.reserved = 0
+	s.written -= in.size
+	s.slots--
+	in.published = true
 	s.mu.Unlock()
-	return true, syncDir(shard)
+	if err := s.disk.SyncDir(shard); err != nil {
+		// It may be gone after a crash, so nobody may be told that it is stored.
+		if removed := s.disk.Remove(path); removed == nil {
+			s.forget(name)
+		}
+		return Info{}, true, s.failed(err)
+	}
+	return Info{Name: name, Size: in.size, Disk: diskSize(in.size), Added: stat.ModTime()}, true, nil
+}
+
+// join applies the terms of the add to an object that the store has already. The caller holds the commit lock of the name.
+func (in *incoming) join(name content.Name, info Info) error {
+	s := in.s
+	in.uncharge()
+	s.mu.Lock()
+	if s.records[name] == nil { // somebody else put the file there
+		used := seconds(info.Added)
+		r := &record{size: info.Size, added: info.Added.UnixNano(), used: used, saved: used, pinned: true}
+		s.records[name] = r
+		s.enter(name, r)
+		s.used += info.Disk
+	}
+	s.touch(name, time.Now())
+	s.mu.Unlock()
+	if !in.terms.stay() {
+		return nil
+	}
+	return s.change(name, in.terms.apply)
 }
 
 // contextReader ends a long read when the context does.

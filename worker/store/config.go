@@ -14,11 +14,29 @@ const (
 	DefaultMaxBytes = 64 << 30
 	// DefaultMaxObjectBytes is the default bound of one object: 16 GiB. It keeps one upload from taking the whole budget.
 	DefaultMaxObjectBytes = 16 << 30
+	// DefaultMaxObjects is the default bound of the number of objects, about 300 bytes of memory each.
+	DefaultMaxObjects = 1_000_000
+	// DefaultMinFreeBytes is what is left free of the disk by default, for the pool of acknowledgements on the same disk:
+	// 1 GiB.
+	DefaultMinFreeBytes = 1 << 30
+	// DefaultUploadBytesPerAccount is the default bound of what an account can have kept, once uploads are on: 1 GiB.
+	DefaultUploadBytesPerAccount = 1 << 30
+	// DefaultHotBytes is how much memory small objects take by default: 256 MiB.
+	DefaultHotBytes = 256 << 20
+	// DefaultHotObjectBytes is up to which size an object counts as small by default: 64 KiB.
+	DefaultHotObjectBytes = 64 << 10
+	// DefaultHotFiles is how many files of larger objects are kept open by default.
+	DefaultHotFiles = 512
+	// DefaultHotRecheck is how long the file of an object in memory is not looked at by default.
+	DefaultHotRecheck = time.Second
 	// DefaultVerifiedFor is for how long a verified object needs no verification by default.
 	DefaultVerifiedFor = time.Hour
 	// DefaultScrubBytesPerSecond is the default speed of verification in the background: 16 MiB/s, an hour for 56 GiB.
 	DefaultScrubBytesPerSecond = 16 << 20
 )
+
+// maxBound bounds what is configured in bytes: 4 EiB.
+const maxBound = 1 << 62
 
 // Config says where content lies and how much of it.
 type Config struct {
@@ -28,6 +46,25 @@ type Config struct {
 	MaxBytes uint64
 	// MaxObjectBytes bounds one object, in bytes.
 	MaxObjectBytes uint64
+	// MaxObjects bounds how many there are.
+	MaxObjects int
+	// Evict says that what is neither pinned nor held makes room for what is added. Without it adds that do not fit are refused.
+	Evict bool
+	// MinFreeBytes is how much of the disk's free space is not used, in bytes. 0 uses all of it.
+	MinFreeBytes uint64
+	// UploadBytes bounds what clients can have kept on disk, within MaxBytes. 0 takes no uploads.
+	UploadBytes uint64
+	// UploadBytesPerAccount bounds it for each account. 0 is no bound but UploadBytes.
+	UploadBytesPerAccount uint64
+	// Epoch returns the current epoch, in which holds that ended before it are over, and whether it is known. Without it
+	// they end by Expire alone.
+	Epoch func() (epoch uint64, known bool)
+	// HotBytes bounds the memory for small objects that are asked for often, in bytes, HotObjectBytes their size. 0 keeps none.
+	HotBytes, HotObjectBytes uint64
+	// HotFiles bounds the files of larger ones that are kept open. 0 keeps none.
+	HotFiles int
+	// HotRecheck is for how long neither is compared with the file under its name. 0 keeps none.
+	HotRecheck time.Duration
 	// VerifiedFor is for how long an object that was verified as a whole, and whose file looks the same since, needs no
 	// verification. 0 verifies whatever is read.
 	VerifiedFor time.Duration
@@ -38,7 +75,9 @@ type Config struct {
 // DefaultConfig returns the defaults for a folder.
 func DefaultConfig(dir string) Config {
 	return Config{
-		Dir: dir, MaxBytes: DefaultMaxBytes, MaxObjectBytes: DefaultMaxObjectBytes,
+		Dir: dir, MaxBytes: DefaultMaxBytes, MaxObjectBytes: DefaultMaxObjectBytes, MaxObjects: DefaultMaxObjects, Evict: true,
+		MinFreeBytes: DefaultMinFreeBytes, UploadBytesPerAccount: DefaultUploadBytesPerAccount,
+		HotBytes: DefaultHotBytes, HotObjectBytes: DefaultHotObjectBytes, HotFiles: DefaultHotFiles, HotRecheck: DefaultHotRecheck,
 		VerifiedFor: DefaultVerifiedFor, ScrubBytesPerSecond: DefaultScrubBytesPerSecond,
 	}
 }
@@ -54,6 +93,21 @@ func (c Config) Validate() error {
 	}
 	if c.MaxObjectBytes == 0 || c.MaxObjectBytes > content.MaxSize {
 		errs = append(errs, fmt.Errorf("max_object_bytes is %d, want 1 to %d", c.MaxObjectBytes, uint64(content.MaxSize)))
+	}
+	// Sums of two of these must not overflow.
+	for _, bound := range []struct {
+		name  string
+		value uint64
+	}{{"max_bytes", c.MaxBytes}, {"min_free_bytes", c.MinFreeBytes}} {
+		if bound.value > maxBound {
+			errs = append(errs, fmt.Errorf("%s is %d, want at most %d", bound.name, bound.value, uint64(maxBound)))
+		}
+	}
+	if c.MaxObjects <= 0 {
+		errs = append(errs, fmt.Errorf("max_objects is %d, want 1 or more", c.MaxObjects))
+	}
+	if c.UploadBytes > c.MaxBytes {
+		errs = append(errs, fmt.Errorf("upload_bytes is %d, more than the %d of max_bytes", c.UploadBytes, c.MaxBytes))
 	}
 	if c.VerifiedFor < 0 {
 		errs = append(errs, fmt.Errorf("verified_for is %s, want 0 or more", c.VerifiedFor))

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/edgechain/edge/client/content"
@@ -15,46 +14,6 @@ const (
 	// scrubRest is the time between two rounds, so that a small store is not read all the time.
 	scrubRest = time.Hour
 )
-
-// Start verifies the stored objects in the background, one after the other and round after round, at up to
-// Config.ScrubBytesPerSecond. Damaged ones are moved to quarantine. It does nothing if that is 0. Stop ends it.
-func (s *Store) Start(ctx context.Context) error {
-	if s.cfg.ScrubBytesPerSecond == 0 {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return ErrClosed
-	}
-	if s.stopScrub != nil {
-		return errors.New("content store: started already")
-	}
-	ctx, s.stopScrub = context.WithCancel(context.WithoutCancel(ctx))
-	s.scrubbed = make(chan struct{})
-	go func() {
-		defer close(s.scrubbed)
-		s.scrub(ctx)
-	}()
-	return nil
-}
-
-// Stop ends what Start began and waits for it until the context ends.
-func (s *Store) Stop(ctx context.Context) error {
-	s.mu.Lock()
-	stop, done := s.stopScrub, s.scrubbed
-	s.mu.Unlock()
-	if stop == nil {
-		return nil
-	}
-	stop()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("content store: stop: %w", ctx.Err())
-	}
-}
 
 // scrub goes round until the context ends.
 func (s *Store) scrub(ctx context.Context) {
@@ -107,9 +66,15 @@ func rest(ctx context.Context, d time.Duration) error {
 }
 
 func (s *Store) scrubOne(ctx context.Context, name content.Name, pace func(context.Context, int) error) error {
-	o, err := s.Open(name)
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrCorrupt) {
-		return nil // deleted or set aside since
+	o, err := s.openFile(name)
+	if errors.Is(err, ErrCorrupt) {
+		s.mu.Lock()
+		s.scrubDamaged++
+		s.mu.Unlock()
+		return nil // set aside
+	}
+	if errors.Is(err, ErrNotFound) {
+		return nil // deleted since
 	}
 	if err != nil {
 		return err

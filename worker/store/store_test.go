@@ -73,11 +73,11 @@ func read(t *testing.T, s *store.Store, name content.Name) []byte {
 	return b
 }
 
-// files returns the paths of all files under a folder of the store, the lock left out.
+// files returns the paths of all files under a folder of the store, lock and index left out.
 func files(t *testing.T, dir string) (list []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && d.Name() != "lock" {
+		if err == nil && !d.IsDir() && d.Name() != "lock" && d.Name() != "index" {
 			rel, _ := filepath.Rel(dir, p)
 			list = append(list, rel)
 		}
@@ -112,9 +112,7 @@ func TestAddAndOpen(t *testing.T) {
 		want, root := bao.EncodeBuf(b, content.Group, true)
 		require.Equal(t, added.Name, content.Name(root))
 		require.True(t, bytes.Equal(want, tree), "outboard of %d bytes", size)
-		f, err := o.File(uint64(size / 2))
-		require.NoError(t, err)
-		rest, err := io.ReadAll(io.LimitReader(f, int64(size-size/2)))
+		rest, err := io.ReadAll(o.Section(uint64(size/2), uint64(size-size/2), nil))
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(b[size/2:], rest))
 		require.NoError(t, o.Close())
@@ -125,7 +123,7 @@ func TestAddAndOpen(t *testing.T) {
 		require.True(t, again.Existed)
 		require.Equal(t, added.Info, again.Info)
 	}
-	want := store.Stats{Objects: uint64(len(sizes)), Used: used, Max: cfg.MaxBytes}
+	want := store.Stats{Objects: uint64(len(sizes)), Used: used, Evictable: used, Max: cfg.MaxBytes}
 	require.Equal(t, want, s.Stats())
 	require.NoError(t, s.Check(t.Context()))
 	require.NoError(t, s.Close())
@@ -189,12 +187,12 @@ func TestConcurrentAddsOfOneObject(t *testing.T) {
 	}
 	require.Equal(t, 1, first, "adds that say they were the first")
 	require.Equal(t, []string{object(nameOf(b))}, files(t, dir))
-	require.Equal(t, store.Stats{Objects: 1, Used: diskSize(len(b)), Max: store.DefaultMaxBytes}, s.Stats())
+	require.Equal(t, store.Stats{Objects: 1, Used: diskSize(len(b)), Evictable: diskSize(len(b)), Max: store.DefaultMaxBytes}, s.Stats())
 }
 
 func TestBudget(t *testing.T) {
 	dir := t.TempDir()
-	s := openAt(t, store.Config{Dir: dir, MaxBytes: diskSize(3*group) + diskSize(2*group), MaxObjectBytes: 5 * group})
+	s := openAt(t, store.Config{Dir: dir, MaxBytes: diskSize(3*group) + diskSize(2*group), MaxObjectBytes: 5 * group, MaxObjects: 10})
 	first := add(t, s, bytesOf(3*group))
 	_, err := s.Add(t.Context(), bytes.NewReader(bytesOf(2*group+1)))
 	require.ErrorIs(t, err, store.ErrFull)
@@ -211,7 +209,7 @@ func TestBudget(t *testing.T) {
 
 	require.NoError(t, s.Delete(first))
 	require.NoError(t, s.Delete(second))
-	require.Equal(t, store.Stats{Max: s.Stats().Max}, s.Stats())
+	require.Equal(t, store.Stats{Max: s.Stats().Max, Refused: 2}, s.Stats())
 	_, err = s.Add(t.Context(), endless{})
 	require.ErrorIs(t, err, store.ErrTooLarge)
 	add(t, s, bytesOf(3*group))
@@ -284,14 +282,16 @@ func TestLeftoversOfACrash(t *testing.T) {
 	}
 	s := openAt(t, cfg)
 	require.Equal(t, []string{object(nameOf(b))}, files(t, cfg.Dir))
-	require.Equal(t, store.Stats{Objects: 1, Used: uint64(len(whole)), Max: cfg.MaxBytes}, s.Stats())
+	require.Equal(t, store.Stats{Objects: 1, Used: uint64(len(whole)), Evictable: uint64(len(whole)), Max: cfg.MaxBytes}, s.Stats())
 	require.NoError(t, s.Verify(t.Context(), nameOf(b)))
 }
 
 // TestCutFiles cuts a stored file at every length: it is never served, it is set aside, and can be added again.
 func TestCutFiles(t *testing.T) {
 	dir := t.TempDir()
-	s := openAt(t, store.DefaultConfig(dir))
+	cfg := store.DefaultConfig(dir)
+	cfg.HotRecheck = 0
+	s := openAt(t, cfg)
 	b := bytesOf(2*group + 100)
 	name := add(t, s, b)
 	path := filepath.Join(dir, object(name))
@@ -424,6 +424,7 @@ func TestScrubIsSlow(t *testing.T) {
 // TestVerified: an object counts as verified after it was read as a whole, until its file looks different.
 func TestVerified(t *testing.T) {
 	cfg := store.DefaultConfig(t.TempDir())
+	cfg.HotRecheck = 0
 	s := openAt(t, cfg)
 	name := add(t, s, bytesOf(2*group))
 	is := func() bool {
@@ -462,7 +463,7 @@ func TestAddPath(t *testing.T) {
 
 	s := open(t)
 	var paths []string
-	require.NoError(t, s.AddPath(t.Context(), root, func(a store.Added) error {
+	require.NoError(t, s.AddPath(t.Context(), root, true, func(a store.Added) error {
 		rel, err := filepath.Rel(root, a.Path)
 		paths = append(paths, rel)
 		require.Equal(t, filepath.Base(rel) == "same.txt", a.Existed)
@@ -475,24 +476,24 @@ func TestAddPath(t *testing.T) {
 	// A path that is named itself is followed.
 	paths = nil
 	collect := func(a store.Added) error { paths = append(paths, a.Path); return nil }
-	require.NoError(t, s.AddPath(t.Context(), filepath.Join(root, "sub", "link"), collect))
+	require.NoError(t, s.AddPath(t.Context(), filepath.Join(root, "sub", "link"), true, collect))
 	require.Equal(t, []string{filepath.Join(root, "sub", "link")}, paths)
 	folder := filepath.Join(t.TempDir(), "folder")
 	require.NoError(t, os.Symlink(filepath.Join(root, "sub", "deep"), folder))
 	paths = nil
-	require.NoError(t, s.AddPath(t.Context(), folder, collect))
+	require.NoError(t, s.AddPath(t.Context(), folder, true, collect))
 	require.Equal(t, []string{filepath.Join(folder, "c.txt")}, paths)
-	require.Error(t, s.AddPath(t.Context(), filepath.Join(root, "nope"), collect))
-	require.Error(t, s.AddPath(t.Context(), os.DevNull, collect))
+	require.Error(t, s.AddPath(t.Context(), filepath.Join(root, "nope"), true, collect))
+	require.Error(t, s.AddPath(t.Context(), os.DevNull, true, collect))
 	stop := errors.New("stop")
-	require.ErrorIs(t, s.AddPath(t.Context(), root, func(store.Added) error { return stop }), stop)
+	require.ErrorIs(t, s.AddPath(t.Context(), root, true, func(store.Added) error { return stop }), stop)
 }
 
 func TestAddPathRefusesALargeFileAtOnce(t *testing.T) {
 	s := open(t, func(c *store.Config) { c.MaxObjectBytes = 10 })
 	path := filepath.Join(t.TempDir(), "large")
 	require.NoError(t, os.WriteFile(path, make([]byte, 11), 0o600))
-	require.ErrorIs(t, s.AddPath(t.Context(), path, func(store.Added) error { return nil }), store.ErrTooLarge)
+	require.ErrorIs(t, s.AddPath(t.Context(), path, true, func(store.Added) error { return nil }), store.ErrTooLarge)
 }
 
 func TestList(t *testing.T) {
@@ -530,6 +531,10 @@ func TestConfig(t *testing.T) {
 		"dir":                                  func(c *store.Config) { c.Dir = "" },
 		"max_bytes":                            func(c *store.Config) { c.MaxBytes = 0 },
 		"max_object_bytes":                     func(c *store.Config) { c.MaxObjectBytes = 0 },
+		"max_objects":                          func(c *store.Config) { c.MaxObjects = 0 },
+		"max_bytes is 4611686018427387905":     func(c *store.Config) { c.MaxBytes = 1<<62 + 1 },
+		"min_free_bytes":                       func(c *store.Config) { c.MinFreeBytes = 1<<62 + 1 },
+		"upload_bytes":                         func(c *store.Config) { c.UploadBytes = c.MaxBytes + 1 },
 		"max_object_bytes is 1125899906842625": func(c *store.Config) { c.MaxObjectBytes = content.MaxSize + 1 },
 	} {
 		cfg := store.DefaultConfig("x")
@@ -551,8 +556,12 @@ func TestMetrics(t *testing.T) {
 	for _, f := range families {
 		got[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue() + f.GetMetric()[0].GetCounter().GetValue()
 	}
+	require.Positive(t, got["edge_store_disk_free_bytes"])
+	delete(got, "edge_store_disk_free_bytes")
 	require.Equal(t, map[string]float64{
 		"edge_store_objects": 1, "edge_store_used_bytes": 25, "edge_store_budget_bytes": 1000, "edge_store_quarantined_objects": 0,
+		"edge_store_pinned_bytes": 0, "edge_store_held_bytes": 0, "edge_store_evictable_bytes": 25, "edge_store_evicted_objects_total": 0,
+		"edge_store_evicted_bytes_total": 0, "edge_store_refused_adds_total": 0, "edge_store_disk_errors_total": 0, "edge_store_disk_failed": 0,
 		"edge_store_scrubbed_bytes_total": 0, "edge_store_scrub_rounds_total": 0, "edge_store_scrub_damaged_objects_total": 0,
 	}, got)
 }
