@@ -18,7 +18,6 @@ import (
 	"github.com/edgechain/edge/worker/report"
 	"github.com/edgechain/edge/worker/rollup"
 	"github.com/edgechain/edge/worker/session"
-	"github.com/edgechain/edge/worker/store"
 )
 
 // settings are the configurations of the parts, as the file has them.
@@ -88,7 +87,7 @@ func validate(c *config.Config) error {
 		within("credit", s.session.Validate()),
 		within("rollup", s.rollup.Validate()),
 		within("report", s.report.Validate()),
-		within("store", store.Config{Dir: "x", MaxBytes: c.Store.MaxBytes, MaxObjectBytes: c.Store.MaxObjectBytes, VerifiedFor: c.Store.VerifiedFor.Std()}.Validate()),
+		within("store", storeConfig(c, "x").Validate()),
 		within("log", level.UnmarshalText([]byte(c.Log.Level))),
 	}
 	if c.Worker.StopTimeout <= 0 {

@@ -82,10 +82,12 @@ func newWorker(h home, c *config.Config, in io.Reader, log *slog.Logger) (_ *wor
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	part := func(name string) *slog.Logger { return log.With("part", name) }
-	if w.store, err = store.Open(store.Config{
-		Dir: h.store(), MaxBytes: c.Store.MaxBytes, MaxObjectBytes: c.Store.MaxObjectBytes,
-		VerifiedFor: c.Store.VerifiedFor.Std(), ScrubBytesPerSecond: c.Store.ScrubBytesPerSecond,
-	}, part("store")); err != nil {
+	content := storeConfig(c, h.store())
+	content.Epoch = func() (uint64, bool) {
+		view, ok := w.follower.View()
+		return view.Epoch, ok
+	}
+	if w.store, err = store.Open(content, part("store")); err != nil {
 		return nil, err
 	}
 	registry.MustRegister(w.store)

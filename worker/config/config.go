@@ -115,10 +115,19 @@ type Report struct {
 
 // Store section.
 type Store struct {
-	MaxBytes            uint64   `toml:"max_bytes" doc:"Budget on disk in bytes. What does not fit is refused."`
-	MaxObjectBytes      uint64   `toml:"max_object_bytes" doc:"Bound of one object in bytes."`
-	VerifiedFor         Duration `toml:"verified_for" doc:"For how long an object that was verified, and whose file looks the same, is sent without being verified again."`
-	ScrubBytesPerSecond uint64   `toml:"scrub_bytes_per_second" doc:"How fast stored content is verified in the background, in bytes per second. 0 leaves it out."`
+	MaxBytes              uint64   `toml:"max_bytes" doc:"Budget on disk in bytes. Content that is neither pinned nor kept for a client makes room for new content; what does not fit then is refused."`
+	MaxObjectBytes        uint64   `toml:"max_object_bytes" doc:"Bound of one object in bytes."`
+	MaxObjects            int      `toml:"max_objects" doc:"How many objects are held, about 300 bytes of memory each."`
+	Evict                 bool     `toml:"evict" doc:"Make room for new content. Without it whatever does not fit is refused."`
+	MinFreeBytes          uint64   `toml:"min_free_bytes" doc:"How much of the disk's free space is left alone, in bytes, whatever max_bytes says."`
+	UploadBytes           uint64   `toml:"upload_bytes" doc:"How much of max_bytes clients can have kept, in bytes. 0 takes no uploads."`
+	UploadBytesPerAccount uint64   `toml:"upload_bytes_per_account" doc:"How much of that an account can have, in bytes. 0 is no bound of its own."`
+	HotBytes              uint64   `toml:"hot_bytes" doc:"Memory for small objects that are asked for often, in bytes. 0 keeps none."`
+	HotObjectBytes        uint64   `toml:"hot_object_bytes" doc:"Up to which size an object is a small one, in bytes."`
+	HotFiles              int      `toml:"hot_files" doc:"How many files of larger objects are kept open. 0 keeps none."`
+	HotRecheck            Duration `toml:"hot_recheck" doc:"For how long the file of an object that is kept in memory or open is not looked at. 0 keeps none."`
+	VerifiedFor           Duration `toml:"verified_for" doc:"For how long an object that was verified, and whose file looks the same, is sent without being verified again."`
+	ScrubBytesPerSecond   uint64   `toml:"scrub_bytes_per_second" doc:"How fast stored content is verified in the background, in bytes per second. 0 leaves it out."`
 }
 
 // Pool section.
@@ -172,10 +181,14 @@ func Default() Config {
 			Enabled: true, Validity: Duration(time.Minute), FirstBackoff: Duration(time.Second), LastBackoff: Duration(10 * time.Minute),
 			CallTimeout: Duration(10 * time.Second),
 		},
-		Store: Store{MaxBytes: 64 << 30, MaxObjectBytes: 16 << 30, VerifiedFor: Duration(time.Hour), ScrubBytesPerSecond: 16 << 20},
-		Pool:  Pool{MaxLanes: 100_000, MaxExposures: 100_000, MaxInFlight: 64},
-		Keys:  Keys{Backend: "test", Name: "settler"},
-		Log:   Log{Level: "info", Format: "text"},
+		Store: Store{
+			MaxBytes: 64 << 30, MaxObjectBytes: 16 << 30, MaxObjects: 1_000_000, Evict: true, MinFreeBytes: 1 << 30, UploadBytesPerAccount: 1 << 30,
+			HotBytes: 256 << 20, HotObjectBytes: 64 << 10, HotFiles: 512, HotRecheck: Duration(time.Second),
+			VerifiedFor: Duration(time.Hour), ScrubBytesPerSecond: 16 << 20,
+		},
+		Pool: Pool{MaxLanes: 100_000, MaxExposures: 100_000, MaxInFlight: 64},
+		Keys: Keys{Backend: "test", Name: "settler"},
+		Log:  Log{Level: "info", Format: "text"},
 	}
 }
 
