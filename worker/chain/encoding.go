@@ -15,6 +15,8 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	authtx "github.com/cosmos/cosmos-sdk/x/auth/tx"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	"github.com/cosmos/cosmos-sdk/x/authz"
+	"github.com/cosmos/cosmos-sdk/x/feegrant"
 	"github.com/cosmos/cosmos-sdk/x/tx/signing"
 
 	dacktypes "github.com/edgechain/edge/x/dack/types"
@@ -50,6 +52,8 @@ func NewEncoding() (Encoding, error) {
 	}
 	cryptocodec.RegisterInterfaces(registry)
 	authtypes.RegisterInterfaces(registry)
+	authz.RegisterInterfaces(registry)
+	feegrant.RegisterInterfaces(registry)
 	registry.RegisterImplementations((*sdk.Msg)(nil), &dacktypes.MsgSettle{}, &nodetypes.MsgReport{})
 	cdc := codec.NewProtoCodec(registry)
 	signingOptions := signing.Options{

@@ -29,6 +29,9 @@ type Config struct {
 	// FeeAccount and FeeDenom name the balance that pays for settlements. An empty account is not queried.
 	FeeAccount string
 	FeeDenom   string
+	// Granter is the account for which Grantee settles by a grant of x/authz, FeeGranter the one that pays by a grant of
+	// x/feegrant. With neither, grants are not queried.
+	Granter, FeeGranter, Grantee string
 	// PollInterval is how often the node is asked for its height.
 	PollInterval time.Duration
 	// MaxLag is for how long the height may stand still before the chain counts as stale.
@@ -283,9 +286,25 @@ func (f *Follower) run(ctx context.Context) {
 	}
 }
 
-// poll asks for the status and, if the height has risen or the last refresh failed, for the rest. A panic is an error like
-// any other: the worker goes on, and is stale if it does not pass.
+// poll asks the node, or of several the one that is used. When that fails and another one is good, it is asked at once.
 func (f *Follower) poll(ctx context.Context) (status Status, err error) {
+	nodes, several := f.source.(*Nodes)
+	if !several {
+		return f.pollOne(ctx, f.source)
+	}
+	for range maxEndpoints {
+		one := nodes.pin()
+		status, err = f.pollOne(ctx, one)
+		if again := one.conclude(status.Height, err); !again || err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return status, err
+}
+
+// pollOne asks for the status and, if the height has risen or the last refresh failed, for the rest. A panic is an error like
+// any other: the worker goes on, and is stale if it does not pass.
+func (f *Follower) pollOne(ctx context.Context, source Source) (status Status, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			f.log.Error("chain poll panicked", "panic", r, "stack", string(debug.Stack()))
@@ -294,7 +313,7 @@ func (f *Follower) poll(ctx context.Context) (status Status, err error) {
 	}()
 	statusCtx, cancel := context.WithTimeout(ctx, f.cfg.QueryTimeout)
 	defer cancel()
-	status, err = f.source.Status(statusCtx)
+	status, err = source.Status(statusCtx)
 	if err != nil {
 		return Status{}, fmt.Errorf("status of the node: %w", err)
 	}
@@ -309,12 +328,12 @@ func (f *Follower) poll(ctx context.Context) (status Status, err error) {
 	if status.Height < 1 || old != nil && status.Height < old.Height {
 		// A node that is behind what was seen before has been restored or replaced; its state must not be believed.
 		if old != nil {
-			return Status{}, fmt.Errorf("the node is at height %d, below %d seen before", status.Height, old.Height)
+			return Status{}, fmt.Errorf("%w: the node is at height %d, below %d", errBehind, status.Height, old.Height)
 		}
 		return status, errors.New("the chain has no block yet")
 	}
 	if old == nil || status.Height > old.Height || failed {
-		view, err := f.refresh(ctx, status, old)
+		view, err := f.refresh(ctx, source, status, old)
 		if err != nil {
 			return status, err
 		}
@@ -327,22 +346,22 @@ func (f *Follower) poll(ctx context.Context) (status Status, err error) {
 }
 
 // refresh builds the view at a status. Prices of an epoch never change, so those of the old view are kept.
-func (f *Follower) refresh(ctx context.Context, status Status, old *View) (*View, error) {
+func (f *Follower) refresh(ctx context.Context, source Source, status Status, old *View) (*View, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.QueryTimeout)
 	defer cancel()
-	epoch, err := f.source.Epoch(ctx)
+	epoch, err := source.Epoch(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("current epoch: %w", err)
 	}
-	worker, err := f.worker(ctx)
+	worker, err := f.worker(ctx, source)
 	if err != nil && !errors.Is(err, ErrNotRegistered) {
 		return nil, fmt.Errorf("record of this worker: %w", err)
 	}
-	params, err := f.source.DackParams(ctx)
+	params, err := source.DackParams(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("parameters of x/dack: %w", err)
 	}
-	limits, err := f.source.TxLimits(ctx)
+	limits, err := source.TxLimits(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("limits of transactions: %w", err)
 	}
@@ -370,23 +389,35 @@ func (f *Follower) refresh(ctx context.Context, status Status, old *View) (*View
 				continue
 			}
 		}
-		if view.Prices[e], err = f.source.Prices(ctx, e); err != nil {
+		if view.Prices[e], err = source.Prices(ctx, e); err != nil {
 			return nil, fmt.Errorf("prices of epoch %d: %w", e, err)
 		}
 	}
 	if f.cfg.FeeAccount != "" {
-		if view.FeeBalance, err = f.source.Balance(ctx, f.cfg.FeeAccount, f.cfg.FeeDenom); err != nil {
+		if view.FeeBalance, err = source.Balance(ctx, f.cfg.FeeAccount, f.cfg.FeeDenom); err != nil {
 			return nil, fmt.Errorf("fee balance of %s: %w", f.cfg.FeeAccount, err)
+		}
+	}
+	if f.cfg.Granter != "" || f.cfg.FeeGranter != "" {
+		grants, err := source.Grants(ctx, f.cfg.Granter, f.cfg.FeeGranter, f.cfg.Grantee)
+		if err != nil {
+			return nil, fmt.Errorf("grants to %s: %w", f.cfg.Grantee, err)
+		}
+		view.Grants = &grants
+		if f.cfg.FeeGranter != "" {
+			if left := grants.Fees.Left(f.cfg.FeeDenom, view.Time); left != nil && left.Cmp(view.FeeBalance) < 0 {
+				view.FeeBalance = left
+			}
 		}
 	}
 	return view, nil
 }
 
-func (f *Follower) worker(ctx context.Context) (nodetypes.Worker, error) {
+func (f *Follower) worker(ctx context.Context, source Source) (nodetypes.Worker, error) {
 	if f.cfg.WorkerID != 0 {
-		return f.source.Worker(ctx, f.cfg.WorkerID)
+		return source.Worker(ctx, f.cfg.WorkerID)
 	}
-	return f.source.WorkerByPeerKey(ctx, f.cfg.PeerKey)
+	return source.WorkerByPeerKey(ctx, f.cfg.PeerKey)
 }
 
 func (f *Follower) publish(view *View) {

@@ -34,6 +34,8 @@ type source struct {
 	slow  time.Duration
 	// dearer is added to what gas is taken, and taken off what a block has.
 	dearer uint64
+	// grants are what was granted to the hot account.
+	grants Grants
 }
 
 func newSource() *source {
@@ -162,6 +164,15 @@ func (s *source) Account(ctx context.Context, id uint64) (Account, error) {
 
 func (s *source) Lanes(ctx context.Context, _, _, _ uint64) ([]dacktypes.Lane, error) {
 	return nil, s.ask(ctx, "lanes")
+}
+
+func (s *source) Grants(ctx context.Context, granter, feeGranter, _ string) (Grants, error) {
+	if err := s.ask(ctx, "grants"); err != nil {
+		return Grants{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.grants, nil
 }
 
 func (s *source) PaidTo(ctx context.Context, _, _ uint64) (*big.Int, error) {

@@ -22,6 +22,8 @@ type Source interface {
 	TxLimits(ctx context.Context) (TxLimits, error)
 	Prices(ctx context.Context, epoch uint64) (ack.Prices, error)
 	Balance(ctx context.Context, address, denom string) (*big.Int, error)
+	// Grants returns what granter lets grantee do for it, and what feeGranter lets it spend; an empty one is not asked for.
+	Grants(ctx context.Context, granter, feeGranter, grantee string) (Grants, error)
 	// Key returns ErrUnknownKey if there is no such key.
 	Key(ctx context.Context, id uint64) (Key, error)
 	// Account returns ErrUnknownAccount if there is no such account.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cosmos/cosmos-sdk/client"
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	"github.com/cosmos/cosmos-sdk/x/authz"
 )
 
 // maxLog bounds what is kept of a log line of the node, in bytes.
@@ -152,7 +153,8 @@ func (n *Node) Simulate(ctx context.Context, tx []byte) (uint64, error) {
 	return uint64(used), nil
 }
 
-// DecodeResponse reads the response of a transaction's only message into msg.
+// DecodeResponse reads the response of a transaction's only message into msg, also if that message was executed for another
+// account by one of x/authz.
 func (e Encoding) DecodeResponse(data []byte, msg sdk.Msg) error {
 	var txData sdk.TxMsgData
 	if err := e.Codec.Unmarshal(data, &txData); err != nil {
@@ -162,10 +164,22 @@ func (e Encoding) DecodeResponse(data []byte, msg sdk.Msg) error {
 		return fmt.Errorf("decode transaction data: %d responses, want 1", len(txData.MsgResponses))
 	}
 	response := txData.MsgResponses[0]
-	if want := sdk.MsgTypeURL(msg); response.TypeUrl != want {
+	value := response.Value
+	switch want := sdk.MsgTypeURL(msg); response.TypeUrl {
+	case want:
+	case sdk.MsgTypeURL(&authz.MsgExecResponse{}):
+		var executed authz.MsgExecResponse
+		if err := e.Codec.Unmarshal(value, &executed); err != nil {
+			return fmt.Errorf("decode %s: %w", response.TypeUrl, err)
+		}
+		if len(executed.Results) != 1 {
+			return fmt.Errorf("decode %s: %d results, want 1", response.TypeUrl, len(executed.Results))
+		}
+		value = executed.Results[0]
+	default:
 		return fmt.Errorf("decode transaction data: response of type %s, want %s", response.TypeUrl, want)
 	}
-	if err := e.Codec.Unmarshal(response.Value, msg); err != nil {
+	if err := e.Codec.Unmarshal(value, msg); err != nil {
 		return fmt.Errorf("decode %s: %w", response.TypeUrl, err)
 	}
 	return nil

@@ -56,8 +56,11 @@ type View struct {
 	GasBase, GasPerAck uint64
 	// Limits of transactions.
 	Limits TxLimits
-	// FeeBalance is what the hot account holds of the fee coin.
+	// FeeBalance is what there is of the fee coin for settlements: what the hot account holds, or what the account that pays
+	// its fees holds, as far as that grants it.
 	FeeBalance *big.Int
+	// Grants of the account for which the hot account acts; nil if it acts for itself and pays by itself.
+	Grants *Grants
 }
 
 // TxLimits are what the chain allows transactions and what it takes for them, by its parameters.

@@ -290,6 +290,8 @@ type signer struct{}
 
 func (signer) Address() string { return account }
 
+func (signer) Key() string { return account }
+
 func (signer) SignUnordered(_ context.Context, msg sdk.Msg, _ string, number, gas uint64, until time.Time) ([]byte, error) {
 	return json.Marshal(testTx{Msg: *msg.(*nodetypes.MsgReport), Number: number, Gas: gas, Until: until})
 }

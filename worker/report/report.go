@@ -46,8 +46,10 @@ type Node interface {
 
 // Signer signs for the hot account.
 type Signer interface {
-	// Address of the account.
+	// Address of the account in whose name reports are.
 	Address() string
+	// Key is the address of the key that signs.
+	Key() string
 	// SignUnordered returns an encoded transaction that takes no part in the account's sequence.
 	SignUnordered(ctx context.Context, msg sdk.Msg, chainID string, accountNumber, gasLimit uint64, validUntil time.Time) ([]byte, error)
 	// Fee is what a transaction with a gas limit pays.

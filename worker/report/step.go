@@ -189,11 +189,11 @@ func (r *Reporter) prepare(ctx context.Context, view chain.View, height int64) (
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("hash of the header at height %d: %w", height, err)
 	}
-	number, _, err := r.deps.Node.Sender(ctx, own)
+	number, _, err := r.deps.Node.Sender(ctx, r.deps.Signer.Key())
 	if errors.Is(err, chain.ErrUnknownAccount) {
-		return nil, time.Time{}, fmt.Errorf("%w: %s has never held a coin", ErrNoFees, own)
+		return nil, time.Time{}, fmt.Errorf("%w: %s has never held a coin or a grant", ErrNoFees, r.deps.Signer.Key())
 	} else if err != nil {
-		return nil, time.Time{}, fmt.Errorf("account of %s: %w", own, err)
+		return nil, time.Time{}, fmt.Errorf("account of %s: %w", r.deps.Signer.Key(), err)
 	}
 	msg := &nodetypes.MsgReport{
 		Sender: own, Operator: view.Worker.Operator, Epoch: view.Epoch, Height: height, HeaderHash: hash,

@@ -1,7 +1,9 @@
 package rollup
 
 import (
+	"cmp"
 	"math/big"
+	"slices"
 
 	"github.com/edgechain/edge/worker/ackpool"
 	"github.com/edgechain/edge/worker/chain"
@@ -19,8 +21,8 @@ type batch struct {
 	more bool
 }
 
-// newBatch takes entries of one epoch, ascending by (key, service, lane), as far as they fit into one settlement: by number,
-// bytes, and gas. One of a service that is too many waits for the next settlement, and those behind it do not.
+// newBatch takes entries of one epoch, the most urgent first, as far as they fit into one settlement: by number, bytes, and
+// gas. One of a service that is too many waits for the next settlement, and those behind it do not.
 func newBatch(v chain.View, epoch uint64, entries []ackpool.Entry, maxAcks int, overhead uint64) batch {
 	b := batch{epoch: epoch, value: new(big.Int)}
 	size := 0
@@ -53,7 +55,19 @@ func (b batch) first(n int) batch {
 	return f
 }
 
-// message returns the settlement of the batch.
+// ordered returns the batch as a settlement has it, ascending by (key, service, lane).
+func (b batch) ordered() batch {
+	o := b
+	o.acks = slices.Clone(b.acks)
+	slices.SortFunc(o.acks, func(x, y ackpool.Submitted) int {
+		p, q := &x.Signed, &y.Signed
+		return cmp.Or(cmp.Compare(p.KeyID, q.KeyID), cmp.Compare(p.ServiceID, q.ServiceID), cmp.Compare(p.Lane, q.Lane))
+	})
+	o.pending = nil
+	return o
+}
+
+// message returns the settlement of the batch, which must be ordered.
 func (b batch) message(v chain.View, account string) *dacktypes.MsgSettle {
 	msg := &dacktypes.MsgSettle{
 		Account:  account,

@@ -40,6 +40,17 @@ type Config struct {
 	// PartialBackoff and LastPartialBackoff bound the wait before a lane is tried again whose account could not pay. An
 	// account that can pay more than before ends the wait.
 	PartialBackoff, LastPartialBackoff time.Duration
+	// MaxFee is the most that a settlement may cost, in units of the fee coin; nil or 0 is no cap. A settlement is cut to it.
+	MaxFee *big.Int
+	// MaxFeeShare is the most of a settlement's value that its fee may be, 0 to 1, with FeeValue, what a unit of the fee coin is
+	// worth in units of the settlement coin. If either is nil or 0, fees are not compared with values. What is not worth its
+	// fee waits for more; when it is about to die, a fee may be as much as the value, and never more.
+	MaxFeeShare, FeeValue *big.Rat
+	// RiskShare is the part of what an account, or a key, can still pay that its unsettled amount may reach before it is
+	// settled early, 0 to 1; nil or 0 does not look.
+	RiskShare *big.Rat
+	// FeeGranted says that another account pays the fees.
+	FeeGranted bool
 	// CallTimeout bounds every call of the node.
 	CallTimeout time.Duration
 }
@@ -58,6 +69,7 @@ func DefaultConfig() Config {
 		LastBackoff:        time.Minute,
 		PartialBackoff:     10 * time.Second,
 		LastPartialBackoff: 30 * time.Minute,
+		RiskShare:          big.NewRat(1, 2),
 		CallTimeout:        10 * time.Second,
 	}
 }
@@ -97,6 +109,14 @@ func (c Config) Validate() error {
 		return errors.New("max_value is missing or negative")
 	case c.HurryValue != nil && c.HurryValue.Sign() < 0:
 		return errors.New("hurry_value is negative")
+	case c.MaxFee != nil && c.MaxFee.Sign() < 0:
+		return errors.New("max_fee is negative")
+	case c.FeeValue != nil && c.FeeValue.Sign() < 0:
+		return errors.New("fee_value is negative")
+	case !isShare(c.MaxFeeShare):
+		return errors.New("max_fee_share is not between 0 and 1")
+	case !isShare(c.RiskShare):
+		return errors.New("risk_share is not between 0 and 1")
 	case c.HurrySpacing < 0 || c.HurrySpacing > c.Interval:
 		return fmt.Errorf("hurry_spacing %s, want 0 to the interval", c.HurrySpacing)
 	case c.TimeoutBlocks < 2 || c.TimeoutBlocks > 1_000:
@@ -109,4 +129,9 @@ func (c Config) Validate() error {
 		return errors.New("alarm is negative")
 	}
 	return nil
+}
+
+// isShare reports whether a number is missing or between 0 and 1.
+func isShare(v *big.Rat) bool {
+	return v == nil || v.Sign() >= 0 && v.Cmp(big.NewRat(1, 1)) <= 0
 }

@@ -67,6 +67,8 @@ type testChain struct {
 	payable map[uint64]*big.Int
 	keys    map[uint64]ed25519.PublicKey
 	owners  map[uint64]uint64
+	// keyLeft is what keys have left of their limits; a key without has plenty.
+	keyLeft map[uint64]*big.Int
 	prices  ack.Prices
 	debited *big.Int
 
@@ -96,7 +98,7 @@ func newTestChain(t *testing.T, enc chain.Encoding, account string) *testChain {
 		worker:    nodetypes.Worker{Id: testWorkerID, Account: account, Status: nodetypes.WORKER_STATUS_ACTIVE},
 		gasPerAck: testGasPerAck, limits: chain.TxLimits{BlockGas: 40_000_000, GasPerByte: 10, GasPerSignature: 1_000},
 		maxAcks: 1000, paid: map[ack.LaneID]*big.Int{}, payable: map[uint64]*big.Int{}, keys: map[uint64]ed25519.PublicKey{},
-		owners: map[uint64]uint64{}, prices: ack.Prices{PerGiB: big.NewInt(1 << 30), PerGFuel: big.NewInt(1)}, debited: new(big.Int),
+		owners: map[uint64]uint64{}, keyLeft: map[uint64]*big.Int{}, prices: ack.Prices{PerGiB: big.NewInt(1 << 30), PerGFuel: big.NewInt(1)}, debited: new(big.Int),
 	}
 }
 
@@ -289,6 +291,19 @@ func (c *testChain) Account(_ context.Context, id uint64) (chain.Account, error)
 		return chain.Account{}, chain.ErrUnknownAccount
 	}
 	return chain.Account{ID: id, Payable: new(big.Int).Set(p), Spendable: new(big.Int).Set(p)}, nil
+}
+
+func (c *testChain) Key(_ context.Context, id uint64) (chain.Key, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.keys[id]; !ok {
+		return chain.Key{}, chain.ErrUnknownKey
+	}
+	left := c.keyLeft[id]
+	if left == nil {
+		left = big.NewInt(1 << 60)
+	}
+	return chain.Key{ID: id, AccountID: c.owners[id], Left: left, LastEpoch: 1 << 40}, nil
 }
 
 func (c *testChain) Forget(uint64) {}

@@ -23,6 +23,9 @@ const (
 	// deducting the fee, raising the sequence. TestGasOfTransactions of the application measures it at 35,000 and at 48,000
 	// for the first of an account, and fails if half of what is between that and this is used up.
 	baseOverhead = 80_000
+	// grantOverhead is what a settlement through grants takes besides: reading the grant of x/authz, reading and writing the
+	// allowance of x/feegrant. TestHotKeyCanOnlySettle of the application measures it.
+	grantOverhead = 60_000
 	// maxOverhead bounds what failures can raise the overhead to: more would not fit into a block next to anything else.
 	maxOverhead = 64 * baseOverhead
 )

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 )
 
@@ -112,7 +113,7 @@ func TestHurryIsBounded(t *testing.T) {
 	require.ErrorContains(t, cfg.Validate(), "hurry_spacing")
 	cfg.HurrySpacing, cfg.HurryValue = 0, big.NewInt(-1)
 	require.ErrorContains(t, cfg.Validate(), "hurry_value")
-	r := &Rollup{hinted: map[uint64]time.Time{}}
+	r := &Rollup{hinted: map[uint64]wish{}, metrics: newMetrics(prometheus.NewRegistry())}
 	for account := range uint64(2 * maxHinted) {
 		r.hurry(account)
 	}

@@ -14,6 +14,9 @@ type metrics struct {
 	endangered   prometheus.Gauge
 	blocked      prometheus.Gauge
 	inFlight     prometheus.Gauge
+	uneconomic   prometheus.Gauge
+	grantLeft    prometheus.Gauge
+	early        *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -37,7 +40,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		endangered:   gauge("edge_rollup_endangered_units", "Of that, what dies within the alarm time."),
 		blocked:      gauge("edge_rollup_blocked", "1 while nothing can be settled."),
 		inFlight:     gauge("edge_rollup_in_flight_acknowledgements", "Acknowledgements in the transaction in flight."),
+		uneconomic:   gauge("edge_rollup_uneconomic_units", "What waits because its fee is more than the configured share of it."),
+		grantLeft:    gauge("edge_rollup_grant_left_seconds", "Time until the first of the hot account's grants ends; 0 if none does."),
+		early:        vector("edge_rollup_early_total", "Times that an account was to be settled early, by why.", "reason"),
 	}
-	reg.MustRegister(m.broadcasts, m.transactions, m.verdicts, m.paid, m.gasUsed, m.panics, m.unsettled, m.endangered, m.blocked, m.inFlight)
+	reg.MustRegister(m.broadcasts, m.transactions, m.verdicts, m.paid, m.gasUsed, m.panics, m.unsettled, m.endangered, m.blocked, m.inFlight,
+		m.uneconomic, m.grantLeft, m.early)
 	return m
 }

@@ -29,7 +29,10 @@ type pace struct {
 func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 	now := time.Now()
 	ending := r.inDrain(view)
+	r.watchRisk(ctx, view, now)
 	asked := r.asked(ctx, now)
+	uneconomic := new(big.Int)
+	defer func() { r.setUneconomic(uneconomic) }()
 	for epoch := view.OldestLive; epoch <= view.Epoch; epoch++ {
 		p, known := r.paces[epoch]
 		if !known {
@@ -56,8 +59,14 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 			continue
 		}
 		limit := r.limit(view)
-		entries := r.deps.Pool.Pending(epoch, limit+1+len(r.partials))
-		b := newBatch(view, epoch, r.partials.ready(ctx, entries, r.account, now), limit, r.overhead)
+		last := ending && epoch < view.Epoch
+		entries := r.partials.ready(ctx, r.urgent(epoch, limit+1+len(r.partials)), r.account, now)
+		b := newBatch(view, epoch, r.worthwhile(view, entries, last), limit, r.overhead)
+		if len(b.acks) > 0 && !r.cfg.worth(r.fee(view, b), b.value, last) {
+			// It waits for more, or for the drain. What is left of a round can never be worth more than its head.
+			uneconomic.Add(uneconomic, pending)
+			b = batch{epoch: epoch, value: new(big.Int)}
+		}
 		if !b.more {
 			interval := r.cfg.Interval
 			if ending {
@@ -83,13 +92,8 @@ func (r *Rollup) nextRound(now time.Time, interval time.Duration) time.Time {
 	return now.Add(interval*3/4 + time.Duration(r.deps.Jitter()*float64(interval)/2))
 }
 
-// hurry notes that an account asks for a settlement early. What it asks for comes with the next interval in any case, so
-// that nothing is lost if there is no room for the note.
-func (r *Rollup) hurry(account uint64) {
-	if _, noted := r.hinted[account]; !noted && len(r.hinted) < maxHinted {
-		r.hinted[account] = time.Now()
-	}
-}
+// hurry notes that an account asks for a settlement early.
+func (r *Rollup) hurry(account uint64) { r.wish(account, earlyHint) }
 
 // asked returns the epochs in which an account that asks for a settlement early has enough pending that it can pay. Others
 // are not settled before their time: the fee is the worker's, whoever asks.
@@ -98,9 +102,9 @@ func (r *Rollup) asked(ctx context.Context, now time.Time) map[uint64]bool {
 	if now.Before(r.early) {
 		return epochs
 	}
-	for account, since := range r.hinted {
+	for account, wish := range r.hinted {
 		pending := r.deps.Pool.AccountPending(account)
-		if len(pending) == 0 || now.Sub(since) > 2*r.cfg.Interval {
+		if len(pending) == 0 || now.Sub(wish.since) > 2*r.cfg.Interval {
 			// Settled since, or it had its turn.
 			delete(r.hinted, account)
 			continue

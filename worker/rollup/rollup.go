@@ -13,9 +13,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
 	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/worker/ackpool"
 	"github.com/edgechain/edge/worker/chain"
+	dacktypes "github.com/edgechain/edge/x/dack/types"
 )
 
 // Errors that say why nothing can be settled. Problem returns them.
@@ -26,13 +29,24 @@ var (
 	ErrFeeTooLow = errors.New("the configured gas price is below what the chain wants")
 	// ErrWrongAccount reports that the chain knows another hot account for this worker than the one in the keyring.
 	ErrWrongAccount = errors.New("the chain has another account for this worker")
+	// ErrEndangered reports acknowledgements that are about to die unsettled.
+	ErrEndangered = errors.New("acknowledgements are about to die unsettled")
+	// ErrNoGrant reports that the account for which the hot account settles, or the one that pays for it, does not let it.
+	ErrNoGrant = errors.New("a grant is missing or has ended")
 )
+
+// settleURL is the type of the message that is granted.
+var settleURL = sdk.MsgTypeURL(&dacktypes.MsgSettle{})
+
+// timeFormat of times in messages for people.
+const timeFormat = time.RFC3339
 
 // Chain is what a Rollup needs to see of the chain.
 type Chain interface {
 	View() (chain.View, bool)
 	Changed() <-chan struct{}
 	Account(ctx context.Context, id uint64) (chain.Account, error)
+	Key(ctx context.Context, id uint64) (chain.Key, error)
 	Forget(accountID uint64)
 }
 
@@ -48,6 +62,8 @@ type Node interface {
 type Pool interface {
 	Pending(epoch uint64, limit int) []ackpool.Entry
 	AccountPending(account uint64) []ackpool.Entry
+	Richest(epoch uint64, limit int) []ackpool.Entry
+	RichestAccounts(limit int) []ackpool.AccountAmount
 	PendingEpochs() []uint64
 	Epoch(epoch uint64) ackpool.Totals
 	Submit(tx ackpool.Tx) error
@@ -100,14 +116,16 @@ type Rollup struct {
 	// paces of the live epochs.
 	paces map[uint64]pace
 	// hinted are the accounts that ask for a settlement early, by when they began to.
-	hinted map[uint64]time.Time
+	hinted map[uint64]wish
+	// riskLooked is when accounts were last looked at for what they can still pay.
+	riskLooked time.Time
 	// early is when the next settlement outside of an interval may begin.
 	early time.Time
 	// notBefore holds submissions back after a failure; failures counts them in a row.
 	notBefore time.Time
 	failures  int
-	// overhead of a transaction's gas as far as it is known.
-	overhead uint64
+	// overhead of a transaction's gas as far as it is known, and leastOverhead what it is from the start.
+	overhead, leastOverhead uint64
 	// maxAcks is below that of the chain while settlements are too large for its mempool; 0 is no limit.
 	maxAcks int
 	// learned is when the last failure has changed overhead or maxAcks, or that was last taken back in part.
@@ -157,6 +175,15 @@ type Status struct {
 	Failed uint64 `json:"failures"`
 	// LastFailure says how the last of them ended.
 	LastFailure string `json:"last_failure,omitempty"`
+	// Key that signs, if it is that of another account.
+	Key string `json:"key,omitempty"`
+	// GrantUntil is when the first of the grants that it needs ends.
+	GrantUntil *time.Time `json:"grant_until,omitempty"`
+	// Endangered is what dies unsettled at EndangeredAt, in units of the settlement coin; empty while there is time.
+	Endangered   string     `json:"endangered,omitempty"`
+	EndangeredAt *time.Time `json:"endangered_at,omitempty"`
+	// Uneconomic is what waits because its fee is more than the configured share of it, in units of the settlement coin.
+	Uneconomic string `json:"uneconomic,omitempty"`
 }
 
 // New returns a Rollup that has not started.
@@ -173,11 +200,16 @@ func New(cfg Config, deps Deps) (*Rollup, error) {
 		drain:    make(chan struct{}),
 		partials: partials{},
 		paces:    map[uint64]pace{},
-		hinted:   map[uint64]time.Time{},
-		overhead: baseOverhead,
+		hinted:   map[uint64]wish{},
 		alarmed:  map[uint64]time.Time{},
 		status:   Status{Account: deps.Signer.Address()},
 	}
+	r.leastOverhead = baseOverhead
+	if deps.Signer.Key() != deps.Signer.Address() || cfg.FeeGranted {
+		r.leastOverhead += grantOverhead
+		r.status.Key = deps.Signer.Key()
+	}
+	r.overhead = r.leastOverhead
 	r.metrics = newMetrics(deps.Metrics)
 	return r, nil
 }
@@ -379,17 +411,21 @@ func (r *Rollup) finish(tried bool) {
 // able returns why nothing can be settled at all, by what the view says.
 func (r *Rollup) able(view chain.View) error {
 	account := r.deps.Signer.Address()
-	switch fee := r.deps.Signer.Fee(gasLimit(view, 1, 0, r.overhead)); {
+	switch {
 	case !view.Registered():
 		return chain.ErrNotRegistered
+	case view.Worker.Account != account && r.deps.Signer.Key() != account:
+		return fmt.Errorf("%w: worker %d settles with %s, keys.granter is %s", ErrWrongAccount, view.Worker.Id, view.Worker.Account, account)
 	case view.Worker.Account != account:
 		return fmt.Errorf("%w: worker %d settles with %s, the keyring has %s", ErrWrongAccount, view.Worker.Id, view.Worker.Account, account)
-	case checkRoom(view, r.overhead) != nil:
-		return checkRoom(view, r.overhead)
-	case view.FeeBalance != nil && view.FeeBalance.Cmp(fee.Amount.BigInt()) < 0:
-		return fmt.Errorf("%w: %s has %s%s, the smallest settlement costs %s", ErrNoFees, account, view.FeeBalance, fee.Denom, fee)
 	}
-	return nil
+	if err := checkRoom(view, r.overhead); err != nil {
+		return err
+	}
+	if err := r.checkGrants(view); err != nil {
+		return err
+	}
+	return r.checkFee(view)
 }
 
 // expire tells the pool which epochs have died. A transaction in flight keeps its epoch: its verdict comes first.
@@ -418,8 +454,8 @@ func alarmWindow(configured, epoch time.Duration) time.Duration {
 
 // watch raises an alarm while acknowledgements that are about to die are not settled.
 func (r *Rollup) watch(view chain.View) {
-	endangered := new(big.Int)
-	unsettled := new(big.Int)
+	endangered, unsettled := new(big.Int), new(big.Int)
+	var deadline time.Time
 	for epoch := view.OldestLive; epoch <= view.Epoch; epoch++ {
 		totals := r.deps.Pool.Epoch(epoch)
 		open := new(big.Int)
@@ -434,6 +470,7 @@ func (r *Rollup) watch(view chain.View) {
 			continue
 		}
 		endangered.Add(endangered, open)
+		deadline = dies
 		if time.Since(r.alarmed[epoch]) < time.Minute {
 			continue
 		}
@@ -443,6 +480,52 @@ func (r *Rollup) watch(view chain.View) {
 	}
 	r.metrics.unsettled.Set(float(unsettled))
 	r.metrics.endangered.Set(float(endangered))
+	until, granted := grantsUntil(view)
+	r.metrics.grantLeft.Set(0)
+	if granted {
+		r.metrics.grantLeft.Set(max(until.Sub(view.Time).Seconds(), 0))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status.Endangered, r.status.EndangeredAt, r.status.GrantUntil = "", nil, nil
+	if endangered.Sign() > 0 {
+		r.status.Endangered, r.status.EndangeredAt = endangered.String(), &deadline
+	}
+	if granted {
+		r.status.GrantUntil = &until
+	}
+}
+
+// grantsUntil returns when the first of the grants that settlements need ends; false if none does.
+func grantsUntil(view chain.View) (until time.Time, ends bool) {
+	if view.Grants == nil {
+		return until, false
+	}
+	note := func(end time.Time) {
+		if !end.IsZero() && (until.IsZero() || end.Before(until)) {
+			until = end
+		}
+	}
+	note(view.Grants.Messages[settleURL])
+	if view.Grants.Fees != nil {
+		note(view.Grants.Fees.Until)
+	}
+	return until, !until.IsZero()
+}
+
+// Endangered returns an error while acknowledgements are about to die unsettled and settling them does not go well: no new
+// ones should be taken then. While it goes well, they are settled in time.
+func (r *Rollup) Endangered() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	problem := r.blocked
+	if problem == nil {
+		problem = r.failure
+	}
+	if r.status.Endangered == "" || problem == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %s at %s: %w", ErrEndangered, r.status.Endangered, r.status.EndangeredAt.UTC().Format(timeFormat), problem)
 }
 
 // limit is how many acknowledgements the next settlement may carry.

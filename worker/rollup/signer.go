@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/client/tx"
 	"github.com/cosmos/cosmos-sdk/crypto/keyring"
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	txtypes "github.com/cosmos/cosmos-sdk/types/tx"
 	"github.com/cosmos/cosmos-sdk/types/tx/signing"
+	"github.com/cosmos/cosmos-sdk/x/authz"
 
 	"github.com/edgechain/edge/worker/chain"
 )
@@ -23,10 +26,13 @@ type Envelope struct {
 	TimeoutHeight int64
 }
 
-// Signer signs for the hot account.
+// Signer signs for the worker's account.
 type Signer interface {
-	// Address of the account.
+	// Address of the worker's account, in whose name messages are.
 	Address() string
+	// Key is the address of the key that signs, whose number and sequence count. It is another one than Address if that has
+	// granted it to settle.
+	Key() string
 	// Sign returns the encoded transaction.
 	Sign(ctx context.Context, msg sdk.Msg, e Envelope) ([]byte, error)
 	// Fee is what an envelope with a gas limit pays.
@@ -38,8 +44,14 @@ type KeyringSigner struct {
 	keys    keyring.Keyring
 	name    string
 	address string
+	raw     sdk.AccAddress
 	enc     chain.Encoding
 	price   sdk.DecCoin
+
+	// granter is the account in whose name the key acts, empty if that is its own.
+	granter string
+	// feeGranter pays, empty if the key pays by itself.
+	feeGranter string
 }
 
 // NewKeyringSigner returns a signer for the key of a name. price is what it pays for one unit of gas.
@@ -56,11 +68,38 @@ func NewKeyringSigner(keys keyring.Keyring, name string, enc chain.Encoding, pri
 	if err != nil {
 		return nil, fmt.Errorf("key %q: %w", name, err)
 	}
-	return &KeyringSigner{keys: keys, name: name, address: address, enc: enc, price: price}, nil
+	return &KeyringSigner{keys: keys, name: name, address: address, raw: raw, enc: enc, price: price}, nil
 }
 
-// Address returns the account's address.
-func (s *KeyringSigner) Address() string { return s.address }
+// Delegate returns a signer with the same key that acts in the name of granter, by a grant of x/authz, and has its fees paid
+// by feeGranter, by a grant of x/feegrant. Either may be empty. The key then needs no coins, and can do nothing else.
+func (s *KeyringSigner) Delegate(granter, feeGranter string) (*KeyringSigner, error) {
+	d := *s
+	if granter != "" && granter != s.address {
+		if _, err := s.enc.Addresses.StringToBytes(granter); err != nil {
+			return nil, fmt.Errorf("granter %q: %w", granter, err)
+		}
+		d.granter = granter
+	}
+	if feeGranter != "" && feeGranter != s.address {
+		if _, err := s.enc.Addresses.StringToBytes(feeGranter); err != nil {
+			return nil, fmt.Errorf("fee granter %q: %w", feeGranter, err)
+		}
+		d.feeGranter = feeGranter
+	}
+	return &d, nil
+}
+
+// Address returns the address of the account in whose name the key acts.
+func (s *KeyringSigner) Address() string {
+	if s.granter != "" {
+		return s.granter
+	}
+	return s.address
+}
+
+// Key returns the address of the key.
+func (s *KeyringSigner) Key() string { return s.address }
 
 // Fee is the gas price times the limit, rounded up as the SDK's transaction factory does.
 func (s *KeyringSigner) Fee(gasLimit uint64) sdk.Coin {
@@ -96,9 +135,20 @@ func (s *KeyringSigner) factory(chainID string, accountNumber, gasLimit uint64) 
 }
 
 func (s *KeyringSigner) sign(ctx context.Context, msg sdk.Msg, factory tx.Factory) ([]byte, error) {
+	if s.granter != "" {
+		// The addresses of MsgExec are texts: the SDK's global prefix has no part in them.
+		exec := authz.NewMsgExec(s.raw, []sdk.Msg{msg})
+		exec.Grantee = s.address
+		msg = &exec
+	}
 	builder, err := factory.BuildUnsignedTx(msg)
 	if err != nil {
 		return nil, fmt.Errorf("build transaction: %w", err)
+	}
+	if s.feeGranter != "" {
+		if builder, err = s.withFeeGranter(builder); err != nil {
+			return nil, fmt.Errorf("name who pays: %w", err)
+		}
 	}
 	if err := tx.Sign(ctx, factory, s.name, builder, true); err != nil {
 		return nil, fmt.Errorf("sign transaction: %w", err)
@@ -108,4 +158,26 @@ func (s *KeyringSigner) sign(ctx context.Context, msg sdk.Msg, factory tx.Factor
 		return nil, fmt.Errorf("encode transaction: %w", err)
 	}
 	return encoded, nil
+}
+
+// withFeeGranter returns the transaction with the fee granter in it. The builder's own way writes the address with the
+// prefix of the SDK's global configuration, which is another chain's.
+func (s *KeyringSigner) withFeeGranter(builder client.TxBuilder) (client.TxBuilder, error) {
+	encoded, err := s.enc.TxConfig.TxEncoder()(builder.GetTx())
+	if err != nil {
+		return nil, err
+	}
+	var unsigned txtypes.Tx
+	if err := s.enc.Codec.Unmarshal(encoded, &unsigned); err != nil {
+		return nil, err
+	}
+	unsigned.AuthInfo.Fee.Granter = s.feeGranter
+	if encoded, err = s.enc.Codec.Marshal(&unsigned); err != nil {
+		return nil, err
+	}
+	decoded, err := s.enc.TxConfig.TxDecoder()(encoded)
+	if err != nil {
+		return nil, err
+	}
+	return s.enc.TxConfig.WrapTxBuilder(decoded)
 }

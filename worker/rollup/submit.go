@@ -11,6 +11,8 @@ import (
 	cmttypes "github.com/cometbft/cometbft/types"
 
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+	"github.com/cosmos/cosmos-sdk/x/authz"
+	"github.com/cosmos/cosmos-sdk/x/feegrant"
 
 	"github.com/edgechain/edge/worker/ackpool"
 	"github.com/edgechain/edge/worker/chain"
@@ -34,7 +36,7 @@ const (
 // submit signs a batch, records it in the pool as in flight, and only then sends it. Whatever happens from the record on,
 // the transaction is followed by its hash until its timeout height has passed.
 func (r *Rollup) submit(ctx context.Context, view chain.View, b batch) {
-	b = r.affordable(view, b)
+	b = r.affordable(view, b).ordered()
 	tx, err := r.prepare(ctx, view, b)
 	if err != nil {
 		r.log.Warn("settlement was not prepared", "epoch", b.epoch, "acks", len(b.acks), "err", err)
@@ -60,12 +62,12 @@ func (r *Rollup) prepare(ctx context.Context, view chain.View, b batch) (ackpool
 	callCtx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
 	defer cancel()
 	if !r.sequence.known {
-		number, next, err := r.deps.Node.Sender(callCtx, r.deps.Signer.Address())
+		number, next, err := r.deps.Node.Sender(callCtx, r.deps.Signer.Key())
 		if errors.Is(err, chain.ErrUnknownAccount) {
-			return ackpool.Tx{}, fmt.Errorf("%w: %s has never held a coin", ErrNoFees, r.deps.Signer.Address())
+			return ackpool.Tx{}, fmt.Errorf("%w: %s has never held a coin or a grant", ErrNoFees, r.deps.Signer.Key())
 		}
 		if err != nil {
-			return ackpool.Tx{}, fmt.Errorf("sequence of %s: %w", r.deps.Signer.Address(), err)
+			return ackpool.Tx{}, fmt.Errorf("sequence of %s: %w", r.deps.Signer.Key(), err)
 		}
 		r.sequence = sequence{known: true, number: number, next: next}
 	}
@@ -96,22 +98,19 @@ func (r *Rollup) prepare(ctx context.Context, view chain.View, b batch) (ackpool
 	}, nil
 }
 
-// affordable returns the batch, halved until the hot account can pay its fee: little that is settled is better than
-// nothing. What is left out follows at once. One that cannot be paid for at all is refused by able.
+// affordable returns the batch, halved until its fee is within the cap and can be paid: little that is settled is better than
+// nothing. What is left out, which is worth least, follows at once. One that cannot be paid for at all is refused by able.
 func (r *Rollup) affordable(view chain.View, b batch) batch {
-	if view.FeeBalance == nil {
-		return b
-	}
 	whole := len(b.acks)
 	for len(b.acks) > 1 {
-		size := b.message(view, r.deps.Signer.Address()).Size()
-		if view.FeeBalance.Cmp(r.deps.Signer.Fee(gasLimit(view, len(b.acks), size, r.overhead)).Amount.BigInt()) >= 0 {
+		fee := r.fee(view, b)
+		if (view.FeeBalance == nil || view.FeeBalance.Cmp(fee) >= 0) && !r.cfg.aboveMaxFee(fee) {
 			break
 		}
 		b = b.first(len(b.acks) / 2)
 	}
 	if len(b.acks) < whole {
-		r.log.Warn("settlement is cut to what the fees allow", "acks", len(b.acks), "wanted", whole, "fee_balance", view.FeeBalance.String())
+		r.log.Warn("settlement is cut to what the fees allow", "acks", len(b.acks), "wanted", whole, "fee_balance", text(view.FeeBalance))
 		r.retry(b.epoch)
 	}
 	return b
@@ -189,6 +188,11 @@ func (r *Rollup) learn(cause error, acks int) {
 		failure = fmt.Errorf("%w: %w", ErrNoFees, cause)
 	case errors.Is(cause, dacktypes.ErrWrongAccount):
 		failure = fmt.Errorf("%w: %w", ErrWrongAccount, cause)
+	case errors.Is(cause, authz.ErrNoAuthorizationFound), errors.Is(cause, authz.ErrAuthorizationExpired),
+		errors.Is(cause, feegrant.ErrFeeLimitExpired), errors.Is(cause, feegrant.ErrMessageNotAllowed), errors.Is(cause, feegrant.ErrNoAllowance):
+		failure = fmt.Errorf("%w: %w", ErrNoGrant, cause)
+	case errors.Is(cause, feegrant.ErrFeeLimitExceeded):
+		failure = fmt.Errorf("%w: %w", ErrNoFees, cause)
 	case errors.Is(cause, errGasChanged):
 		r.setFailure(failure)
 		return
@@ -210,15 +214,15 @@ func (r *Rollup) learn(cause error, acks int) {
 // unlearn takes back half of what failures have taught once they are a while ago: the chain may take larger settlements, or
 // less gas, than it did. Should it not, the next one fails and teaches it again.
 func (r *Rollup) unlearn(view chain.View) {
-	if r.maxAcks == 0 && r.overhead == baseOverhead || time.Since(r.learned) < unlearnRounds*r.cfg.Interval {
+	if r.maxAcks == 0 && r.overhead == r.leastOverhead || time.Since(r.learned) < unlearnRounds*r.cfg.Interval {
 		return
 	}
 	r.learned = time.Now()
 	if r.maxAcks *= 2; r.maxAcks >= view.MaxAcks {
 		r.maxAcks = 0
 	}
-	if r.overhead -= (r.overhead - baseOverhead) / 2; r.overhead < baseOverhead+baseOverhead/100 {
-		r.overhead = baseOverhead
+	if r.overhead -= (r.overhead - r.leastOverhead) / 2; r.overhead < r.leastOverhead+baseOverhead/100 {
+		r.overhead = r.leastOverhead
 	}
 }
 
