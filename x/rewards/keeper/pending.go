@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -37,7 +38,13 @@ type pendingSource struct {
 	state types.PendingState
 	// from is the first id that is not paid yet.
 	from uint64
+	// reason is why the closing of the epoch does not go on, if it does not.
+	reason string
 }
+
+// maxStagesSetAside bounds the epochs that are looked at for stages that are set aside as a whole. Those are faults of the books, which
+// somebody has to look into; whatever is behind so many shows when they are retried.
+const maxStagesSetAside = 100
 
 // pendingPosition is where a page begins: an entry of a source. The sources ascend by epoch and part.
 type pendingPosition struct {
@@ -48,20 +55,25 @@ type pendingPosition struct {
 }
 
 // pendingSources returns where payments to a payee can stand, in order: what is set aside; of every epoch that is being paid what the
-// payment has not visited; and all of the epoch that was closed last, if its payment has not begun, and of the open one.
+// payment has not visited; all of the epochs whose payment has not begun because a stage of their closing is set aside as a whole; and
+// all of the epoch that was closed last, if its payment has not begun, and of the open one.
 func (k *Keeper) pendingSources(ctx context.Context, who payee) ([]pendingSource, error) {
-	sources := []pendingSource{{part: pendingSetAside, state: types.PENDING_STATE_SET_ASIDE}}
 	phase := types.PAY_PHASE_OWNERS
 	if who.operator {
 		phase = types.PAY_PHASE_NODES
 	}
-	err := k.cursors.Walk(ctx, nil, func(epoch uint64, c types.PayCursor) (bool, error) {
+	stages, err := k.epochKeeper.SetAsideStages(ctx, 0, maxStagesSetAside)
+	if err != nil {
+		return nil, err
+	}
+	var epochs []pendingSource // in order, without the first list
+	err = k.cursors.Walk(ctx, nil, func(epoch uint64, c types.PayCursor) (bool, error) {
 		if c.Phase <= phase {
 			s := pendingSource{part: pendingSums, epoch: epoch, state: types.PENDING_STATE_CLOSING}
 			if c.Phase == phase {
 				s.from = c.NextId
 			}
-			sources = append(sources, s)
+			epochs = append(epochs, s)
 		}
 		return false, nil
 	})
@@ -72,22 +84,46 @@ func (k *Keeper) pendingSources(ctx context.Context, who payee) ([]pendingSource
 	if err != nil {
 		return nil, err
 	}
-	for epoch := current - min(1, current); epoch <= current; epoch++ {
-		begun, err := k.summaries.Has(ctx, epoch)
-		if err != nil {
+	begin := current - min(1, current)
+	for _, item := range stages {
+		if item.Epoch >= begin {
+			break
+		}
+		if epochs, err = k.appendUnpaid(ctx, epochs, item.Epoch, types.PENDING_STATE_CLOSING); err != nil {
 			return nil, err
 		}
-		if epoch == 0 || begun {
-			continue
-		}
+	}
+	for epoch := begin; epoch <= current; epoch++ {
 		state := types.PENDING_STATE_CLOSING
 		if epoch == current {
 			state = types.PENDING_STATE_OPEN
 		}
-		sources = append(sources,
-			pendingSource{part: pendingRecords, epoch: epoch, state: state}, pendingSource{part: pendingSums, epoch: epoch, state: state})
+		if epochs, err = k.appendUnpaid(ctx, epochs, epoch, state); err != nil {
+			return nil, err
+		}
 	}
-	return sources, nil
+	slices.SortFunc(epochs, func(a, b pendingSource) int {
+		return cmp.Or(cmp.Compare(a.epoch, b.epoch), cmp.Compare(a.part, b.part))
+	})
+	for _, item := range stages {
+		for i := range epochs {
+			if epochs[i].epoch == item.Epoch {
+				epochs[i].state = types.PENDING_STATE_SET_ASIDE
+				epochs[i].reason = "stage " + item.Stage + ": " + item.Cause
+			}
+		}
+	}
+	return append([]pendingSource{{part: pendingSetAside, state: types.PENDING_STATE_SET_ASIDE}}, epochs...), nil
+}
+
+// appendUnpaid appends what was debited in an epoch, unless its payment has begun.
+func (k *Keeper) appendUnpaid(ctx context.Context, sources []pendingSource, epoch uint64, state types.PendingState) ([]pendingSource, error) {
+	begun, err := k.summaries.Has(ctx, epoch)
+	if err != nil || begun || epoch == 0 {
+		return sources, err
+	}
+	return append(sources,
+		pendingSource{part: pendingRecords, epoch: epoch, state: state}, pendingSource{part: pendingSums, epoch: epoch, state: state}), nil
 }
 
 // Pending returns payments that a payee waits for, from a position on. It visits at most limit entries, whoever's they are, and
@@ -170,6 +206,7 @@ func (k *Keeper) pendingOf(
 		if mine {
 			found[i] = types.PendingPayment{
 				Epoch: s.epoch, Kind: kind, Id: id, State: s.state, Amount: types.ShareOf(r.Revenue.Amount, share), Denom: denom,
+				Reason: s.reason,
 			}
 		}
 	}
@@ -222,6 +259,7 @@ func (k *Keeper) pendingPayouts(ctx context.Context, who payee, from [3]uint64, 
 		if k.isRecipient(who, p) {
 			found[i] = types.PendingPayment{
 				Epoch: p.Epoch, Kind: p.Kind, Id: p.Id, State: types.PENDING_STATE_SET_ASIDE, Amount: p.Amount, Denom: p.Denom,
+				Reason: p.Cause,
 			}
 		}
 	}

@@ -1,13 +1,18 @@
 package keeper_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"cosmossdk.io/math"
+
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/query"
 
+	dacktypes "github.com/edgechain/edge/x/dack/types"
+	epochtypes "github.com/edgechain/edge/x/epoch/types"
 	"github.com/edgechain/edge/x/rewards/types"
 )
 
@@ -50,6 +55,7 @@ func TestPendingSetAside(t *testing.T) {
 					payout := f.payoutOf(1, p.Kind, p.Id)
 					require.Equal(t, types.PendingPayment{
 						Epoch: 1, Kind: p.Kind, Id: p.Id, State: types.PENDING_STATE_SET_ASIDE, Amount: payout.Amount, Denom: denom,
+						Reason: payout.Cause,
 					}, got[i])
 				}
 			}
@@ -61,4 +67,64 @@ func TestPendingSetAside(t *testing.T) {
 	require.NoError(t, err)
 	want[owner(7).String()] = nil
 	check()
+}
+
+// An epoch whose payment is set aside as a whole is pending with the reason, however long ago it was, whether the payment had begun or
+// not, until it is retried.
+func TestPendingOfStages(t *testing.T) {
+	f := newFixture(t).start(1, types.DefaultParams())
+	for epoch := uint64(1); epoch <= 4; epoch++ {
+		f.earn(epoch, record{1, 7, 1_000 * int64(epoch)}, record{2, 7, 10})
+	}
+	f.dack.err = errBoom // epoch 1 is never begun
+	f.close()
+	f.dack.err = nil
+	fails := errBoom
+	f.dack.spoil = func(r []dacktypes.RevenueRecord) []dacktypes.RevenueRecord { // epoch 2 in the midst of its nodes
+		if fails != nil && len(r) > 0 && r[0].WorkerId == 2 {
+			r[0].Revenue.Amount = math.NewInt(-1)
+		}
+		return r
+	}
+	f.close()
+	fails = nil
+	f.close()
+	f.close()
+	pending := func(worker uint64) (payments []types.PendingPayment) {
+		page := &query.PageRequest{Limit: 1}
+		for {
+			res, err := f.query.Pending(f.ctx, &types.QueryPendingRequest{Address: valoper(worker), Pagination: page})
+			require.NoError(t, err)
+			payments = append(payments, res.Payments...)
+			if len(res.Pagination.NextKey) == 0 {
+				return payments
+			}
+			page.Key = res.Pagination.NextKey
+		}
+	}
+	retry := func(epoch uint64) {
+		t.Helper()
+		for done := false; !done; {
+			resp, err := f.epoch.RetryItem(f.ctx, &epochtypes.MsgRetryItem{Sender: somebody, Epoch: epoch, Stage: epochtypes.StagePay})
+			require.NoError(t, err)
+			done = resp.Done
+		}
+	}
+	require.Equal(t, []string{"1 1", "2 2"}, append(summarized(t, pending(1)), summarized(t, pending(2))[1:]...))
+	retry(2)
+	require.Equal(t, []string{"1 2"}, summarized(t, pending(2)))
+	retry(1)
+	require.Empty(t, pending(1))
+	require.Empty(t, pending(2))
+}
+
+// summarized returns epoch and worker of payments that are set aside with their stage.
+func summarized(t *testing.T, payments []types.PendingPayment) (out []string) {
+	t.Helper()
+	for _, p := range payments {
+		require.Equal(t, types.PENDING_STATE_SET_ASIDE, p.State)
+		require.Contains(t, p.Reason, "stage pay: ")
+		out = append(out, fmt.Sprint(p.Epoch, " ", p.Id))
+	}
+	return out
 }

@@ -74,6 +74,8 @@ type EpochKeeper interface {
 	Epoch(ctx context.Context, number uint64) (epochtypes.Epoch, error)
 	// SetAside lists a payout that failed.
 	SetAside(ctx context.Context, epoch uint64, stage string, key []byte, cause error) error
+	// SetAsideStages returns stages that are set aside as a whole, of at most limit epochs from one on.
+	SetAsideStages(ctx context.Context, from uint64, limit uint32) ([]epochtypes.SetAsideItem, error)
 	// Resolve takes it off the list.
 	Resolve(ctx context.Context, epoch uint64, stage string, key []byte) error
 }
