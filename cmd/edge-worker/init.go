@@ -15,11 +15,10 @@ import (
 
 	"github.com/edgechain/edge/worker/chain"
 	"github.com/edgechain/edge/worker/config"
-	"github.com/edgechain/edge/worker/rollup"
 )
 
 func (a *app) initCommand() *cobra.Command {
-	var chainID, rpc, backend string
+	var chainID, rpc, backend, granter string
 	cmd := &cobra.Command{
 		Use: "init", Short: "Make the home folder: configuration, peer key, hot account", Args: args(cobra.NoArgs),
 		Long: `init makes the home folder with a commented config.toml, the worker's peer key and, in the keyring, the key of the hot
@@ -27,7 +26,7 @@ account that sends settlements. Flags of the form --section.key set what the fil
 		Example: "  edge-worker init --chain-id edge-1 --rpc http://127.0.0.1:26657",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c := config.Default()
-			for name, value := range map[string]string{"chain.chain_id": chainID, "chain.rpc": rpc, "keys.backend": backend} {
+			for name, value := range map[string]string{"chain.chain_id": chainID, "chain.rpc": rpc, "keys.backend": backend, "keys.granter": granter, "keys.fee_granter": granter} {
 				if value != "" {
 					a.flags[name] = value
 				}
@@ -43,6 +42,7 @@ account that sends settlements. Flags of the form --section.key set what the fil
 	}
 	cmd.Flags().StringVar(&chainID, "chain-id", "", "chain id that the node must have (chain.chain_id)")
 	cmd.Flags().StringVar(&rpc, "rpc", "", "CometBFT RPC of a node that you trust (chain.rpc)")
+	cmd.Flags().StringVar(&granter, "granter", "", "account that grants the hot key to settle for it and pays its fees (keys.granter, keys.fee_granter)")
 	cmd.Flags().StringVar(&backend, "keyring-backend", "", "test, file or os (keys.backend)")
 	return cmd
 }
@@ -74,7 +74,7 @@ func (a *app) initialise(cmd *cobra.Command, c *config.Config) error {
 			return fmt.Errorf("make the hot account: %w", err)
 		}
 	}
-	signer, err := rollup.NewKeyringSigner(keys, c.Keys.Name, enc, sdk.DecCoin{})
+	signer, err := newSigner(c, &settings{}, keys, enc)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,11 @@ func (a *app) initialise(cmd *cobra.Command, c *config.Config) error {
 		Home    string `json:"home"`
 		PeerKey string `json:"peer_key"`
 		Account string `json:"account"`
-	}{string(a.home), hexText(public), signer.Address()}
+	}{string(a.home), hexText(public), signer.Key()}
+	next := "Next: send the hot account some coins for fees, then register the worker with the command that\n'edge-worker identity --operator edgevaloper1...' prints."
+	if c.Keys.Granter != "" {
+		next = "Next: register the worker and grant the hot account what it needs with the commands that\n'edge-worker identity --operator edgevaloper1...' prints. It needs no coins."
+	}
 	if a.output == "json" {
 		return writeJSON(cmd.OutOrStdout(), doc)
 	}
@@ -109,8 +113,7 @@ func (a *app) initialise(cmd *cobra.Command, c *config.Config) error {
 peer key     %s
 hot account  %s
 
-Next: send the hot account some coins for fees, then register the worker with the command that
-'edge-worker identity --operator edgevaloper1...' prints.
-`, doc.Home, doc.PeerKey, doc.Account)
+%s
+`, doc.Home, doc.PeerKey, doc.Account, next)
 	return err
 }

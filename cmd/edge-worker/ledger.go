@@ -107,10 +107,11 @@ func (a *app) observe(ctx context.Context, c *config.Config) (*chain.Follower, e
 	if err != nil {
 		return nil, err
 	}
-	node, err := chain.NewNode(c.Chain.RPC, enc)
+	node, err := newNodes(c, &s, enc, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		return nil, err
 	}
+	node.Probe(ctx)
 	follower, err := chain.New(s.chain, node, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		return nil, err

@@ -4,7 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"cosmossdk.io/math"
 
@@ -23,6 +27,7 @@ import (
 // settings are the configurations of the parts, as the file has them.
 type settings struct {
 	chain    chain.Config
+	nodes    chain.NodesConfig
 	gateway  gateway.Config
 	session  session.Config
 	rollup   rollup.Config
@@ -65,6 +70,24 @@ func newSettings(c *config.Config) (settings, error) {
 		LastBackoff: r.LastBackoff.Std(), PartialBackoff: r.PartialBackoff.Std(), LastPartialBackoff: r.LastPartialBackoff.Std(),
 		CallTimeout: r.CallTimeout.Std(),
 	}
+	s.rollup.MaxFee = r.MaxFee
+	for _, number := range []struct {
+		name, text string
+		value      **big.Rat
+	}{
+		{"risk_share", r.RiskShare, &s.rollup.RiskShare},
+		{"fee_value", r.FeeValue, &s.rollup.FeeValue},
+		{"max_fee_share", r.MaxFeeShare, &s.rollup.MaxFeeShare},
+	} {
+		if *number.value, err = decimal(number.text); err != nil {
+			return settings{}, fmt.Errorf("rollup.%s: %w", number.name, err)
+		}
+	}
+	s.nodes = chain.DefaultNodesConfig()
+	s.nodes.ChainID, s.nodes.ProbeInterval, s.nodes.MaxBehind, s.nodes.Failback = c.Chain.ChainID, c.Chain.ProbeInterval.Std(), c.Chain.MaxBehind, c.Chain.Failback.Std()
+	if _, err := chain.SplitEndpoints(c.Chain.RPC); err != nil {
+		return settings{}, fmt.Errorf("chain.rpc: %w", err)
+	}
 	s.report = report.Config{
 		Validity: c.Report.Validity.Std(), FirstBackoff: c.Report.FirstBackoff.Std(), LastBackoff: c.Report.LastBackoff.Std(),
 		CallTimeout: c.Report.CallTimeout.Std(),
@@ -83,6 +106,8 @@ func validate(c *config.Config) error {
 	var level slog.Level
 	errs := []error{
 		within("chain", s.chain.Validate()),
+		within("chain", s.nodes.Validate()),
+		within("keys", checkGranters(c.Keys)),
 		within("gateway", s.gateway.Validate()),
 		within("credit", s.session.Validate()),
 		within("rollup", s.rollup.Validate()),
@@ -117,6 +142,53 @@ func validate(c *config.Config) error {
 // poolOptions are those of the pool, for the worker and for the commands that read it while the worker does not run.
 func poolOptions(c *config.Config, log *slog.Logger) ackpool.Options {
 	return ackpool.Options{MaxLanes: c.Pool.MaxLanes, MaxExposures: c.Pool.MaxExposures, MaxInFlight: c.Pool.MaxInFlight, Logger: log}
+}
+
+// decimal reads a number such as 0.25 that is not negative.
+func decimal(text string) (*big.Rat, error) {
+	if len(text) > 32 || strings.Trim(text, "0123456789.") != "" {
+		return nil, fmt.Errorf("%q is no number such as 0.25", text)
+	}
+	value, ok := new(big.Rat).SetString(text)
+	if !ok {
+		return nil, fmt.Errorf("%q is no number such as 0.25", text)
+	}
+	return value, nil
+}
+
+// checkGranters returns an error unless the accounts that grant are addresses of this chain, or empty.
+func checkGranters(c config.Keys) error {
+	enc, err := chain.NewEncoding()
+	if err != nil {
+		return err
+	}
+	for _, granter := range []struct{ name, address string }{{"granter", c.Granter}, {"fee_granter", c.FeeGranter}} {
+		if granter.address == "" {
+			continue
+		}
+		if _, err := enc.Addresses.StringToBytes(granter.address); err != nil {
+			return fmt.Errorf("%s %q is no address such as edge1...: %w", granter.name, granter.address, err)
+		}
+	}
+	return nil
+}
+
+// newNodes returns the nodes of the chain.
+func newNodes(c *config.Config, s *settings, enc chain.Encoding, log *slog.Logger, reg prometheus.Registerer) (*chain.Nodes, error) {
+	endpoints, err := chain.Dial(c.Chain.RPC, enc)
+	if err != nil {
+		return nil, err
+	}
+	return chain.NewNodes(s.nodes, endpoints, log, reg)
+}
+
+// newSigner returns who signs for the worker's account.
+func newSigner(c *config.Config, s *settings, keys keyring.Keyring, enc chain.Encoding) (*rollup.KeyringSigner, error) {
+	signer, err := rollup.NewKeyringSigner(keys, c.Keys.Name, enc, s.gasPrice)
+	if err != nil {
+		return nil, err
+	}
+	return signer.Delegate(c.Keys.Granter, c.Keys.FeeGranter)
 }
 
 func within(section string, err error) error {

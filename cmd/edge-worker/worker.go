@@ -33,6 +33,7 @@ type worker struct {
 
 	store    *store.Store
 	pool     *ackpool.Pool
+	nodes    *chain.Nodes
 	follower *chain.Follower
 	manager  *session.Manager
 	rollup   *rollup.Rollup
@@ -69,17 +70,24 @@ func newWorker(h home, c *config.Config, in io.Reader, log *slog.Logger) (_ *wor
 	if err != nil {
 		return nil, err
 	}
-	signer, err := rollup.NewKeyringSigner(keys, c.Keys.Name, enc, s.gasPrice)
+	signer, err := newSigner(c, &s, keys, enc)
 	if err != nil {
 		return nil, err
 	}
-	s.chain.PeerKey, s.chain.FeeAccount = w.peerKey, signer.Address()
+	s.chain.PeerKey, s.chain.FeeAccount = w.peerKey, signer.FeePayer()
+	if signer.Key() != signer.Address() {
+		s.chain.Granter, s.chain.Grantee = signer.Address(), signer.Key()
+	}
+	if signer.Key() != signer.FeePayer() {
+		s.chain.FeeGranter, s.chain.Grantee, s.rollup.FeeGranted = signer.FeePayer(), signer.Key(), true
+	}
 	w.settings = s
-	node, err := chain.NewNode(c.Chain.RPC, enc)
+	registry := prometheus.NewRegistry()
+	node, err := newNodes(c, &s, enc, log.With("part", "chain"), registry)
 	if err != nil {
 		return nil, err
 	}
-	registry := prometheus.NewRegistry()
+	w.nodes = node
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	part := func(name string) *slog.Logger { return log.With("part", name) }
 	content := storeConfig(c, h.store())
@@ -154,13 +162,14 @@ func (w *worker) checks() []gateway.Check {
 		}},
 		{Name: "signer", Func: func(context.Context) error {
 			problem := w.rollup.Problem()
-			for _, fatal := range []error{rollup.ErrNoFees, rollup.ErrFeeTooLow, rollup.ErrWrongAccount} {
+			for _, fatal := range []error{rollup.ErrNoFees, rollup.ErrFeeTooLow, rollup.ErrFeeCap, rollup.ErrNoGrant, rollup.ErrWrongAccount} {
 				if errors.Is(problem, fatal) {
 					return problem
 				}
 			}
 			return nil
 		}},
+		{Name: "settlement", Func: func(context.Context) error { return w.rollup.Endangered() }},
 		{Name: "store", Func: w.store.Check},
 		{Name: "pool", Func: func(context.Context) error { return w.pool.Err() }},
 	}
@@ -168,6 +177,9 @@ func (w *worker) checks() []gateway.Check {
 
 // start starts the parts: those that settle before the one that serves.
 func (w *worker) start(ctx context.Context) error {
+	if err := w.nodes.Start(ctx); err != nil {
+		return err
+	}
 	if err := w.follower.Start(ctx); err != nil {
 		return err
 	}
@@ -196,7 +208,7 @@ func (w *worker) stop(timeout time.Duration) error {
 	if w.reporter != nil {
 		err = errors.Join(err, w.reporter.Stop(ctx))
 	}
-	err = errors.Join(err, w.store.Stop(ctx), w.manager.Stop(ctx), w.rollup.Stop(ctx), w.follower.Stop(ctx))
+	err = errors.Join(err, w.store.Stop(ctx), w.manager.Stop(ctx), w.rollup.Stop(ctx), w.follower.Stop(ctx), w.nodes.Stop(ctx))
 	return errors.Join(err, w.close())
 }
 

@@ -161,17 +161,22 @@ func (n *Nodes) watch(ctx context.Context) {
 	ticker := time.NewTicker(n.cfg.ProbeInterval)
 	defer ticker.Stop()
 	for {
-		var probes sync.WaitGroup
-		for _, e := range n.endpoints {
-			probes.Go(func() { n.probe(ctx, e) })
-		}
-		probes.Wait()
+		n.Probe(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
 	}
+}
+
+// Probe asks every endpoint once where it is, for a Nodes that is not watched.
+func (n *Nodes) Probe(ctx context.Context) {
+	var probes sync.WaitGroup
+	for _, e := range n.endpoints {
+		probes.Go(func() { n.probe(ctx, e) })
+	}
+	probes.Wait()
 }
 
 // probe asks an endpoint where it is.

@@ -4,6 +4,10 @@ import (
 	"context"
 	"math/big"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/edgechain/edge/ack"
 	dacktypes "github.com/edgechain/edge/x/dack/types"
 	nodetypes "github.com/edgechain/edge/x/node/types"
@@ -120,4 +124,21 @@ func (n *Nodes) FindTx(ctx context.Context, hash []byte) (Included, error) {
 // that has not come to it, or has pruned it, has the next one asked.
 func (n *Nodes) ScanTx(ctx context.Context, hash []byte, height int64) (Included, error) {
 	return try(ctx, n, rejected, func(ctx context.Context, e Endpoint) (Included, error) { return e.ScanTx(ctx, hash, height) })
+}
+
+// Invoke implements the client side of gRPC over the endpoint that is used.
+func (n *Nodes) Invoke(ctx context.Context, method string, req, reply any, opts ...grpc.CallOption) error {
+	_, err := ask(ctx, n, func(ctx context.Context, e Endpoint) (none struct{}, err error) {
+		conn, ok := e.(grpc.ClientConnInterface)
+		if !ok {
+			return none, status.Error(codes.Unimplemented, "the endpoint answers no gRPC")
+		}
+		return none, conn.Invoke(ctx, method, req, reply, opts...)
+	})
+	return err
+}
+
+// NewStream implements the client side of gRPC. The chain's queries have no streams.
+func (n *Nodes) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
+	return nil, status.Error(codes.Unimplemented, "streams are not supported")
 }

@@ -28,17 +28,20 @@ type Config struct {
 
 // Chain section.
 type Chain struct {
-	RPC          string   `toml:"rpc" doc:"CometBFT RPC of a node that you trust, best one on this machine."`
-	ChainID      string   `toml:"chain_id" doc:"Chain id that the node must have."`
-	PollInterval Duration `toml:"poll_interval" doc:"How often the node is asked for its height."`
-	MaxLag       Duration `toml:"max_lag" doc:"For how long the height may stand still before the worker takes no new paid requests."`
-	QueryTimeout Duration `toml:"query_timeout" doc:"Bound of every query of the node."`
-	CacheSize    int      `toml:"cache_size" doc:"How many client keys and accounts are remembered, each."`
-	CacheTTL     Duration `toml:"cache_ttl" doc:"For how long they are."`
-	MaxQueries   int      `toml:"max_queries" doc:"How many queries on behalf of clients are under way at a time."`
-	MaxQueued    int      `toml:"max_queued" doc:"How many more wait for one of them to end; beyond it the answer is 503."`
-	QueueTimeout Duration `toml:"queue_timeout" doc:"How long each of those waits at most."`
-	Events       bool     `toml:"events" doc:"Subscribe to new blocks over the websocket of rpc, so that each is seen at once. Without it a block is seen within poll_interval."`
+	RPC           string   `toml:"rpc" doc:"CometBFT RPC of a node that you trust, best one on this machine. Several, separated by commas, stand in for each other, the first one first."`
+	ChainID       string   `toml:"chain_id" doc:"Chain id that the node must have."`
+	PollInterval  Duration `toml:"poll_interval" doc:"How often the node is asked for its height."`
+	MaxLag        Duration `toml:"max_lag" doc:"For how long the height may stand still before the worker takes no new paid requests."`
+	ProbeInterval Duration `toml:"probe_interval" doc:"How often each of several nodes is asked where it is."`
+	MaxBehind     int64    `toml:"max_behind" doc:"By how many blocks a node may be behind the best of several before another one is used."`
+	Failback      Duration `toml:"failback" doc:"For how long a node must have been good without a break before it is used again instead of one behind it in the list."`
+	QueryTimeout  Duration `toml:"query_timeout" doc:"Bound of every query of the node."`
+	CacheSize     int      `toml:"cache_size" doc:"How many client keys and accounts are remembered, each."`
+	CacheTTL      Duration `toml:"cache_ttl" doc:"For how long they are."`
+	MaxQueries    int      `toml:"max_queries" doc:"How many queries on behalf of clients are under way at a time."`
+	MaxQueued     int      `toml:"max_queued" doc:"How many more wait for one of them to end; beyond it the answer is 503."`
+	QueueTimeout  Duration `toml:"queue_timeout" doc:"How long each of those waits at most."`
+	Events        bool     `toml:"events" doc:"Subscribe to new blocks over the websocket of rpc, so that each is seen at once. Without it a block is seen within poll_interval."`
 }
 
 // Worker section.
@@ -93,6 +96,10 @@ type Rollup struct {
 	Interval           Duration `toml:"interval" doc:"The longest that an acknowledgement waits for a settlement, but for jitter."`
 	MinValue           *big.Int `toml:"min_value" doc:"What must be pending for an interval to settle it; the end of an epoch settles less."`
 	MaxValue           *big.Int `toml:"max_value" doc:"What settles at once when it is pending; 0 never does."`
+	RiskShare          string   `toml:"risk_share" doc:"The part of what an account or a key can still pay that its unsettled amount may reach before it is settled early, 0 to 1; 0 does not look."`
+	MaxFee             *big.Int `toml:"max_fee" doc:"The most that a settlement may cost, in units of the fee coin; 0 is no cap. A larger one is cut."`
+	FeeValue           string   `toml:"fee_value" doc:"What a unit of the fee coin is worth in units of the settlement coin; 0 does not compare fees with what they settle."`
+	MaxFeeShare        string   `toml:"max_fee_share" doc:"The most of what is settled that the fee may be worth, 0 to 1; what is about to die may cost as much as it is worth. 0 does not compare."`
 	Drain              Duration `toml:"drain" doc:"For how long before the end of an epoch everything is settled more often, whatever its value."`
 	Alarm              Duration `toml:"alarm" doc:"How long before acknowledgements die unsettled ones are an alarm, at most a quarter of an epoch."`
 	TimeoutBlocks      int64    `toml:"timeout_blocks" doc:"For how many blocks a settlement is valid."`
@@ -139,8 +146,10 @@ type Pool struct {
 
 // Keys section.
 type Keys struct {
-	Backend string `toml:"backend" doc:"Keyring: test keeps the key unencrypted in the home folder, so that the worker starts unattended; file encrypts it and asks for a password; os uses the system's."`
-	Name    string `toml:"name" doc:"Name of the key in the keyring."`
+	Backend    string `toml:"backend" doc:"Keyring: test keeps the key unencrypted in the home folder, so that the worker starts unattended; file encrypts it and asks for a password; os uses the system's."`
+	Name       string `toml:"name" doc:"Name of the key in the keyring."`
+	Granter    string `toml:"granter" doc:"Account that is registered for this worker and has granted the key to settle for it (x/authz). Empty if the key's own account is."`
+	FeeGranter string `toml:"fee_granter" doc:"Account that pays the fees of the key by a grant of x/feegrant. Empty if the key's own account does."`
 }
 
 // Log section.
@@ -154,6 +163,7 @@ func Default() Config {
 	return Config{
 		Chain: Chain{
 			RPC: "http://127.0.0.1:26657", PollInterval: Duration(500 * time.Millisecond), MaxLag: Duration(30 * time.Second),
+			ProbeInterval: Duration(2 * time.Second), MaxBehind: 10, Failback: Duration(time.Minute),
 			QueryTimeout: Duration(5 * time.Second), CacheSize: 65_536, CacheTTL: Duration(2 * time.Second), MaxQueries: 32,
 			MaxQueued: 512, QueueTimeout: Duration(time.Second), Events: true,
 		},
@@ -173,6 +183,7 @@ func Default() Config {
 		},
 		Rollup: Rollup{
 			GasPrice: "0.0025uedge", Interval: Duration(10 * time.Second), MinValue: big.NewInt(1), MaxValue: big.NewInt(0),
+			RiskShare: "0.5", MaxFee: big.NewInt(0), FeeValue: "0", MaxFeeShare: "0.5",
 			Drain: Duration(10 * time.Minute), Alarm: Duration(time.Hour), TimeoutBlocks: 20, Rebroadcast: Duration(10 * time.Second),
 			FirstBackoff: Duration(time.Second), LastBackoff: Duration(time.Minute), PartialBackoff: Duration(10 * time.Second),
 			LastPartialBackoff: Duration(30 * time.Minute), CallTimeout: Duration(10 * time.Second),

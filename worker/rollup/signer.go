@@ -101,6 +101,14 @@ func (s *KeyringSigner) Address() string {
 // Key returns the address of the key.
 func (s *KeyringSigner) Key() string { return s.address }
 
+// FeePayer returns the address of the account that pays.
+func (s *KeyringSigner) FeePayer() string {
+	if s.feeGranter != "" {
+		return s.feeGranter
+	}
+	return s.address
+}
+
 // Fee is the gas price times the limit, rounded up as the SDK's transaction factory does.
 func (s *KeyringSigner) Fee(gasLimit uint64) sdk.Coin {
 	return sdk.NewCoin(s.price.Denom, s.price.Amount.MulInt(gasInt(gasLimit)).Ceil().RoundInt())
