@@ -3,24 +3,20 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/big"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/edgechain/edge/worker/ackpool"
 	"github.com/edgechain/edge/worker/chain"
-	"github.com/edgechain/edge/worker/report"
-	"github.com/edgechain/edge/worker/rollup"
-	"github.com/edgechain/edge/worker/store"
+	"github.com/edgechain/edge/worker/console"
 )
 
 // Paths of the administration on the loopback listener.
 const (
 	pathLedger   = "/v1/admin/ledger"
-	pathStatus   = "/v1/admin/status"
+	pathStatus   = console.PathStatus
 	pathObjects  = "/v1/admin/objects"
 	pathReceipts = "/v1/admin/receipts"
 )
@@ -29,36 +25,17 @@ const (
 // signed; others on this machine may look at the rest.
 const tokenHeader = "Edge-Admin-Token"
 
-// adminHandler answers what the commands ask the running worker.
+// adminHandler answers what the commands and the console's page ask the running worker. Whoever reaches loopback may read sums; what
+// changes something, or shows what clients have signed, wants the token.
 func (w *worker) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pathLedger, func(rw http.ResponseWriter, r *http.Request) {
 		answer(rw, http.StatusOK, w.ledger(r.Context()))
 	})
-	mux.HandleFunc("GET "+pathStatus, func(rw http.ResponseWriter, r *http.Request) {
-		answer(rw, http.StatusOK, w.status(r.Context()))
-	})
 	mux.HandleFunc("GET "+pathReceipts, w.serveReceipts)
-	mux.HandleFunc("POST "+pathObjects, w.addObject)
+	w.handleContent(mux)
+	mux.Handle("/", w.console.Handler(w.status))
 	return mux
-}
-
-// addObject stores the body of a request. The bytes come from the command, which reads with the rights of its user.
-func (w *worker) addObject(rw http.ResponseWriter, r *http.Request) {
-	if !sameToken(r.Header.Get(tokenHeader), w.token) {
-		answer(rw, http.StatusForbidden, adminError{"the admin token of the home folder is needed"})
-		return
-	}
-	added, err := w.store.Add(r.Context(), r.Body)
-	switch {
-	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrTooLarge):
-		answer(rw, http.StatusInsufficientStorage, adminError{err.Error()})
-	case err != nil:
-		w.log.Warn("content was not added", "err", err)
-		answer(rw, http.StatusInternalServerError, adminError{err.Error()})
-	default:
-		answer(rw, http.StatusCreated, addedDocOf(added))
-	}
 }
 
 type adminError struct {
@@ -156,71 +133,4 @@ func (w *worker) ledger(ctx context.Context) ledgerDoc {
 	defer cancel()
 	view, ok := w.follower.View()
 	return newLedgerDoc(ctx, view, ok, w.follower.Stale(), w.follower, w.pool.Ledger)
-}
-
-// statusDoc says how the worker is.
-type statusDoc struct {
-	Version string            `json:"version"`
-	Uptime  string            `json:"uptime"`
-	PeerKey string            `json:"peer_key"`
-	Ready   bool              `json:"ready"`
-	Reasons map[string]string `json:"reasons"`
-	Listen  string            `json:"listen"`
-	Chain   struct {
-		ChainID    string  `json:"chain_id"`
-		Height     int64   `json:"height"`
-		LagSeconds float64 `json:"lag_seconds"`
-		Epoch      uint64  `json:"epoch"`
-		EpochEnd   string  `json:"epoch_end"`
-	} `json:"chain"`
-	Worker struct {
-		ID       uint64 `json:"id"`
-		Operator string `json:"operator"`
-		Account  string `json:"account"`
-		Status   string `json:"status"`
-	} `json:"worker"`
-	Settling struct {
-		rollup.Status
-		FeeBalance string `json:"fee_balance"`
-		Problem    string `json:"problem,omitempty"`
-	} `json:"settling"`
-	// Report is missing if the worker does not report.
-	Report   *report.Status `json:"report,omitempty"`
-	Sessions int            `json:"sessions"`
-	Store    struct {
-		Objects  uint64 `json:"objects"`
-		Used     uint64 `json:"used_bytes"`
-		MaxBytes uint64 `json:"max_bytes"`
-	} `json:"store"`
-}
-
-func (w *worker) status(ctx context.Context) statusDoc {
-	doc := statusDoc{
-		Version: versionText(), Uptime: time.Since(w.started).Round(time.Second).String(), PeerKey: hexText(w.peerKey),
-		Ready: true, Reasons: map[string]string{}, Listen: w.gateway.Addr(), Sessions: w.manager.Sessions(),
-	}
-	for _, check := range w.checks() {
-		if err := check.Func(ctx); err != nil {
-			doc.Ready, doc.Reasons[check.Name] = false, err.Error()
-		}
-	}
-	if view, ok := w.follower.View(); ok {
-		doc.Chain.ChainID, doc.Chain.Height, doc.Chain.Epoch = view.ChainID, view.Height, view.Epoch
-		doc.Chain.EpochEnd = view.EpochEnd.UTC().Format(time.RFC3339)
-		doc.Worker.ID, doc.Worker.Operator, doc.Worker.Account = view.Worker.Id, view.Worker.Operator, view.Worker.Account
-		doc.Worker.Status = strings.ToLower(strings.TrimPrefix(view.Worker.Status.String(), "WORKER_STATUS_"))
-		doc.Settling.FeeBalance = view.FeeBalance.String() + w.settings.gasPrice.Denom
-	}
-	doc.Chain.LagSeconds = w.follower.Lag().Seconds()
-	doc.Settling.Status = w.rollup.Status()
-	if problem := w.rollup.Problem(); problem != nil {
-		doc.Settling.Problem = problem.Error()
-	}
-	if w.reporter != nil {
-		status := w.reporter.Status()
-		doc.Report = &status
-	}
-	stats := w.store.Stats()
-	doc.Store.Objects, doc.Store.Used, doc.Store.MaxBytes = stats.Objects, stats.Used, stats.Max
-	return doc
 }

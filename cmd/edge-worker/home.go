@@ -34,6 +34,7 @@ func (h home) peerKey() string { return filepath.Join(string(h), "peer_key.json"
 func (h home) token() string   { return filepath.Join(string(h), "admin_token") }
 func (h home) store() string   { return filepath.Join(string(h), "data", "store") }
 func (h home) pool() string    { return filepath.Join(string(h), "data", "ackpool") }
+func (h home) history() string { return filepath.Join(string(h), "data", "console.history") }
 
 // peerKeyFile is the form of the peer key on disk.
 type peerKeyFile struct {

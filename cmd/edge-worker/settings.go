@@ -18,6 +18,7 @@ import (
 	"github.com/edgechain/edge/worker/ackpool"
 	"github.com/edgechain/edge/worker/chain"
 	"github.com/edgechain/edge/worker/config"
+	"github.com/edgechain/edge/worker/console"
 	"github.com/edgechain/edge/worker/gateway"
 	"github.com/edgechain/edge/worker/report"
 	"github.com/edgechain/edge/worker/rollup"
@@ -113,6 +114,7 @@ func validate(c *config.Config) error {
 		within("rollup", s.rollup.Validate()),
 		within("report", s.report.Validate()),
 		within("store", storeConfig(c, "x").Validate()),
+		within("console", console.Config{SaveInterval: c.Console.SaveInterval.Std()}.Validate()),
 		within("log", level.UnmarshalText([]byte(c.Log.Level))),
 	}
 	if c.Worker.StopTimeout <= 0 {

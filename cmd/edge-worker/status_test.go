@@ -1,11 +1,16 @@
 package main
 
 import (
+	"encoding/json"
+	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/edgechain/edge/worker/ackpool"
+	"github.com/edgechain/edge/worker/console"
 	"github.com/edgechain/edge/worker/report"
 )
 
@@ -24,7 +29,7 @@ func TestStatusOfTheReport(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
-			require.NoError(t, writeStatus(&out, &statusDoc{Ready: true, Report: tt.status}))
+			require.NoError(t, writeStatus(&out, &console.Status{Ready: true, Report: tt.status}, time.Now()))
 			require.Contains(t, out.String(), "ready")
 			for _, want := range tt.want {
 				require.Contains(t, out.String(), want)
@@ -32,4 +37,53 @@ func TestStatusOfTheReport(t *testing.T) {
 			require.Equal(t, tt.status != nil && tt.status.Late, strings.Contains(out.String(), "late"))
 		})
 	}
+}
+
+// What the worker says reaches the terminal whole, through JSON.
+func TestStatusText(t *testing.T) {
+	amount := func(v int64) ackpool.Amount { return ackpool.Amount{Value: big.NewInt(v), Lanes: 1} }
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	doc := console.Status{
+		Schema: console.Schema, Version: "v1", Reasons: map[string]string{"chain": "height stands still"},
+		Health: []console.Part{console.NewPart("chain", console.StateFault, "height stands still"), console.NewPart("store", console.StateFault, "")},
+		Chain:  console.Chain{ChainID: "edge-9", Height: 77, Epoch: 5, EpochEnd: "2026-03-01T13:30:00Z", Endpoints: []console.Endpoint{{Address: "http://n1", OK: true}, {Address: "http://n2", Problem: "behind"}}},
+		Served: console.Served{Requests: 12, OK: 9, Refused: 2, Failed: 1, Bytes: 3 << 20},
+		Money: console.Money{Denom: "uusd", Totals: ackpool.Totals{
+			Acknowledged: ackpool.Amount{Value: big.NewInt(100), Lanes: 3}, Pending: amount(10), Submitted: amount(20), Settled: amount(63),
+			Refused: map[string]ackpool.Amount{"insufficient": {Value: big.NewInt(7)}},
+		}},
+		Earned: console.Earned{Denom: "uusd", TokenDenom: "uedge", Epochs: []console.EarnedEpoch{
+			{Epoch: 5, State: console.EarnedOpen, Revenue: "63", Node: "44", Tokens: "0"},
+			{Epoch: 4, State: console.EarnedSetAside, Revenue: "50", Node: "35", Tokens: "3", Cause: "blocked address"},
+		}},
+	}
+	b, err := json.Marshal(doc)
+	require.NoError(t, err)
+	var back console.Status
+	require.NoError(t, json.Unmarshal(b, &back))
+	var out strings.Builder
+	require.NoError(t, writeStatus(&out, &back, now))
+	text := out.String()
+	for _, want := range []string{
+		"HEALTH", "NO", "height stands still", "chain.rpc", "in order", "SERVED", "12 requests: 9 answered, 2 refused, 1 failed", "3.00 MiB",
+		"MONEY IN uusd", "7 as insufficient", "EARNED PER EPOCH IN uusd", "about 44", "blocked address", "CHAIN", "edge-9, height 77",
+		"(1h30m0s left)", "http://n2 behind", "STORE", "LANES AND CREDIT",
+	} {
+		require.Contains(t, text, want)
+	}
+	require.NotContains(t, text, "WRONG", "lanes: %s", text)
+}
+
+func TestBytesText(t *testing.T) {
+	for n, want := range map[uint64]string{
+		0: "0 B", 1023: "1023 B", 1024: "1.00 KiB", 10 << 10: "10.0 KiB", 999 << 10: "999 KiB", 1<<20 - 1: "1.00 MiB", 64 << 30: "64.0 GiB", 1<<64 - 1: "16.0 EiB",
+	} {
+		require.Equal(t, want, bytesText(n), n)
+	}
+}
+
+// A password in the address of a node does not reach the page.
+func TestWithoutUser(t *testing.T) {
+	require.Equal(t, "https://rpc.example:443/x", withoutUser("https://me:secret@rpc.example:443/x"))
+	require.Equal(t, "https://rpc.example/?...", withoutUser("https://rpc.example/?key=secret"))
 }

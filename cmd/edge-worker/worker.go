@@ -16,6 +16,7 @@ import (
 	"github.com/edgechain/edge/worker/ackpool"
 	"github.com/edgechain/edge/worker/chain"
 	"github.com/edgechain/edge/worker/config"
+	"github.com/edgechain/edge/worker/console"
 	"github.com/edgechain/edge/worker/gateway"
 	"github.com/edgechain/edge/worker/report"
 	"github.com/edgechain/edge/worker/rollup"
@@ -40,6 +41,9 @@ type worker struct {
 	// reporter is nil unless the configuration wants reports.
 	reporter *report.Reporter
 	gateway  *gateway.Server
+	console  *console.Console
+	// endpoints of the chain.
+	endpoints []string
 }
 
 // newWorker opens and connects the parts. What it opened is closed again if it fails.
@@ -124,6 +128,12 @@ func newWorker(h home, c *config.Config, in io.Reader, log *slog.Logger) (_ *wor
 			return nil, err
 		}
 	}
+	w.endpoints = []string{c.Chain.RPC}
+	if w.console, err = console.New(console.Config{File: h.history(), SaveInterval: c.Console.SaveInterval.Std()}, console.Deps{
+		Metrics: registry, Register: registry, Chain: w.follower, Conn: node, Log: part("console"),
+	}); err != nil {
+		return nil, err
+	}
 	w.gateway, err = gateway.New(s.gateway, gateway.Deps{
 		Store: w.store, Sessions: gateway.ManagedSessions(w.manager), Info: w.info, Checks: w.checks(), Admin: w.adminHandler(), Metrics: registry, Log: part("gateway"),
 	})
@@ -194,6 +204,9 @@ func (w *worker) start(ctx context.Context) error {
 	if err := w.store.Start(ctx); err != nil {
 		return err
 	}
+	if err := w.console.Start(ctx); err != nil {
+		return err
+	}
 	return w.gateway.Start(ctx)
 }
 
@@ -208,7 +221,7 @@ func (w *worker) stop(timeout time.Duration) error {
 	if w.reporter != nil {
 		err = errors.Join(err, w.reporter.Stop(ctx))
 	}
-	err = errors.Join(err, w.store.Stop(ctx), w.manager.Stop(ctx), w.rollup.Stop(ctx), w.follower.Stop(ctx), w.nodes.Stop(ctx))
+	err = errors.Join(err, w.store.Stop(ctx), w.manager.Stop(ctx), w.rollup.Stop(ctx), w.console.Stop(ctx), w.follower.Stop(ctx), w.nodes.Stop(ctx))
 	return errors.Join(err, w.close())
 }
 

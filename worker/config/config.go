@@ -24,6 +24,7 @@ type Config struct {
 	Pool    Pool    `toml:"pool" doc:"The durable pool of acknowledgements."`
 	Keys    Keys    `toml:"keys" doc:"The hot account that sends settlements and pays their fees."`
 	Log     Log     `toml:"log" doc:"What the worker says on standard error."`
+	Console Console `toml:"console" doc:"The page on the admin listener, and what it remembers."`
 }
 
 // Chain section.
@@ -158,6 +159,11 @@ type Log struct {
 	Format string `toml:"format" doc:"text or json."`
 }
 
+// Console section.
+type Console struct {
+	SaveInterval Duration `toml:"save_interval" doc:"How often the picture of the last hour, day and month is written to disk, besides at a stop."`
+}
+
 // Default returns the defaults.
 func Default() Config {
 	return Config{
@@ -197,9 +203,10 @@ func Default() Config {
 			HotBytes: 256 << 20, HotObjectBytes: 64 << 10, HotFiles: 512, HotRecheck: Duration(time.Second),
 			VerifiedFor: Duration(time.Hour), ScrubBytesPerSecond: 16 << 20,
 		},
-		Pool: Pool{MaxLanes: 100_000, MaxExposures: 100_000, MaxInFlight: 64},
-		Keys: Keys{Backend: "test", Name: "settler"},
-		Log:  Log{Level: "info", Format: "text"},
+		Pool:    Pool{MaxLanes: 100_000, MaxExposures: 100_000, MaxInFlight: 64},
+		Keys:    Keys{Backend: "test", Name: "settler"},
+		Log:     Log{Level: "info", Format: "text"},
+		Console: Console{SaveInterval: Duration(5 * time.Minute)},
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// AdminHandler answers on the loopback listener: /metrics, /debug/pprof/, /healthz, /readyz, and /v1/admin/ with what the
-// worker plugged in.
+// AdminHandler answers on the loopback listener: /metrics, /debug/pprof/, /healthz, /readyz, and /v1/admin/
+// and the page at / with what the worker plugged in.
 //
 // A page in a browser on this machine can reach loopback, too. Requests that name another host (a rebound DNS name) or come
 // from another origin are refused.
@@ -26,6 +26,8 @@ func (s *Server) AdminHandler() http.Handler {
 	mux.Handle("/readyz", s)
 	if s.admin != nil {
 		mux.Handle("/v1/admin/", s.admin)
+		mux.Handle("/console/", s.admin)
+		mux.Handle("/{$}", s.admin)
 	}
 	protected := http.NewCrossOriginProtection().Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"net/url"
+	"strings"
+	"time"
+
+	"cosmossdk.io/math"
+
+	"github.com/edgechain/edge/worker/chain"
+	"github.com/edgechain/edge/worker/console"
+)
+
+const (
+	// lowFees is how many small settlements the hot account should have fees for.
+	lowFees = 200
+	// smallSettlement is the gas of one beside what the message takes itself: bytes, signature, ante handlers.
+	smallSettlement = 120_000
+)
+
+// status says how the worker is.
+func (w *worker) status(ctx context.Context) console.Status {
+	doc := console.Status{
+		Schema: console.Schema, Version: versionText(), At: time.Now().UTC(), Started: w.started.UTC(),
+		Uptime: time.Since(w.started).Round(time.Second).String(), PeerKey: hexText(w.peerKey),
+		Ready: true, Reasons: map[string]string{}, Listen: w.gateway.Addr(), Sessions: w.manager.Sessions(),
+	}
+	for _, check := range w.checks() {
+		reason := ""
+		if err := check.Func(ctx); err != nil {
+			reason = err.Error()
+			doc.Ready, doc.Reasons[check.Name] = false, reason
+		}
+		doc.Health = append(doc.Health, console.NewPart(check.Name, console.StateFault, reason))
+	}
+	if view, ok := w.follower.View(); ok {
+		doc.Chain.ChainID, doc.Chain.Height, doc.Chain.Epoch, doc.Chain.OldestLive = view.ChainID, view.Height, view.Epoch, view.OldestLive
+		doc.Chain.EpochEnd = view.EpochEnd.UTC().Format(time.RFC3339)
+		if view.EpochDuration > 0 {
+			doc.Chain.EpochStart = view.EpochEnd.Add(-view.EpochDuration).UTC().Format(time.RFC3339)
+		}
+		doc.Worker.ID, doc.Worker.Operator, doc.Worker.Account = view.Worker.Id, view.Worker.Operator, view.Worker.Account
+		doc.Worker.Status = strings.ToLower(strings.TrimPrefix(view.Worker.Status.String(), "WORKER_STATUS_"))
+		doc.Settling.FeeBalance = view.FeeBalance.String() + w.settings.gasPrice.Denom
+		doc.Money.Denom = view.Denom
+	}
+	doc.Chain.LagSeconds = max(-1, w.follower.Lag().Seconds())
+	stale := w.follower.Stale()
+	for i, address := range w.endpoints {
+		endpoint := console.Endpoint{Address: withoutUser(address), OK: i > 0 || stale == nil}
+		if i == 0 && stale != nil {
+			endpoint.Problem = stale.Error()
+		}
+		doc.Chain.Endpoints = append(doc.Chain.Endpoints, endpoint)
+	}
+	doc.Settling.Status = w.rollup.Status()
+	if problem := w.rollup.Problem(); problem != nil {
+		doc.Settling.Problem = problem.Error()
+	}
+	if w.reporter != nil {
+		status := w.reporter.Status()
+		doc.Report = &status
+	}
+	stats := w.store.Stats()
+	doc.Store = console.Store{Objects: stats.Objects, Used: stats.Used, MaxBytes: stats.Max, Quarantined: stats.Quarantined}
+	doc.Lanes.BaseCredit, doc.Lanes.MaxUnsettled = w.settings.session.Base.String(), w.settings.session.MaxUnsettled.String()
+	doc.Money.Totals = w.pool.Ledger().Total
+	w.console.Fill(&doc)
+	doc.Health = append(doc.Health, warnings(&doc)...)
+	if view, ok := w.follower.View(); ok {
+		doc.Health = append(doc.Health, w.fees(view))
+	}
+	console.SortHealth(doc.Health)
+	return doc
+}
+
+// warnings are the parts that can want somebody without keeping the worker from serving.
+func warnings(doc *console.Status) []console.Part {
+	part := func(name string, bad bool, format string, values ...any) console.Part {
+		if !bad {
+			return console.NewPart(name, console.StateWarning, "")
+		}
+		return console.NewPart(name, console.StateWarning, fmt.Sprintf(format, values...))
+	}
+	endangered, ok := new(big.Int).SetString(doc.Money.Endangered, 10)
+	parts := []console.Part{
+		part("settlement", doc.Settling.Problem != "" && doc.Reasons["signer"] == "", "%s", doc.Settling.Problem),
+		part("deadline", ok && endangered.Sign() > 0, "%s %s are not settled and soon cannot be any more", doc.Money.Endangered, doc.Money.Denom),
+		part("content", doc.Store.Quarantined > 0, "%d damaged files are kept aside", doc.Store.Quarantined),
+	}
+	if limit := doc.Process.MemoryLimit; limit > 0 {
+		parts = append(parts, part("memory", doc.Process.MemoryBytes > limit, "%d bytes are used, the limit is %d", doc.Process.MemoryBytes, limit))
+	}
+	if r := doc.Report; r != nil {
+		parts = append(parts, part("report", r.Late, "the report of epoch %d is missing and the epoch is about to end; %d further epochs without one and the node counts as opted out. %s",
+			r.Epoch, r.EpochsLeft, r.Problem))
+	}
+	return parts
+}
+
+// fees warns before the hot account has none left.
+func (w *worker) fees(view chain.View) console.Part {
+	gas := math.NewIntFromUint64(view.GasBase).Add(math.NewIntFromUint64(view.GasPerAck)).AddRaw(smallSettlement)
+	fee := w.settings.gasPrice.Amount.MulInt(gas).Ceil().TruncateInt()
+	balance := math.NewIntFromBigInt(view.FeeBalance)
+	if balance.GTE(fee.MulRaw(lowFees)) {
+		return console.NewPart("fees", console.StateWarning, "")
+	}
+	return console.NewPart("fees", console.StateWarning,
+		fmt.Sprintf("the hot account holds %s%s, which pays for about %s small settlements", balance, w.settings.gasPrice.Denom, balance.Quo(fee)))
+}
+
+// withoutUser is an address that can be shown: a password in it is nobody's business.
+func withoutUser(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(not a URL)"
+	}
+	u.User = nil
+	if u.RawQuery != "" {
+		u.RawQuery = "..."
+	}
+	return u.String()
+}
