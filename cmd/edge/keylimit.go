@@ -123,8 +123,9 @@ func newRevokeKeyCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revoke-key KEY",
 		Short: "End a client key with this epoch",
-		Long: `Ends a client key with this epoch, for good: it signs for no later one. What it has acknowledged until then is still
-settled, up to its limit. Its file on this machine stays.`,
+		Long: `Ends a client key with this epoch: it signs for no later one. What it has acknowledged until then is still settled, up to
+its limit. Until the epoch is over edge account limit-key --last-epoch takes that back; from then on nothing does. Its file on this
+machine stays.`,
 		Example: "  edge account revoke-key 7 --from alice",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -149,7 +150,7 @@ settled, up to its limit. Its file on this machine stays.`,
 				return err
 			}
 			return a.print(cmd, txOutput{AccountID: k.AccountID, KeyID: id, LastEpoch: last, TxResult: tx},
-				"client key %d ends with epoch %d; fee %s, transaction %s in block %d\n", id, last, tx.Fee, tx.Hash, tx.Height)
+				"client key %d ends with epoch %d, after which nothing revives it; fee %s, transaction %s in block %d\n", id, last, tx.Fee, tx.Hash, tx.Height)
 		},
 	}
 	a.txFlags(cmd)
