@@ -45,6 +45,7 @@ in the home folder, then from the defaults. 'edge-worker init' writes a file wit
   edge-worker identity --operator edgevaloper1... --endpoint https://worker.example
   edge-worker start
   edge-worker add ./public
+  edge-worker content ls
   edge-worker ledger
   edge-worker receipts --key 7`,
 		SilenceErrors: true,
@@ -69,7 +70,7 @@ in the home folder, then from the defaults. 'edge-worker init' writes a file wit
 		}
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(a.initCommand(), a.startCommand(), a.addCommand(), a.identityCommand(), a.ledgerCommand(), a.receiptsCommand(), a.statusCommand(), a.versionCommand())
+	root.AddCommand(a.initCommand(), a.startCommand(), a.addCommand(), a.contentCommand(), a.pinCommand(), a.unpinCommand(), a.identityCommand(), a.ledgerCommand(), a.receiptsCommand(), a.statusCommand(), a.versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }
