@@ -58,11 +58,13 @@ func (s *Server) serveContent(w http.ResponseWriter, r *http.Request) (err error
 	h := w.Header()
 	tag := validator(name, bao)
 	h.Set("ETag", tag)
-	h.Set("Vary", "Accept")
+	// The origin that asks may stand there already.
+	vary := "Accept"
 	if bao {
 		// The slice of a range is another answer under the same address, with status 200: a cache must not mix them up.
-		h.Set("Vary", "Accept, Range")
+		vary = "Accept, Range"
 	}
+	h.Add("Vary", vary)
 	h.Set("Cache-Control", immutable)
 	if client != nil {
 		h.Set("Cache-Control", immutablePrivate)
