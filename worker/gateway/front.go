@@ -12,11 +12,14 @@ import (
 func (s *Server) front(w http.ResponseWriter, r *http.Request) {
 	s.unproxy(r)
 	h := w.Header()
-	switch {
-	case r.ProtoMajor == 3:
+	if r.ProtoMajor == 3 {
 		w = evenOut(w, r)
-	case s.altSvc != nil:
+	} else if s.altSvc != nil {
 		h["Alt-Svc"] = s.altSvc
+	}
+	if r.ProtoMajor == 2 && r.ContentLength == 0 {
+		// HTTP/2 gives every request a body; this one's has ended with the header.
+		r.Body = http.NoBody
 	}
 	if s.hsts != nil && r.TLS != nil {
 		h["Strict-Transport-Security"] = s.hsts

@@ -240,6 +240,8 @@ func (s *sessions) last() *request {
 
 type fakeSession struct{ s *sessions }
 
+func (x *fakeSession) AccountID() uint64 { return 5 }
+
 func (x *fakeSession) Credit() (session.Credit, error) { return x.s.credit(), nil }
 
 func (x *fakeSession) Begin(_ context.Context, meta session.Meta) (gateway.Request, error) {

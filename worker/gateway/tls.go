@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/acme"
@@ -170,6 +171,7 @@ func (f *certificateFiles) run(ctx context.Context) error {
 // must be on port 80.
 type acmeCertificates struct {
 	manager *autocert.Manager
+	orders  *acmeTransport
 	domains []string
 	listen  string
 	timeout time.Duration
@@ -184,14 +186,37 @@ type acmeCertificates struct {
 }
 
 func newACME(cfg Config, m *metrics, log *slog.Logger) *acmeCertificates {
+	orders := &acmeTransport{}
 	return &acmeCertificates{
+		orders: orders,
 		manager: &autocert.Manager{
 			// Who names domains of an authority has read its terms: docs/worker.md says so.
 			Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(cfg.ACMECache), HostPolicy: autocert.HostWhitelist(cfg.ACMEDomains...),
-			Email: cfg.ACMEEmail, Client: &acme.Client{DirectoryURL: cfg.ACMEDirectory, UserAgent: "edge-worker"},
+			Email: cfg.ACMEEmail, Client: &acme.Client{
+				DirectoryURL: cfg.ACMEDirectory, UserAgent: "edge-worker", HTTPClient: &http.Client{Transport: orders, Timeout: acmeTimeout},
+			},
 		},
 		domains: cfg.ACMEDomains, listen: cfg.ACMEListen, timeout: cfg.HeaderTimeout, metrics: m, log: log, until: map[string]time.Time{},
 	}
+}
+
+// acmeTimeout bounds each request to an authority.
+const acmeTimeout = 30 * time.Second
+
+// acmeTransport ends requests with the worker. autocert has no context for them and gives an order five minutes.
+type acmeTransport struct {
+	ctx atomic.Pointer[context.Context]
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *acmeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if until := t.ctx.Load(); until != nil {
+		ctx, cancel := context.WithCancel(r.Context())
+		// The answer's body is read under this context, too. An order has a handful of requests.
+		context.AfterFunc(*until, cancel)
+		r = r.WithContext(ctx)
+	}
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // get answers handshakes with what is there, and challenges. Certificates are ordered in the background alone: a stranger's
@@ -274,6 +299,7 @@ func (a *acmeCertificates) run(ctx context.Context) error {
 		stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 		defer stop()
 	}
+	a.orders.ctx.Store(&ctx)
 	for wait := warmFirst; ; {
 		var errs []error
 		for _, domain := range a.domains {
