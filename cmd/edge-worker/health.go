@@ -48,13 +48,15 @@ func (w *worker) status(ctx context.Context) console.Status {
 		doc.Money.Denom = view.Denom
 	}
 	doc.Chain.LagSeconds = max(-1, w.follower.Lag().Seconds())
-	stale := w.follower.Stale()
-	for i, address := range w.endpoints {
-		endpoint := console.Endpoint{Address: withoutUser(address), OK: i > 0 || stale == nil}
-		if i == 0 && stale != nil {
-			endpoint.Problem = stale.Error()
+	for _, e := range w.nodes.Endpoints() {
+		problem := e.Problem
+		// One that is asked for everything is as good as what the follower sees.
+		if stale := w.follower.Stale(); e.Used && problem == "" && stale != nil {
+			problem = stale.Error()
 		}
-		doc.Chain.Endpoints = append(doc.Chain.Endpoints, endpoint)
+		doc.Chain.Endpoints = append(doc.Chain.Endpoints, console.Endpoint{
+			Address: withoutUser(e.Name), Used: e.Used, Height: e.Height, OK: problem == "", Problem: problem,
+		})
 	}
 	doc.Settling.Status = w.rollup.Status()
 	if problem := w.rollup.Problem(); problem != nil {

@@ -67,9 +67,15 @@ func writeStatus(out io.Writer, doc *console.Status, now time.Time) error {
 	t.row("chain", "%s, height %d (%.1f s ago)", doc.Chain.ChainID, doc.Chain.Height, doc.Chain.LagSeconds)
 	t.row("epoch", "%d until %s%s", doc.Chain.Epoch, doc.Chain.EpochEnd, leftText(doc.Chain.EpochEnd, now))
 	for _, e := range doc.Chain.Endpoints {
-		state := "answers"
+		state := "in order"
+		if e.Used {
+			state = "in use"
+		}
 		if !e.OK {
-			state = e.Problem
+			state += ", " + e.Problem
+			if !e.Used {
+				state = e.Problem
+			}
 		}
 		t.row("endpoint", "%s %s", e.Address, state)
 	}

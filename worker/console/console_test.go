@@ -19,9 +19,9 @@ import (
 	nodetypes "github.com/edgechain/edge/x/node/types"
 )
 
-type viewDouble struct{ chain.View }
+type viewDouble struct{ view chain.View }
 
-func (v viewDouble) View() (chain.View, bool) { return v.View, v.Epoch != 0 }
+func (v viewDouble) View() (chain.View, bool) { return v.view, v.view.Epoch != 0 }
 
 // metricsDouble are metrics under the names of the worker's.
 type metricsDouble struct {

@@ -33,7 +33,7 @@ func busy(now time.Time) Status {
 		Listen: "203.0.113.9:443", Sessions: 1284,
 		Chain: Chain{
 			ChainID: "edge-1", Height: 4_211_908, LagSeconds: 0.8, Epoch: 212, EpochEnd: now.Add(5 * time.Hour).Format(time.RFC3339),
-			Endpoints: []Endpoint{{Address: "http://127.0.0.1:26657", OK: true}, {Address: "https://rpc.example", Problem: "12 blocks behind"}},
+			Endpoints: []Endpoint{{Address: "http://127.0.0.1:26657", OK: true, Used: true, Height: 4_211_908}, {Address: "https://rpc.example", Problem: "12 blocks behind"}},
 		},
 		Worker:   Worker{ID: 17, Operator: "edgevaloper1q9x0l4rjv6m0u2y7w5t3s8d4f6g7h8j9k0l2m3n", Account: "edge1q", Status: "active"},
 		Settling: Settling{Status: rollup.Status{Account: "edge1settler9x0l4rjv6m0u2y7w5t3s8d4f6g7h8j9", LastHash: "9A7C3E51B2", LastHeight: 4_211_900, Settled: 19_120, Failed: 3, LastFailure: "mempool is full"}, FeeBalance: "812345678uedge"},
@@ -117,7 +117,7 @@ func TestPage(t *testing.T) {
 			defer cancel()
 			p, err := b.Open(ctx, server.URL, tt.width, 900, tt.dark)
 			require.NoError(t, err)
-			require.NoError(t, p.Wait(ctx, `document.body.dataset.at && document.querySelectorAll('path.line').length >= 10`))
+			require.NoError(t, p.Wait(ctx, `document.body.dataset.at && document.querySelectorAll('path.line').length >= 9`))
 			var width int
 			require.NoError(t, p.Eval(ctx, `document.documentElement.scrollWidth`, &width))
 			require.LessOrEqual(t, width, tt.width, "the page is wider than the screen")
@@ -141,7 +141,7 @@ func TestPage(t *testing.T) {
 				require.NoError(t, p.Eval(ctx, fmt.Sprintf(`document.querySelector('[data-range="%s"]').click()`, name), nil))
 				require.NoError(t, p.Wait(ctx, fmt.Sprintf(`picture.range === '%s'`, name)))
 				if name == "24h" {
-					require.NoError(t, p.Wait(ctx, `document.querySelectorAll('path.peak').length >= 10`))
+					require.NoError(t, p.Wait(ctx, `document.querySelectorAll('path.peak').length >= 9`))
 				}
 			}
 			shot, err := p.Screenshot(ctx)

@@ -52,7 +52,7 @@ type Chain struct {
 	EpochStart string `json:"epoch_start,omitempty"`
 	EpochEnd   string `json:"epoch_end"`
 	OldestLive uint64 `json:"oldest_live_epoch"`
-	// Endpoints that the worker asks, the one in use first.
+	// Endpoints that the worker asks, the one in the order in which they are preferred.
 	Endpoints []Endpoint `json:"endpoints"`
 }
 
@@ -60,7 +60,10 @@ type Chain struct {
 type Endpoint struct {
 	// Address without user and password.
 	Address string `json:"address"`
-	OK      bool   `json:"ok"`
+	// Used is true of the one that is asked; Height is the last one heard of it, 0 if nothing was.
+	Used   bool  `json:"used"`
+	Height int64 `json:"height"`
+	OK     bool  `json:"ok"`
 	// Problem says what is wrong with it, empty if nothing is.
 	Problem string `json:"problem,omitempty"`
 }

@@ -62,7 +62,6 @@ const CHARTS = [
   { name: 'requests', title: 'Requests', color: 'accent', write: (v) => `${count(v)}/s`, exact: (v) => `${v.toFixed(3)} per second` },
   { name: 'bytes', title: 'Traffic', color: 'blue', base: 1024, write: (v) => `${bytes(v)}/s`, exact: (v) => `${group(Math.round(v))} bytes per second` },
   { name: 'sessions', title: 'Sessions', color: 'violet', whole: true, write: count, exact: (v) => plural(Math.round(v), 'session') },
-  { name: 'connections', title: 'Connections', color: 'violet', whole: true, write: count, exact: (v) => plural(Math.round(v), 'connection') },
   { name: 'lanes', title: 'Lanes', color: 'violet', whole: true, write: count, exact: (v) => plural(Math.round(v), 'lane') },
   { name: 'unsettled', title: 'Unsettled value', color: 'amber', money: true },
   { name: 'settled', title: 'Settled value', color: 'accent', money: true, loose: true },
@@ -257,7 +256,7 @@ function facts(id, rows) {
 // bar is one row of parts that add up; parts are [color, BigInt, title].
 function bar(id, label, parts) {
   const total = parts.reduce((s, p) => s + p[1], 0n);
-  const out = svg('svg', { viewBox: '0 0 1000 16', preserveAspectRatio: 'none', role: 'img', 'aria-label': label, height: '16' });
+  const out = svg('svg', { viewBox: '0 0 1000 16', preserveAspectRatio: 'none', class: 'amounts', role: 'img', 'aria-label': label, height: '16' });
   out.append(svg('rect', { class: 'fill c-soft', width: 1000, height: 16, rx: 4 }));
   let at = 0;
   for (const [color, value, title] of parts) {
@@ -347,7 +346,7 @@ function drawStatus(s) {
   facts('chain', [
     ['Height', `${group(s.chain.height)}, ${s.chain.lag_seconds < 0 ? 'not seen yet' : `${digits(s.chain.lag_seconds)} s ago`}`],
     ['Epoch', s.chain.epoch ? `${group(s.chain.epoch)} until ${new Date(s.chain.epoch_end).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' })}` : '–'],
-    ...s.chain.endpoints.map((e) => ['Endpoint', `${e.address}${e.ok ? '' : `: ${e.problem}`}`, null, !e.ok]),
+    ...s.chain.endpoints.map((e) => [e.used ? 'Endpoint in use' : 'Endpoint', `${e.address}${e.ok ? '' : `: ${e.problem}`}`, null, !e.ok]),
     s.report ? ['Report', `epoch ${s.report.epoch}: ${s.report.state}${s.report.problem ? `, ${s.report.problem}` : ''}`, null, s.report.late] : ['Report', 'left to others'],
     s.worker.operator && ['Operator', short(s.worker.operator), s.worker.operator], ['Peer key', short(s.peer_key), s.peer_key],
   ]);
