@@ -58,6 +58,7 @@ func newSettings(c *config.Config) (settings, error) {
 	s.gateway.MaxConnectionsPerAddress, s.gateway.MaxRequestsPerAddress, s.gateway.MaxAckRequests = g.MaxConnectionsPerAddress, g.MaxRequestsPerAddress, g.MaxAckRequests
 	s.gateway.HeaderTimeout, s.gateway.BodyTimeout, s.gateway.IdleTimeout = g.HeaderTimeout.Std(), g.BodyTimeout.Std(), g.IdleTimeout.Std()
 	s.gateway.WriteTimeout, s.gateway.CheckTimeout = g.WriteTimeout.Std(), g.CheckTimeout.Std()
+	setProtocols(&s.gateway, g)
 	s.gateway.MaxHeaderBytes, s.gateway.MaxBodyBytes, s.gateway.StepBytes = g.MaxHeaderBytes, g.MaxBodyBytes, g.StepBytes
 	s.session.Base, s.session.MaxUnsettled, s.session.StallTimeout = c.Credit.Base, c.Credit.MaxUnsettled, c.Credit.StallTimeout.Std()
 	s.session.MaxSessions, s.session.IdleTimeout, s.session.RetryAfter = g.MaxSessions, g.SessionTimeout.Std(), g.RetryAfter.Std()
@@ -117,6 +118,7 @@ func validate(c *config.Config) error {
 		within("console", console.Config{SaveInterval: c.Console.SaveInterval.Std()}.Validate()),
 		within("log", level.UnmarshalText([]byte(c.Log.Level))),
 	}
+	errs = append(errs, within("worker", checkMemory(c)))
 	if c.Worker.StopTimeout <= 0 {
 		errs = append(errs, errors.New("worker: stop_timeout must be positive"))
 	}

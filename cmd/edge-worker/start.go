@@ -28,6 +28,7 @@ is settled after the next start. A second signal ends it at once; nothing that w
 			if err != nil {
 				return err
 			}
+			limitMemory(&c)
 			w, err := newWorker(a.home, &c, cmd.InOrStdin(), log)
 			if err != nil {
 				return err

@@ -85,6 +85,7 @@ func newWorker(h home, c *config.Config, in io.Reader, log *slog.Logger) (_ *wor
 	if signer.Key() != signer.FeePayer() {
 		s.chain.FeeGranter, s.chain.Grantee, s.rollup.FeeGranted = signer.FeePayer(), signer.Key(), true
 	}
+	h.resolve(&s.gateway)
 	w.settings = s
 	registry := prometheus.NewRegistry()
 	node, err := newNodes(c, &s, enc, log.With("part", "chain"), registry)

@@ -49,25 +49,47 @@ type Chain struct {
 type Worker struct {
 	ID          uint64   `toml:"id" doc:"Id of this worker on the chain; 0 looks it up by its peer key."`
 	StopTimeout Duration `toml:"stop_timeout" doc:"How long a stop may take to finish answers and to settle what is acknowledged."`
+	MemoryLimit uint64   `toml:"memory_limit" doc:"What the process may take of memory, in bytes. Bounds of caches, connections and requests must fit into it together, and memory is cleaned up more often near it."`
 }
 
 // Gateway section.
 type Gateway struct {
 	Listen                   string   `toml:"listen" doc:"Public address."`
 	AdminListen              string   `toml:"admin_listen" doc:"Address of metrics, pprof, status and ledger. It must be a loopback address."`
+	TLSCertFile              string   `toml:"tls_cert_file" doc:"PEM file of the certificate and those between it and its root. With it, or with acme_domains, the public listener speaks TLS and HTTP/2. A change is noticed within seconds. Relative paths begin in the home folder."`
+	TLSKeyFile               string   `toml:"tls_key_file" doc:"PEM file of its key."`
+	ACMEDomains              List     `toml:"acme_domains" doc:"Instead of files: domains, separated by commas, for which certificates are got and renewed. To name them is to accept the terms of the authority."`
+	ACMEEmail                string   `toml:"acme_email" doc:"Whom the authority writes to about them; may be empty."`
+	ACMEDirectory            string   `toml:"acme_directory" doc:"Directory of the authority, Let's Encrypt's by default."`
+	ACMECache                string   `toml:"acme_cache" doc:"Folder of account key and certificates."`
+	ACMEListen               string   `toml:"acme_listen" doc:"Address that answers HTTP-01, which must be reachable as port 80. Without it TLS-ALPN-01 proves the domains, for which listen must be reachable as port 443."`
+	HTTP3                    bool     `toml:"http3" doc:"Serve HTTP/3 on the UDP port of listen while TLS is on."`
+	HTTP3Port                int      `toml:"http3_port" doc:"The UDP port that clients are told, if it is another one from outside. 0 is that of listen."`
+	H2C                      bool     `toml:"h2c" doc:"Speak HTTP/2 without TLS, too, for a proxy in front."`
+	HSTSMaxAge               Duration `toml:"hsts_max_age" doc:"For how long browsers are told to use TLS alone for this name. 0s does not tell them."`
+	CORSOrigins              List     `toml:"cors_origins" doc:"Origins whose pages may use the worker from a browser, separated by commas: * for any, which is safe because nothing rests on cookies; empty for none."`
+	CORSMaxAge               Duration `toml:"cors_max_age" doc:"For how long a browser need not ask again what its pages may send."`
+	TrustedProxies           List     `toml:"trusted_proxies" doc:"Addresses and networks of proxies whose X-Forwarded-For is believed, separated by commas. Their own connections are not bounded by address."`
 	FreeQuotaBytes           uint64   `toml:"free_quota_bytes" doc:"Payload that an IP address (an IPv6 /64) gets without a session in each window, in bytes. 0 serves none."`
 	FreeQuotaWindow          Duration `toml:"free_quota_window" doc:"Length of that window."`
 	FreeQuotaTotalBytes      uint64   `toml:"free_quota_total_bytes" doc:"Payload that all addresses get together without a session in each window, in bytes."`
-	FreeQuotaAddresses       int      `toml:"free_quota_addresses" doc:"How many addresses are remembered; the one longest unseen is forgotten first."`
+	FreeQuotaAddresses       int      `toml:"free_quota_addresses" doc:"How many addresses are remembered for the quota, and as many for new_connections_per_second; the one longest unseen is forgotten first."`
 	MaxConnections           int      `toml:"max_connections" doc:"How many connections are served at a time; beyond it the answer is 429."`
 	MaxConnectionsPerAddress int      `toml:"max_connections_per_address" doc:"How many of them may come from one IP address (an IPv6 /64). 0 is no bound, as behind a proxy."`
+	MaxConnectionsPerSubnet  int      `toml:"max_connections_per_subnet" doc:"How many of them may come from one subnet (an IPv4 /24, an IPv6 /48). 0 is no bound."`
+	MaxHTTP3Connections      int      `toml:"max_http3_connections" doc:"How many of them may be of HTTP/3, which take more memory; further ones are refused."`
+	NewConnectionsPerSecond  int      `toml:"new_connections_per_second" doc:"How many connections an IP address may open in a second, and a quarter of what its subnet may; max_connections_per_address at once are free. 0 is no bound."`
+	MaxStreams               int      `toml:"max_streams" doc:"How many requests of one connection are worked on at a time (HTTP/2 and 3)."`
 	MaxRequests              int      `toml:"max_requests" doc:"How many requests are worked on at a time, but for those that bring acknowledgements."`
 	MaxRequestsPerAddress    int      `toml:"max_requests_per_address" doc:"How many of them may come from one IP address (an IPv6 /64). 0 is no bound."`
+	MaxRequestsPerSubnet     int      `toml:"max_requests_per_subnet" doc:"How many of them may come from one subnet (an IPv4 /24, an IPv6 /48). 0 is no bound."`
+	MaxRequestsPerAccount    int      `toml:"max_requests_per_account" doc:"How many of them may be of one account, over all of its sessions. 0 is no bound."`
 	MaxAckRequests           int      `toml:"max_ack_requests" doc:"How many requests that bring acknowledgements are worked on at a time."`
 	RetryAfter               Duration `toml:"retry_after" doc:"What an answer of 402 or 429 tells the client to wait."`
 	HeaderTimeout            Duration `toml:"header_timeout" doc:"Bound of the arrival of a request's header."`
 	BodyTimeout              Duration `toml:"body_timeout" doc:"Bound of the arrival of its body."`
 	IdleTimeout              Duration `toml:"idle_timeout" doc:"Bound of the silence between two requests of a connection."`
+	FirstByteTimeout         Duration `toml:"first_byte_timeout" doc:"Bound of the time from a request's header to the first byte of its answer, fetches from origins and the wait for credit included."`
 	WriteTimeout             Duration `toml:"write_timeout" doc:"How long a client may take for step_bytes of an answer."`
 	DrainGrace               Duration `toml:"drain_grace" doc:"For how long after the last answer a stop waits for acknowledgements."`
 	MaxHeaderBytes           int      `toml:"max_header_bytes" doc:"Bound of a request's header in bytes."`
@@ -173,11 +195,13 @@ func Default() Config {
 			QueryTimeout: Duration(5 * time.Second), CacheSize: 65_536, CacheTTL: Duration(2 * time.Second), MaxQueries: 32,
 			MaxQueued: 512, QueueTimeout: Duration(time.Second), Events: true,
 		},
-		Worker: Worker{StopTimeout: Duration(30 * time.Second)},
+		Worker: Worker{StopTimeout: Duration(30 * time.Second), MemoryLimit: 1 << 30},
 		Gateway: Gateway{
 			Listen: "0.0.0.0:8080", AdminListen: "127.0.0.1:8081", FreeQuotaBytes: 16 << 20, FreeQuotaWindow: Duration(time.Hour),
-			FreeQuotaAddresses: 65_536, FreeQuotaTotalBytes: 4 << 30, MaxConnections: 4_096, MaxConnectionsPerAddress: 512, MaxRequests: 4_096,
-			MaxRequestsPerAddress: 512, MaxAckRequests: 64, RetryAfter: Duration(time.Second),
+			ACMEDirectory: "https://acme-v02.api.letsencrypt.org/directory", ACMECache: "acme", HTTP3: true, CORSOrigins: List{"*"}, CORSMaxAge: Duration(2 * time.Hour),
+			FreeQuotaAddresses: 65_536, FreeQuotaTotalBytes: 4 << 30, MaxConnections: 10_240, MaxConnectionsPerAddress: 512, MaxConnectionsPerSubnet: 2_048,
+			MaxHTTP3Connections: 2_048, NewConnectionsPerSecond: 100, MaxStreams: 100, MaxRequests: 1_024, MaxRequestsPerAddress: 512, MaxRequestsPerSubnet: 768,
+			MaxRequestsPerAccount: 512, FirstByteTimeout: Duration(time.Minute), MaxAckRequests: 64, RetryAfter: Duration(time.Second),
 			HeaderTimeout: Duration(10 * time.Second), BodyTimeout: Duration(10 * time.Second), IdleTimeout: Duration(2 * time.Minute),
 			WriteTimeout: Duration(30 * time.Second), DrainGrace: Duration(time.Second), MaxHeaderBytes: 16 << 10, MaxBodyBytes: 64 << 10, StepBytes: 256 << 10,
 			MaxSessions: 10_000, SessionTimeout: Duration(10 * time.Minute),
