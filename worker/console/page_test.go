@@ -91,7 +91,7 @@ func busyHistory(now time.Time) *History {
 func TestPage(t *testing.T) {
 	program, err := browser.Find()
 	if err != nil {
-		if os.Getenv("CI") != "" {
+		if os.Getenv("CI") != "" && os.Getenv("EDGE_NO_BROWSER") == "" {
 			t.Fatal(err)
 		}
 		t.Skip(err)
