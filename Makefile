@@ -68,6 +68,10 @@ devnet: build ## Start a local network, prove the whole path, stay up (ARGS="--o
 sim: ## Run the simulations of the chain (ARGS="-seeds=5,6 -blocks=1000")
 	go test -tags sims ./app -run "^Test.*Simulation" -count=1 -timeout 60m -v $(ARGS)
 
+.PHONY: test-memory
+test-memory: ## Measure the worker's memory with 10,000 idle connections and 1,000 slow ones
+	EDGE_TEST_MEMORY_LONG=1 go test -count=1 -v -run '^TestMemory$$' ./worker/gateway
+
 .PHONY: economics
 economics: ## Search long for profit from the emission, under the rules and with holes in them (ARGS="-plays 20000")
 	go run ./scripts/economics $(ARGS)

@@ -10,18 +10,21 @@ import (
 	"github.com/edgechain/edge/worker/config"
 )
 
-// What one of each takes of memory, in bytes, with the garbage that is not collected yet. TestMemory of worker/gateway
-// measures connections and requests.
+// What one of each takes of memory that is in use, in bytes. TestMemory of worker/gateway measures connections and requests;
+// what it sees also has the garbage that the runtime leaves while there is room.
 const (
-	connectionMemory = 20 << 10
-	requestMemory    = 48 << 10
+	connectionMemory = 16 << 10
+	tlsMemory        = 8 << 10
+	http3Memory      = 64 << 10
+	requestMemory    = 16 << 10
 	laneMemory       = 1 << 10
+	exposureMemory   = 256
 	sessionMemory    = 1 << 10
 	accountMemory    = 1 << 10
-	chainMemory      = 512
+	chainMemory      = 384
 	challengeMemory  = 128
-	addressMemory    = 512
-	baseMemory       = 64 << 20
+	addressMemory    = 200
+	baseMemory       = 48 << 20
 )
 
 // memoryOf estimates what the parts take at their bounds, in bytes.
@@ -37,15 +40,21 @@ func memoryOf(c *config.Config) uint64 {
 	}
 	add(1, c.Store.HotBytes)
 	add(g.MaxConnections, connectionMemory)
-	// Some requests hold a step of their answer; those that the kernel reads from files hold none.
-	add(g.MaxRequests, requestMemory+uint64(max(g.StepBytes, 0))/2)
+	if g.TLSCertFile != "" || len(g.ACMEDomains) > 0 {
+		add(g.MaxConnections, tlsMemory)
+		if g.HTTP3 {
+			add(g.MaxHTTP3Connections, http3Memory)
+		}
+	}
+	// A step of the answer is in memory, unless the kernel reads it from the file.
+	add(g.MaxRequests, requestMemory+uint64(max(g.StepBytes, 0)))
 	add(c.Pool.MaxLanes, laneMemory)
-	add(c.Pool.MaxExposures, chainMemory)
+	add(c.Pool.MaxExposures, exposureMemory)
 	add(g.MaxSessions, sessionMemory)
 	add(g.MaxChallenges, challengeMemory)
 	add(c.Credit.MaxAccounts, accountMemory)
-	add(2*c.Chain.CacheSize, chainMemory)
-	add(2*g.FreeQuotaAddresses, addressMemory/2)
+	add(c.Chain.CacheSize, 2*chainMemory)
+	add(g.FreeQuotaAddresses, 2*addressMemory)
 	return sum
 }
 

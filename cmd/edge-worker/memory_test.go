@@ -13,6 +13,8 @@ import (
 func TestMemoryOfTheConfiguration(t *testing.T) {
 	c := config.Default()
 	require.NoError(t, checkMemory(&c))
+	c.Gateway.TLSCertFile, c.Gateway.TLSKeyFile = "cert.pem", "key.pem"
+	require.NoError(t, checkMemory(&c), "the defaults fit with TLS and HTTP/3, too")
 	for what, change := range map[string]func(*config.Config){
 		"limit":       func(c *config.Config) { c.Worker.MemoryLimit = 256 << 20 },
 		"hot objects": func(c *config.Config) { c.Store.HotBytes = 1 << 30 },

@@ -199,8 +199,8 @@ func Default() Config {
 		Gateway: Gateway{
 			Listen: "0.0.0.0:8080", AdminListen: "127.0.0.1:8081", FreeQuotaBytes: 16 << 20, FreeQuotaWindow: Duration(time.Hour),
 			ACMEDirectory: "https://acme-v02.api.letsencrypt.org/directory", ACMECache: "acme", HTTP3: true, CORSOrigins: List{"*"}, CORSMaxAge: Duration(2 * time.Hour),
-			FreeQuotaAddresses: 65_536, FreeQuotaTotalBytes: 4 << 30, MaxConnections: 10_240, MaxConnectionsPerAddress: 512, MaxConnectionsPerSubnet: 2_048,
-			MaxHTTP3Connections: 2_048, NewConnectionsPerSecond: 100, MaxStreams: 100, MaxRequests: 1_024, MaxRequestsPerAddress: 512, MaxRequestsPerSubnet: 768,
+			FreeQuotaAddresses: 65_536, FreeQuotaTotalBytes: 4 << 30, MaxConnections: 4_096, MaxConnectionsPerAddress: 512, MaxConnectionsPerSubnet: 1_024,
+			MaxHTTP3Connections: 1_024, NewConnectionsPerSecond: 100, MaxStreams: 100, MaxRequests: 1_024, MaxRequestsPerAddress: 512, MaxRequestsPerSubnet: 768,
 			MaxRequestsPerAccount: 512, FirstByteTimeout: Duration(time.Minute), MaxAckRequests: 64, RetryAfter: Duration(time.Second),
 			HeaderTimeout: Duration(10 * time.Second), BodyTimeout: Duration(10 * time.Second), IdleTimeout: Duration(2 * time.Minute),
 			WriteTimeout: Duration(30 * time.Second), DrainGrace: Duration(time.Second), MaxHeaderBytes: 16 << 10, MaxBodyBytes: 64 << 10, StepBytes: 256 << 10,

@@ -41,7 +41,7 @@ func TestMemoryServer(t *testing.T) {
 	}
 	debug.SetMemoryLimit(memoryBound / 10 * 9)
 	change := func(c *gateway.Config) {
-		c.MaxConnections, c.MaxRequests = 10_240, 1024
+		c.MaxConnections, c.MaxConnectionsPerSubnet = 10_240, 0
 		c.MaxRequestsPerAccount, c.WriteTimeout = 0, 10*time.Minute
 	}
 	var b *bench
@@ -96,7 +96,7 @@ func memoryServer(t *testing.T, mode string) (memoryDoc, func() int64) {
 }
 
 // TestMemory measures the worker's process at its highest, with many idle connections and with many that read slowly. The
-// bounds are the default ones, and the clients come from as many addresses as that takes.
+// bounds of addresses are the default ones, and the clients come from as many as that takes.
 func TestMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("opens thousands of connections")
@@ -109,14 +109,19 @@ func TestMemory(t *testing.T) {
 	for _, c := range []struct {
 		what, mode, path string
 		clients          int
+		// long ones are for make test-memory.
+		long bool
 	}{
-		{"idle", "plain", "/healthz", idleClients},
-		{"idle, TLS and HTTP/2", "tls", "", idleClients},
-		{"slow", "plain", "/b3/%s", slowClients},
-		{"slow, verified stream", "plain", "/b3/%s?format=bao", slowClients},
-		{"slow, TLS", "tls", "/b3/%s", slowClients},
+		{"idle", "plain", "/healthz", idleClients, false},
+		{"idle, TLS and HTTP/2", "tls", "", idleClients, true},
+		{"slow", "plain", "/b3/%s", slowClients, true},
+		{"slow, verified stream", "plain", "/b3/%s?format=bao", slowClients, false},
+		{"slow, TLS", "tls", "/b3/%s", slowClients, true},
 	} {
 		t.Run(c.what, func(t *testing.T) {
+			if c.long && os.Getenv(memoryEnv+"_LONG") == "" {
+				t.Skip("make test-memory runs it")
+			}
 			doc, memory := memoryServer(t, c.mode)
 			before := memory()
 			conns := make([]net.Conn, 0, c.clients)
