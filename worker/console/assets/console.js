@@ -33,7 +33,7 @@ function digits(v) { // three digits that count
 }
 function scaled(v, base, names) {
   let i = 0;
-  for (v = Number(v); Math.abs(v) >= base * 0.9995 && i < names.length - 1; i++) v /= base;
+  for (v = Number(v); Math.abs(v) >= 999.5 && i < names.length - 1; i++) v /= base;
   return digits(v) + names[i];
 }
 const count = (v) => scaled(v, 1000, ['', ' k', ' M', ' G', ' T', ' P', ' E']);
