@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble"
@@ -43,6 +44,8 @@ type Pool struct {
 	epochs   map[uint64]*group
 	accounts map[uint64]*group
 
+	// version counts the changes of lanes.
+	version    atomic.Uint64
 	exposures  map[exposureKey]uint64
 	oldestLive uint64
 	changed    chan struct{}
@@ -296,6 +299,7 @@ func (p *Pool) Err() error {
 // replace puts next in the place of prev; either may be nil. The sums and the index of pending lanes follow. The caller
 // holds mu or is the only user.
 func (p *Pool) replace(prev, next *lane) error {
+	p.version.Add(1)
 	l := next
 	if l == nil {
 		l = prev
@@ -521,6 +525,20 @@ func (p *Pool) Newest(id ack.LaneID) (Entry, bool) {
 		return Entry{}, false
 	}
 	return l.entry(), true
+}
+
+// Version changes with every lane, so that what was computed from claims before is known to be old.
+func (p *Pool) Version() uint64 { return p.version.Load() }
+
+// Held returns the newest acknowledgement that is held of a lane, without what became of it.
+func (p *Pool) Held(id ack.LaneID) (ack.Signed, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.lanes[id]
+	if l == nil {
+		return ack.Signed{}, false
+	}
+	return l.signed, true
 }
 
 // Lanes returns how many lanes are held of a key in an epoch, over all services.

@@ -189,13 +189,16 @@ func (s *Server) takePaid(w http.ResponseWriter, r *http.Request, client Session
 	h := w.Header()
 	h.Set("Edge-Sequence", strconv.FormatUint(request.Sequence(), 10))
 	h.Set("Edge-Epoch", strconv.FormatUint(request.Epoch(), 10))
-	return &paidMeter{s: s, client: client, request: request, most: s.paidStep(client)}, nil
+	return &paidMeter{s: s, client: client, request: request, most: s.paidStep(client, payload)}, nil
 }
 
 // paidStep returns how much payload of a paid answer goes in one step, in bytes: an eighth of what the account's whole
 // credit buys, a group at least. A client acknowledges every quarter of its limit, so a step must not need more than the
-// rest.
-func (s *Server) paidStep(client Session) uint64 {
+// rest. An answer of one group goes in one step anyway.
+func (s *Server) paidStep(client Session, payload uint64) uint64 {
+	if payload <= content.GroupSize {
+		return content.GroupSize
+	}
 	step := uint64(s.cfg.StepBytes)
 	credit, err := client.Credit()
 	if err != nil {

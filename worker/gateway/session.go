@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -193,7 +194,7 @@ func (s *Server) serveAcks(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer leave()
-	doc, err := s.acknowledge(r, body, maxBodyAcks)
+	doc, err := s.acknowledge(r, body, maxBodyAcks, s.sessions.Acknowledge)
 	if err != nil {
 		return err
 	}
@@ -235,14 +236,44 @@ func (s *Server) storeAckHeader(r *http.Request) error {
 	if err != nil {
 		return newProblem(badRequest, "Edge-Ack: %v", err)
 	}
-	_, err = s.acknowledge(r, b, maxHeaderAcks)
+	_, err = s.acknowledge(r, b, maxHeaderAcks, s.taking(r))
 	return err
+}
+
+// taker is implemented by sessions that take acknowledgements of their own lane to be verified and stored beside the serving
+// path.
+type taker interface {
+	Take(ctx context.Context, acks []ack.Signed) ([]session.AckOutcome, error)
+}
+
+// storing stores acknowledgements or takes them to be stored.
+type storing func(ctx context.Context, acks []ack.Signed) (Acknowledged, error)
+
+// taking is what becomes of the acknowledgements that stand beside a request: its session takes them, if it has one.
+// A session that is unknown is told by the request; what stands beside it is stored nevertheless.
+func (s *Server) taking(r *http.Request) storing {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, authScheme) {
+		return s.sessions.Acknowledge
+	}
+	found, err := s.sessions.Lookup(strings.TrimSpace(token))
+	if err != nil {
+		return s.sessions.Acknowledge
+	}
+	own, ok := found.(taker)
+	if !ok {
+		return s.sessions.Acknowledge
+	}
+	return func(ctx context.Context, acks []ack.Signed) (Acknowledged, error) {
+		outcomes, err := own.Take(ctx, acks)
+		return Acknowledged{Outcomes: outcomes}, err
+	}
 }
 
 // acknowledge stores the acknowledgements that stand in b one behind the other. A list of the wrong length stores nothing.
 // If any is refused it returns bad-acknowledgement; the others are stored. Each is read by itself, because one whose fields
 // are out of bounds says nothing about its neighbours.
-func (s *Server) acknowledge(r *http.Request, b []byte, limit int) (acceptedDoc, error) {
+func (s *Server) acknowledge(r *http.Request, b []byte, limit int, store storing) (acceptedDoc, error) {
 	n := len(b) / ack.SignedSize
 	if n == 0 || len(b)%ack.SignedSize != 0 || n > limit {
 		return acceptedDoc{}, newProblem(badRequest, "acknowledgements of %d bytes, want 1 to %d of %d bytes each", len(b), limit, ack.SignedSize)
@@ -259,7 +290,7 @@ func (s *Server) acknowledge(r *http.Request, b []byte, limit int) (acceptedDoc,
 	}
 	doc := acceptedDoc{}
 	if len(acks) > 0 {
-		done, err := s.sessions.Acknowledge(r.Context(), acks)
+		done, err := store(r.Context(), acks)
 		if err != nil {
 			return acceptedDoc{}, err
 		}
@@ -269,6 +300,7 @@ func (s *Server) acknowledge(r *http.Request, b []byte, limit int) (acceptedDoc,
 		}
 		for i, o := range done.Outcomes {
 			switch {
+			case o.Status == session.AckTaken:
 			case !o.Accepted():
 				refused = append(refused, refusedDoc{indices[i], o.Reason})
 			case o.LaneClosed:

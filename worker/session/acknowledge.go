@@ -21,6 +21,8 @@ const (
 	AckSuperseded
 	// AckRefused: it was not stored; Reason says why.
 	AckRefused
+	// AckTaken: it is going to be verified and stored; only Session.Take says so.
+	AckTaken
 )
 
 // Reasons to refuse an acknowledgement. They are part of the answer to the client.
@@ -91,6 +93,11 @@ func (m *Manager) acknowledge(ctx context.Context, accountID uint64, acks []ack.
 	if len(acks) > m.cfg.MaxAcks {
 		return nil, fmt.Errorf("%w: %d acknowledgements, limit %d", ErrInvalid, len(acks), m.cfg.MaxAcks)
 	}
+	return m.process(ctx, accountID, acks, &askedKeys{left: maxUnknownKeys, answers: map[uint64]keyAnswer{}})
+}
+
+// process is acknowledge for any number of acknowledgements and with keys that are known already.
+func (m *Manager) process(ctx context.Context, accountID uint64, acks []ack.Signed, asked *askedKeys) ([]AckOutcome, error) {
 	view, ok := m.chain.View()
 	if !ok {
 		return nil, fmt.Errorf("%w: nothing seen yet", ErrChainStale)
@@ -98,7 +105,6 @@ func (m *Manager) acknowledge(ctx context.Context, accountID uint64, acks []ack.
 	outcomes := make([]AckOutcome, len(acks))
 	candidates := make([]candidate, 0, len(acks))
 	fresh := map[epochKey]map[laneKey]struct{}{}
-	asked := &askedKeys{left: maxUnknownKeys, answers: map[uint64]keyAnswer{}}
 	for i := range acks {
 		s := &acks[i]
 		reason, superseded := m.precheck(&view, accountID, s)

@@ -114,11 +114,14 @@ type Pool interface {
 	Put(ctx context.Context, items []ackpool.Item) error
 	Sync(ctx context.Context) error
 	Newest(lane ack.LaneID) (ackpool.Entry, bool)
+	Held(lane ack.LaneID) (ack.Signed, bool)
 	Lanes(epoch, keyID uint64) int
 	LaneEntries(epoch, keyID uint64) []ackpool.Entry
 	AccountLanes(accountID uint64) int
 	Capacity() int
 	Room() int
+	// Version changes whenever a claim does.
+	Version() uint64
 	Claim(accountID uint64) (ackpool.Claim, error)
 	Changed() <-chan struct{}
 	SetExposure(ctx context.Context, account, epoch, bytes uint64) error

@@ -47,8 +47,8 @@ type account struct {
 	moving chan struct{}
 	// restored is set while bytes may be left that were sent before this process.
 	restored bool
-	// running counts requests that may still send.
-	running int
+	// running counts requests that may still send, and open the sessions in which more can begin.
+	running, open int
 
 	spendable   *big.Int
 	spendableAt time.Time
@@ -57,6 +57,8 @@ type account struct {
 
 	lanes map[laneKey]*lane
 	tick  uint64
+	// expired is the oldest live epoch that the lanes were swept for.
+	expired uint64
 }
 
 type keyEpoch struct{ key, epoch uint64 }
@@ -247,10 +249,13 @@ func (a *account) expire(oldestLive uint64) {
 			delete(a.granted, epoch)
 		}
 	}
-	for _, l := range a.lanes {
-		for epoch := range l.epochs {
-			if epoch < oldestLive {
-				delete(l.epochs, epoch)
+	if a.expired != oldestLive {
+		a.expired = oldestLive
+		for _, l := range a.lanes {
+			for epoch := range l.epochs {
+				if epoch < oldestLive {
+					delete(l.epochs, epoch)
+				}
 			}
 		}
 	}
@@ -311,15 +316,16 @@ func (a *account) leaveQueue(w *waiter) {
 	a.wakeFirst()
 }
 
-// lowerWatermarks brings watermarks down to what is sent: to a step above while requests run, exactly when none does.
-// It does not wait for the disk, but sees to it that they get there soon. The caller holds a.mu.
+// lowerWatermarks brings watermarks down to what is sent: to a step above while a session is open, whose next request would
+// wait for the disk otherwise, exactly when none is. It does not wait for the disk, but sees to it that they get there soon.
+// The caller holds a.mu.
 func (m *Manager) lowerWatermarks(a *account, p *position) {
 	if a.moving != nil {
 		return
 	}
 	for epoch, granted := range a.granted {
 		sent, target := a.bytes[epoch], a.bytes[epoch]
-		if a.running > 0 && epoch == p.epoch {
+		if (a.running > 0 || a.open > 0) && epoch == p.epoch {
 			if granted-sent <= 2*p.step() {
 				continue
 			}
@@ -339,6 +345,13 @@ func (m *Manager) lowerWatermarks(a *account, p *position) {
 		} else {
 			a.granted[epoch] = target
 		}
+	}
+}
+
+// settleWatermarks is lowerWatermarks where the account stands now. The caller holds a.mu.
+func (m *Manager) settleWatermarks(a *account, view *chain.View) {
+	if p, err := m.position(a, view); err == nil {
+		m.lowerWatermarks(a, p)
 	}
 }
 

@@ -42,6 +42,7 @@ type Manager struct {
 	// queries for all others, so that those always get through.
 	proven      *lru.Cache[uint64, struct{}]
 	lookupSlots chan struct{}
+	queue       *queue
 	metrics     *metrics
 
 	// mu guards the tables and comes before any account's lock.
@@ -90,7 +91,7 @@ func New(cfg Config, deps Deps) (*Manager, error) {
 	}
 	m := &Manager{
 		cfg: cfg, chain: deps.Chain, pool: deps.Pool, log: deps.Logger, rand: deps.Rand, challenges: c,
-		hints: make(chan uint64, maxHints), hinted: hinted, hintedKeys: hintedKeys, proven: proven, lookupSlots: make(chan struct{}, cfg.MaxLookups),
+		hints: make(chan uint64, maxHints), hinted: hinted, hintedKeys: hintedKeys, proven: proven, lookupSlots: make(chan struct{}, cfg.MaxLookups), queue: newQueue(),
 		sessions: map[string]*Session{}, accounts: map[uint64]*account{}, keys: map[uint64]*heldKey{},
 		swept: time.Now(), stopped: make(chan struct{}),
 	}
@@ -266,6 +267,8 @@ func (m *Manager) Open(ctx context.Context, r OpenRequest) (*Session, error) {
 	if err := m.challenges.use(&r.Challenge, time.Now()); err != nil {
 		return nil, err
 	}
+	// What the lane's session before it has brought is among what the client is told to be held.
+	m.flush(ctx)
 	token := make([]byte, tokenSize)
 	if _, err := io.ReadFull(m.rand, token); err != nil {
 		return nil, fmt.Errorf("make session token: %w", err)
@@ -323,6 +326,7 @@ func (m *Manager) enter(s *Session, view *chain.View) error {
 	}
 	a.mu.Lock()
 	l.session, l.served = s, true
+	a.open++
 	a.mu.Unlock()
 	m.sessions[s.token] = s
 	held := m.keys[s.key.ID]
@@ -350,6 +354,10 @@ func (m *Manager) end(s *Session) {
 	close(s.ended)
 	if l := s.account.lanes[s.lane]; l != nil && l.session == s {
 		l.session = nil
+	}
+	s.account.open--
+	if view, ok := m.chain.View(); ok && s.account.open == 0 {
+		m.settleWatermarks(s.account, &view)
 	}
 	s.account.mu.Unlock()
 	s.account.refs--
@@ -474,8 +482,10 @@ func (m *Manager) laneOf(a *account, key laneKey, view *chain.View) (*lane, erro
 		}
 		a.lanes[key] = l
 	}
-	for _, epoch := range liveEpochs(view) {
-		m.fillEpoch(l, key, epoch)
+	if l.epochs[view.Epoch] == nil || len(l.epochs) < len(view.Prices) {
+		for _, epoch := range liveEpochs(view) {
+			m.fillEpoch(l, key, epoch)
+		}
 	}
 	l.used = a.tick
 	return l, nil
@@ -487,9 +497,9 @@ func (m *Manager) fillEpoch(l *lane, key laneKey, epoch uint64) bool {
 		return false
 	}
 	e := &laneEpoch{}
-	entry, ok := m.pool.Newest(key.id(epoch))
+	held, ok := m.pool.Held(key.id(epoch))
 	if ok {
-		e.covered, e.requests, e.head = entry.Signed.Bytes, entry.Signed.Requests, entry.Signed.Head
+		e.covered, e.requests, e.head = held.Bytes, held.Requests, held.Head
 	}
 	l.epochs[epoch] = e
 	return ok

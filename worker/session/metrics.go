@@ -20,6 +20,7 @@ const (
 type metrics struct {
 	acknowledgements *prometheus.CounterVec
 	lookups          *prometheus.CounterVec
+	skipped          prometheus.Counter
 	hints            prometheus.Counter
 	closed           prometheus.Counter
 	stalled          prometheus.Counter
@@ -39,13 +40,14 @@ func newMetrics(reg prometheus.Registerer, m *Manager) *metrics {
 	n := &metrics{
 		acknowledgements: vector("edge_session_acknowledgements_total", "Acknowledgements received, by what became of them.", "outcome"),
 		lookups:          vector("edge_session_key_lookups_total", "Client keys asked of the chain, by answer; refused ones were not asked.", "result"),
+		skipped:          counter("edge_session_skipped_acknowledgements_total", "Acknowledgements that a newer one of their lane replaced before they were looked at."),
 		hints:            counter("edge_session_settle_hints_total", "Settlements asked for early."),
 		closed:           counter("edge_session_lane_closures_total", "Acknowledgements that found or left their lane closed."),
 		stalled:          counter("edge_session_stalled_streams_total", "Streams that waited for credit for longer than the stall timeout."),
 		waiting:          prometheus.NewGauge(prometheus.GaugeOpts{Name: "edge_session_waiting_streams", Help: "Streams that wait for credit."}),
 	}
 	if reg != nil {
-		reg.MustRegister(n.acknowledgements, n.lookups, n.hints, n.closed, n.stalled, n.waiting,
+		reg.MustRegister(n.acknowledgements, n.lookups, n.skipped, n.hints, n.closed, n.stalled, n.waiting,
 			size("edge_session_open_sessions", "Open sessions.", m.Sessions),
 			size("edge_session_accounts", "Accounts in memory.", func() int {
 				m.mu.Lock()

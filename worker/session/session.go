@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/edgechain/edge/ack"
@@ -21,6 +22,10 @@ type Session struct {
 	lane    laneKey
 	// ended is closed when the session is no longer valid.
 	ended chan struct{}
+	// distrusted is set once an acknowledgement that was taken could not be stored.
+	distrusted atomic.Bool
+	// queued are the newest acknowledgements that were taken and not looked at, one of an epoch. The queue's lock guards it.
+	queued []ack.Signed
 
 	// The account's lock guards the rest.
 	lastUsed time.Time
@@ -29,6 +34,7 @@ type Session struct {
 	// seen is the key as it was last asked for, at seenAt.
 	seen   chain.Key
 	seenAt time.Time
+	room   room
 }
 
 // refreshKey asks for the session's key if it was asked for longer ago than ttl: what it has left to spend falls with what
@@ -109,8 +115,8 @@ func (s *Session) Info() (Info, error) {
 		Lane: s.lane.lane, Epoch: view.Epoch,
 	}
 	for _, epoch := range liveEpochs(&view) {
-		if e, ok := s.m.pool.Newest(s.lane.id(epoch)); ok {
-			info.Acknowledgements = append(info.Acknowledgements, e.Signed)
+		if held, ok := s.m.pool.Held(s.lane.id(epoch)); ok {
+			info.Acknowledgements = append(info.Acknowledgements, held)
 		}
 	}
 	a := s.account
@@ -164,9 +170,8 @@ type Request struct {
 	over     bool
 }
 
-// Begin accepts a request. It returns ErrSessionUnknown, ErrLaneClosed, ErrCreditExhausted (a *CreditError),
-// ErrAccountEmpty, ErrOverloaded, ErrChainStale or ErrNotServing.
-func (s *Session) Begin(ctx context.Context, meta Meta) (*Request, error) {
+// begin is Begin with what is stored now.
+func (s *Session) begin(ctx context.Context, meta Meta) (*Request, error) {
 	m, a := s.m, s.account
 	if !m.begin() {
 		return nil, ErrStopped
@@ -187,16 +192,12 @@ func (s *Session) Begin(ctx context.Context, meta Meta) (*Request, error) {
 		return nil, err
 	}
 	m.renew(&key)
-	left := key.LeftIn(view.Epoch)
-	if left.Cmp(big.NewInt(creditShare)) < 0 {
-		return nil, fmt.Errorf("%w: key %d has %s of its limit of epoch %d left", ErrAccountEmpty, key.ID, left, view.Epoch)
-	}
 	if err := m.refresh(ctx, a, m.cfg.AccountTTL); err != nil {
 		return nil, err
 	}
 	receipt := &receipt{digest: ack.Receipt(meta.RequestDigest, meta.ResponseDigest, meta.Bytes, 0)}
 	// Lanes that the open sessions may still come to need must fit into the pool: one in this epoch and one in the next.
-	_, held := m.pool.Newest(s.lane.id(view.Epoch))
+	_, held := m.pool.Held(s.lane.id(view.Epoch))
 	if !held && m.pool.Room() < 2*m.Sessions() {
 		return nil, fmt.Errorf("%w: no room for acknowledgements", ErrOverloaded)
 	}
@@ -216,19 +217,11 @@ func (s *Session) Begin(ctx context.Context, meta Meta) (*Request, error) {
 	if l.epochs[view.Epoch].closed {
 		return nil, fmt.Errorf("%w: lane %d of key %d in epoch %d", ErrLaneClosed, s.lane.lane, s.lane.key, view.Epoch)
 	}
-	p, err := m.position(a, &view)
-	if err != nil {
-		return nil, err
-	}
-	if p.Limit.Sign() <= 0 {
-		return nil, fmt.Errorf("%w: account %d has %s", ErrAccountEmpty, a.id, a.spendable)
-	}
-	s.seen, s.seenAt = key, time.Now()
-	if p.Claim.Cmp(p.Limit) >= 0 || len(l.receipts) >= m.cfg.MaxReceipts {
-		return nil, &CreditError{Cause: ErrCreditExhausted, Credit: p.Credit, RetryAfter: m.cfg.RetryAfter}
-	}
-	if k := m.keyPosition(a, p, key.ID, left); k != nil && k.Claim.Cmp(k.Limit) >= 0 {
-		return nil, &CreditError{Cause: ErrCreditExhausted, Credit: k.Credit, RetryAfter: m.cfg.RetryAfter}
+	left, full := key.LeftIn(view.Epoch), len(l.receipts) >= m.cfg.MaxReceipts
+	if full || !s.holds(&view, 0) || left.Cmp(s.room.left) != 0 {
+		if err := s.mayBegin(&view, &key, left, full); err != nil {
+			return nil, err
+		}
 	}
 	s.sequence++
 	s.lastUsed = time.Now()
@@ -236,6 +229,33 @@ func (s *Session) Begin(ctx context.Context, meta Meta) (*Request, error) {
 	a.running++
 	l.receipts = append(l.receipts, receipt)
 	return &Request{s: s, receipt: receipt, sequence: s.sequence, epoch: view.Epoch}, nil
+}
+
+// mayBegin returns why no request may begin for what the account and the key have left; left is the latter. full says that the lane has room for
+// no more receipts. The caller holds the account's lock.
+func (s *Session) mayBegin(view *chain.View, key *chain.Key, left *big.Int, full bool) error {
+	m, a := s.m, s.account
+	if left.Cmp(big.NewInt(creditShare)) < 0 {
+		return fmt.Errorf("%w: key %d has %s of its limit of epoch %d left", ErrAccountEmpty, key.ID, left, view.Epoch)
+	}
+	version := m.pool.Version()
+	p, err := m.position(a, view)
+	if err != nil {
+		return err
+	}
+	if p.Limit.Sign() <= 0 {
+		return fmt.Errorf("%w: account %d has %s", ErrAccountEmpty, a.id, a.spendable)
+	}
+	s.seen, s.seenAt = *key, time.Now()
+	if p.Claim.Cmp(p.Limit) >= 0 || full {
+		return &CreditError{Cause: ErrCreditExhausted, Credit: p.Credit, RetryAfter: m.cfg.RetryAfter}
+	}
+	k := m.keyPosition(a, p, key.ID, left)
+	if k != nil && k.Claim.Cmp(k.Limit) >= 0 {
+		return &CreditError{Cause: ErrCreditExhausted, Credit: k.Credit, RetryAfter: m.cfg.RetryAfter}
+	}
+	s.remember(view, version, left, p, k)
+	return nil
 }
 
 // Sequence is the request's place in the receipt chain, from 1 in each session.
@@ -265,10 +285,8 @@ func (r *Request) close(state receiptState) {
 	if a.running > 0 {
 		return
 	}
-	if view, ok := r.s.m.chain.View(); ok {
-		if p, err := r.s.m.position(a, &view); err == nil {
-			r.s.m.lowerWatermarks(a, p)
-		}
+	if view, ok := r.s.m.chain.View(); ok && !r.s.settled(&view) {
+		r.s.m.settleWatermarks(a, &view)
 	}
 }
 
@@ -337,6 +355,7 @@ func (r *Request) Reserve(ctx context.Context, n uint64) error {
 			a.queue = append(a.queue, self)
 			stall = time.NewTimer(m.cfg.StallTimeout)
 			defer stall.Stop()
+			m.queue.hurry()
 			m.metrics.waiting.Inc()
 			defer m.metrics.waiting.Dec()
 		}
@@ -383,15 +402,25 @@ func (r *Request) take(view *chain.View, self *waiter, n uint64) (p *position, d
 	if err := payableBy(&r.s.seen, view); err != nil {
 		return nil, false, err
 	}
+	if r.s.holds(view, n) {
+		a.bytes[view.Epoch] += n
+		a.keyBytes[keyEpoch{r.s.key.ID, view.Epoch}] += n
+		r.s.lastUsed = time.Now()
+		return nil, true, nil
+	}
+	version := m.pool.Version()
 	if p, err = m.position(a, view); err != nil {
 		return nil, false, err
 	}
 	if turn := len(a.queue) == 0 || a.queue[0] == self; !turn || !p.fits(a.bytes[p.epoch], n) {
 		return p, false, nil
 	}
-	if k := m.keyPosition(a, p, r.s.key.ID, r.s.seen.LeftIn(p.epoch)); k != nil && !k.fits(k.UnacknowledgedBytes, n) {
+	left := r.s.seen.LeftIn(p.epoch)
+	k := m.keyPosition(a, p, r.s.key.ID, left)
+	if k != nil && !k.fits(k.UnacknowledgedBytes, n) {
 		return k, false, nil
 	}
+	r.s.remember(view, version, left, p, k)
 	if n == 0 {
 		return p, true, nil
 	}

@@ -1,0 +1,74 @@
+package session
+
+import (
+	"math/big"
+	"time"
+
+	"github.com/edgechain/edge/worker/chain"
+)
+
+// roomTTL is how long a session may go by a room that was computed before.
+const roomTTL = 100 * time.Millisecond
+
+// room is how far the bytes of a session's account may rise before its position has to be computed anew: as long as nothing
+// that the position depends on has changed, and short of the credit limit and of half of it, where a settlement is asked for.
+// Sums of money cost more than a small request otherwise.
+type room struct {
+	version         uint64
+	spendable, left *big.Int
+	epoch, oldest   uint64
+	until           time.Time
+	// most is what the account's bytes of the epoch may rise to, keyMost what those of the session's key may.
+	most, keyMost uint64
+	// step of the watermark, in bytes.
+	step uint64
+}
+
+// holds reports whether n more bytes of the session fit into its room, with a watermark that is far enough above and
+// nobody waiting. The caller holds the account's lock.
+func (s *Session) holds(view *chain.View, n uint64) bool {
+	a, r := s.account, &s.room
+	if r.version != s.m.pool.Version() || r.spendable != a.spendable || r.epoch != view.Epoch || r.oldest != view.OldestLive ||
+		len(a.queue) > 0 || !time.Now().Before(r.until) {
+		return false
+	}
+	sent, granted := a.bytes[r.epoch]+n, a.granted[r.epoch]
+	if sent > r.most || a.keyBytes[keyEpoch{s.key.ID, r.epoch}]+n > r.keyMost {
+		return false
+	}
+	return n == 0 || sent <= granted && granted-sent > r.step/2
+}
+
+// settled reports whether the session's account has nothing to lower: its one watermark is within the steps that an open
+// session may have. The caller holds the account's lock.
+func (s *Session) settled(view *chain.View) bool {
+	a := s.account
+	if a.open == 0 || len(a.granted) != 1 || !s.holds(view, 0) {
+		return false
+	}
+	granted, ok := a.granted[s.room.epoch]
+	return ok && granted-a.bytes[s.room.epoch] <= 2*s.room.step
+}
+
+// remember keeps what a position says of the room. k is that of the session's key, nil if it is bound by its account alone.
+// version is the pool's from before the position was computed, left what the key had left then. The caller holds the account's lock.
+func (s *Session) remember(view *chain.View, version uint64, left *big.Int, p, k *position) {
+	s.room = room{
+		version: version, spendable: s.account.spendable, left: left, epoch: view.Epoch, oldest: view.OldestLive, until: time.Now().Add(roomTTL),
+		most: p.room(), keyMost: ^uint64(0), step: p.step(),
+	}
+	if k != nil {
+		// The limit counts bytes of earlier epochs as well; they only ever fall.
+		earlier := k.UnacknowledgedBytes - s.account.keyBytes[keyEpoch{s.key.ID, view.Epoch}]
+		s.room.keyMost = k.room() - min(k.room(), earlier)
+	}
+}
+
+// room is what the bytes of the epoch may rise to below the limit, and below half of it if the claim is.
+func (p *position) room() uint64 {
+	limit := new(big.Int).Sub(p.Limit, big.NewInt(1))
+	if half := new(big.Int).Quo(limit, settleHintShare); p.Claim.Cmp(half) <= 0 {
+		limit = half
+	}
+	return bytesFor(p.prices, limit.Sub(limit, p.others))
+}
