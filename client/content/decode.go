@@ -27,8 +27,11 @@ func (e *CorruptError) Error() string { return fmt.Sprintf("%v: group %d", ErrCo
 // Unwrap returns ErrCorrupt.
 func (e *CorruptError) Unwrap() error { return ErrCorrupt }
 
-// Decoder verifies a Bao slice group by group as it arrives. It holds one group and one path of the tree, whatever the
-// stream claims. It is not safe for concurrent use.
+// readSize is how much of a stream is read and verified at a time, in bytes: few calls, and what fits into a core's cache.
+const readSize = 256 << 10
+
+// Decoder verifies a Bao slice group by group as it arrives. It holds what it reads at a time and one path of the tree,
+// whatever the stream claims. It is not safe for concurrent use.
 //
 // The header of a slice is not authenticated. The Decoder therefore bounds it, treats it as a claim until the last group
 // of the object has verified, and accepts a claim of 0 for EmptyName alone. Bytes of the range are authenticated without
@@ -47,7 +50,13 @@ type Decoder struct {
 	payload    uint64
 	written    uint64
 	stack      []pending
-	buf        [GroupSize]byte
+
+	// buf[at:have] was read and not looked at yet; behind it there is room to hash a group that is not full. left is how much
+	// of the slice is still to be read, readErr what reading ended with.
+	buf      []byte
+	at, have int
+	left     uint64
+	readErr  error
 }
 
 // pending is a subtree that is still to come, with the hash that its parent promised.
@@ -83,51 +92,103 @@ func (d *Decoder) Payload() uint64 { return d.payload }
 // Written returns how many bytes of the range Next has returned.
 func (d *Decoder) Written() uint64 { return d.written }
 
-// Next returns the next verified bytes of the range, those of one group, valid until the next call. After the last ones
-// it returns io.EOF and leaves what follows in the stream unread. Other errors are a CorruptError, ErrSize,
-// io.ErrUnexpectedEOF if the stream ends early, and those of the stream. They stay.
+// Next returns the next verified bytes of the range, those of the groups that have arrived, at least of one, valid until the
+// next call. After the last ones it returns io.EOF and leaves what follows in the stream unread. Other errors are a
+// CorruptError, ErrSize, io.ErrUnexpectedEOF if the stream ends early, and those of the stream. They come behind what
+// verified before them, and they stay.
 func (d *Decoder) Next() ([]byte, error) {
 	if d.err != nil {
 		return nil, d.err
 	}
 	p, err := d.next()
-	if err != nil {
-		d.err = err
+	d.err = err
+	if len(p) == 0 && err != nil {
 		return nil, err
 	}
 	d.written += uint64(len(p))
 	return p, nil
 }
 
+// next returns verified bytes, why there are no more behind them, or both.
 func (d *Decoder) next() ([]byte, error) {
 	if !d.started {
 		if err := d.start(); err != nil {
 			return nil, err
 		}
 	}
+	d.have, d.at = copy(d.buf, d.buf[d.at:d.have]), 0
+	// The groups of the range are moved together at the front, over the parents between them.
+	out := 0
 	for len(d.stack) > 0 {
 		t := d.stack[len(d.stack)-1]
-		d.stack = d.stack[:len(d.stack)-1]
-		if !t.within(d.first, d.end) {
+		if d.have-d.at < t.encoded() {
+			if out > 0 {
+				return d.buf[:out], nil
+			}
+			if err := d.fill(t.encoded()); err != nil {
+				return nil, fmt.Errorf("read slice at byte %d of the object: %w", max(t.pos, d.first), noEOF(err))
+			}
 			continue
 		}
-		if t.leaf() {
-			return d.group(t)
+		d.stack = d.stack[:len(d.stack)-1]
+		if !t.leaf() {
+			if err := d.parent(t); err != nil {
+				return d.buf[:out], err
+			}
+			continue
 		}
-		if err := d.parent(t); err != nil {
-			return nil, err
+		p, err := d.group(t)
+		if err != nil {
+			return d.buf[:out], err
+		}
+		out += copy(d.buf[out:], p)
+	}
+	return d.buf[:out], io.EOF
+}
+
+// fill reads on until n bytes are there to be looked at. It returns what reading ended with if they cannot be.
+func (d *Decoder) fill(n int) error {
+	if d.at > 0 {
+		d.have, d.at = copy(d.buf, d.buf[d.at:d.have]), 0
+	}
+	for empty := 0; d.have < n; {
+		if d.readErr != nil {
+			return d.readErr
+		}
+		room := d.buf[d.have : len(d.buf)-GroupSize]
+		if uint64(len(room)) > d.left {
+			room = room[:d.left]
+		}
+		if len(room) == 0 {
+			return io.ErrUnexpectedEOF // not for a slice of the claimed length
+		}
+		got, err := d.src.Read(room)
+		if got < 0 || got > len(room) {
+			return errRead
+		}
+		d.have, d.left, d.readErr = d.have+got, d.left-uint64(got), err
+		if got > 0 {
+			empty = 0
+		} else if empty++; empty == maxEmptyReads && err == nil {
+			return io.ErrNoProgress
 		}
 	}
-	return nil, io.EOF
+	return nil
 }
+
+// maxEmptyReads is how often a stream may return nothing and no error in a row.
+const maxEmptyReads = 100
+
+var errRead = errors.New("stream returned an impossible count")
 
 // start reads the header and settles what the claimed length means for the range.
 func (d *Decoder) start() error {
 	d.started = true
-	if err := d.read(HeaderSize, 0); err != nil {
-		return err
+	var header [HeaderSize]byte
+	if _, err := io.ReadFull(d.src, header[:]); err != nil {
+		return fmt.Errorf("read slice at byte %d of the object: %w", d.first, noEOF(err))
 	}
-	size := binary.LittleEndian.Uint64(d.buf[:HeaderSize])
+	size := binary.LittleEndian.Uint64(header[:])
 	switch {
 	case size > d.max:
 		return fmt.Errorf("%w: %d bytes, want at most %d", ErrSize, size, d.max)
@@ -154,28 +215,43 @@ func (d *Decoder) start() error {
 	}
 	d.first, d.end, _ = Clip(size, d.offset, d.length)
 	d.stack = append(d.stack, pending{subtree{size: size, root: true}, readChainingValue(d.name[:])})
+	d.left = SliceSize(size, d.offset, d.length) - HeaderSize
+	d.buf = make([]byte, min(d.left, readSize)+GroupSize)
 	return nil
 }
 
-func (d *Decoder) parent(t pending) error {
-	if err := d.read(ParentSize, t.pos); err != nil {
-		return err
+// encoded is how many bytes the node takes in a slice.
+func (t pending) encoded() int {
+	if t.leaf() {
+		return int(t.size)
 	}
-	l, r := readChainingValue(d.buf[:32]), readChainingValue(d.buf[32:])
+	return ParentSize
+}
+
+// parent verifies the parent that lies at hand, and expects its children as far as they carry a part of the range.
+func (d *Decoder) parent(t pending) error {
+	b := d.buf[d.at : d.at+ParentSize]
+	d.at += ParentSize
+	l, r := readChainingValue(b[:32]), readChainingValue(b[32:])
 	if hashParent(l, r, t.subtree) != t.cv {
 		return d.corrupt(t.pos)
 	}
 	left, right := t.split()
-	d.stack = append(d.stack, pending{right, r}, pending{left, l})
+	if right.within(d.first, d.end) {
+		d.stack = append(d.stack, pending{right, r})
+	}
+	if left.within(d.first, d.end) {
+		d.stack = append(d.stack, pending{left, l})
+	}
 	return nil
 }
 
+// group verifies the group that lies at hand and returns its part of the range.
 func (d *Decoder) group(t pending) ([]byte, error) {
 	n := int(t.size)
-	if err := d.read(n, t.pos); err != nil {
-		return nil, err
-	}
-	if hashGroup(&d.buf, n, t.subtree) != t.cv {
+	buf := (*[GroupSize]byte)(d.buf[d.at : d.at+GroupSize])
+	d.at += n
+	if hashGroup(buf, n, t.subtree) != t.cv {
 		return nil, d.corrupt(t.pos)
 	}
 	d.payload += t.size
@@ -183,7 +259,7 @@ func (d *Decoder) group(t pending) ([]byte, error) {
 		// The path to this group is the right edge of the tree, and the hash binds the number of each chunk.
 		d.proven = true
 	}
-	p := d.buf[:n]
+	p := buf[:n]
 	if t.pos+t.size > d.end {
 		p = p[:d.end-t.pos]
 	}
@@ -196,13 +272,6 @@ func (d *Decoder) group(t pending) ([]byte, error) {
 // corrupt names the first group of the range at or behind pos.
 func (d *Decoder) corrupt(pos uint64) error {
 	return &CorruptError{Group: max(pos, d.first) / GroupSize}
-}
-
-func (d *Decoder) read(n int, pos uint64) error {
-	if _, err := io.ReadFull(d.src, d.buf[:n]); err != nil {
-		return fmt.Errorf("read slice at byte %d of the object: %w", max(pos, d.first), noEOF(err))
-	}
-	return nil
 }
 
 // DecodeSlice writes the bytes [offset, offset+length) of the object to dst in order, each one after it has verified, from

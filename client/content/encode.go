@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // SliceReader makes the Bao slice of a range out of an object and its outboard. It reads the groups and parents of the
@@ -19,7 +20,13 @@ type SliceReader struct {
 	name           *Name
 	last           *[GroupSize]byte
 	stack          []stored
+	// tree is what was read of the outboard last, from treeAt on.
+	tree   []byte
+	treeAt uint64
 }
+
+// parentsAhead is how many parents are read at a time.
+const parentsAhead = 32
 
 // stored is a subtree with the place of its parents in the outboard, and the hash that its parent has for it.
 type stored struct {
@@ -72,6 +79,13 @@ func (r *SliceReader) Append(dst []byte, payload uint64) (out []byte, appended u
 		t := r.stack[len(r.stack)-1]
 		r.stack = r.stack[:len(r.stack)-1]
 		if t.leaf() {
+			if r.name == nil && appended+t.size < payload && len(r.stack) > 0 {
+				// Two groups of one parent lie side by side, here and there.
+				if next := r.stack[len(r.stack)-1]; next.leaf() && next.pos == t.pos+t.size {
+					r.stack = r.stack[:len(r.stack)-1]
+					t.size += next.size
+				}
+			}
 			if dst, err = appendAt(dst, r.data, t.pos, t.size); err != nil {
 				return dst, appended, fmt.Errorf("read group at byte %d: %w", t.pos, err)
 			}
@@ -81,7 +95,7 @@ func (r *SliceReader) Append(dst []byte, payload uint64) (out []byte, appended u
 			appended += t.size
 			continue
 		}
-		if dst, err = appendAt(dst, r.outboard, t.at, ParentSize); err != nil {
+		if dst, err = r.appendParent(dst, t.at); err != nil {
 			return dst, appended, fmt.Errorf("read parent at byte %d of the outboard: %w", t.at, err)
 		}
 		parent := dst[len(dst)-ParentSize:]
@@ -105,6 +119,24 @@ func (r *SliceReader) Append(dst []byte, payload uint64) (out []byte, appended u
 		err = io.EOF
 	}
 	return dst, appended, err
+}
+
+// appendParent appends the parent at a place of the outboard. Parents are read some ahead: those of neighbouring groups lie
+// one behind the other.
+func (r *SliceReader) appendParent(dst []byte, at uint64) ([]byte, error) {
+	if at < r.treeAt || at+ParentSize > r.treeAt+uint64(len(r.tree)) {
+		n := min(parentsAhead*ParentSize, OutboardSize(r.size)-at)
+		if r.tree == nil {
+			r.tree = make([]byte, 0, n)
+		}
+		r.tree, r.treeAt = r.tree[:min(n, uint64(cap(r.tree)))], at
+		got, err := r.outboard.ReadAt(r.tree, int64(at))
+		if r.tree = r.tree[:got]; got < ParentSize {
+			return dst, noEOF(err)
+		}
+	}
+	from := at - r.treeAt
+	return append(dst, r.tree[from:from+ParentSize]...), nil
 }
 
 func (r *SliceReader) hash(group []byte, t subtree) chainingValue {
@@ -143,7 +175,7 @@ func SliceSize(size, offset, length uint64) uint64 {
 
 func appendAt(dst []byte, src io.ReaderAt, at, n uint64) ([]byte, error) {
 	have := len(dst)
-	dst = append(dst, make([]byte, n)...)
+	dst = slices.Grow(dst, int(n))[:have+int(n)]
 	// A ReaderAt may return io.EOF with the last bytes.
 	if got, err := src.ReadAt(dst[have:], int64(at)); uint64(got) < n {
 		return dst[:have], noEOF(err)
