@@ -34,6 +34,10 @@ unit: ## Run the tests of the packages
 	go vet ./...
 	go test -p 2 -timeout 20m $$(go list ./... | grep -v '/e2e$$')
 
+.PHONY: crash
+crash: ## Kill the worker at every step of a settlement and cut its log at every byte (the unit tests take a sample)
+	EDGE_CRASH=all go test -count=1 -timeout 60m -run 'KilledAtEveryStep|LogCutAtEveryByte|TornTail' ./worker/rollup ./worker/ackpool
+
 .PHONY: e2e
 e2e: build ## Run the end-to-end tests: real chain, worker and client on loopback
 	EDGE_BIN=$(CURDIR)/$(BIN) go test -count=1 -timeout 20m -parallel 6 -v ./e2e
