@@ -34,7 +34,7 @@ func TestWholePath(t *testing.T) {
 	out, code := runDevnet(ctx, t, nil, "--once", "--epoch", "15s", "--dir", filepath.Join(shared.dir, "path"), "--port-offset", fmt.Sprint(offsetPath))
 	t.Log(out)
 	require.Zero(t, code)
-	for _, want := range []string{"fetched", "acknowledged", "settled", "client paid", "operator received", "community pool received", "supply", "exact: "} {
+	for _, want := range []string{"fetched", "acknowledged", "settled", "client paid", "operator received", "community pool received", "supply", "tokens", "exact: "} {
 		require.Contains(t, out, want)
 	}
 }

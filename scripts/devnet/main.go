@@ -114,7 +114,7 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return fmt.Errorf("the sums are not exact, or did not come about:\n%w", err)
 	}
-	fmt.Printf("exact: %d equations over bank balances and supply hold\n\n", outcome.Checks)
+	fmt.Printf("exact: %d equations over bank balances and supply hold\n\n", outcome.Checks+outcome.Tokens.Checks)
 	if o.once {
 		return nil
 	}
@@ -185,6 +185,9 @@ func print(out devnet.Outcome) {
 		}
 		line("sum", fmt.Sprintf("%s - %s - %s = %s", out.Paid, out.Operator, out.Community, out.Paid.Sub(out.Operator).Sub(out.Community)), "paid - received")
 		line("supply", fmt.Sprintf("%s -> %s", out.SupplyBefore, out.SupplyAfter), "nothing was minted or burnt")
+	}
+	if t := out.Tokens; t.Checks > 0 {
+		line("tokens", fmt.Sprintf("%s -> %s %s", t.SupplyBefore, t.SupplyAfter, devnet.StakeDenom), fmt.Sprintf("minted %s, burned %s", t.Minted, t.Burned))
 	}
 	if err := w.Flush(); err != nil {
 		fmt.Fprintln(os.Stderr, "devnet: show the table:", err)

@@ -119,18 +119,18 @@ func moduleAddress(name string) string {
 	return address
 }
 
-// Snapshot reads every balance and the supply of the settlement coin as they were after a height.
-func (c *Chain) Snapshot(ctx context.Context, height int64) (accounting.Snapshot, error) {
+// Snapshot reads every balance and the supply of a coin as they were after a height.
+func (c *Chain) Snapshot(ctx context.Context, height int64, denom string) (accounting.Snapshot, error) {
 	s := accounting.Snapshot{Height: height, Balances: map[string]math.Int{}}
 	bank := banktypes.NewQueryClient(c.At(height))
-	supply, err := bank.SupplyOf(ctx, &banktypes.QuerySupplyOfRequest{Denom: SettlementDenom})
+	supply, err := bank.SupplyOf(ctx, &banktypes.QuerySupplyOfRequest{Denom: denom})
 	if err != nil {
 		return s, fmt.Errorf("supply at height %d: %w", height, err)
 	}
 	s.Supply = supply.Amount.Amount
 	page := &query.PageRequest{Limit: 200}
 	for {
-		res, err := bank.DenomOwners(ctx, &banktypes.QueryDenomOwnersRequest{Denom: SettlementDenom, Pagination: page})
+		res, err := bank.DenomOwners(ctx, &banktypes.QueryDenomOwnersRequest{Denom: denom, Pagination: page})
 		if err != nil {
 			return s, fmt.Errorf("balances at height %d: %w", height, err)
 		}

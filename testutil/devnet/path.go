@@ -14,6 +14,8 @@ import (
 
 	"cosmossdk.io/math"
 
+	"github.com/cosmos/cosmos-sdk/types/query"
+
 	"github.com/edgechain/edge/testutil/accounting"
 	rewardstypes "github.com/edgechain/edge/x/rewards/types"
 )
@@ -38,9 +40,19 @@ type Outcome struct {
 	Signed  Signed
 	Ledger  Ledger
 	accounting.Report
+	// Tokens is what became of the coin that is staked, in the same epochs.
+	Tokens Tokens
 	// FromHeight and ToHeight are the heights between which the balances were compared.
 	FromHeight, ToHeight int64
 	Share                math.LegacyDec
+}
+
+// Tokens is what became of the coin that is staked and pays fees.
+type Tokens struct {
+	SupplyBefore, SupplyAfter math.Int
+	Minted, Burned            math.Int
+	// Checks counts the equations that were tried.
+	Checks int
 }
 
 // Files lists the regular files below a folder in order.
@@ -73,7 +85,7 @@ func (n *Network) Prove(ctx context.Context, objects []Object, dir string) (Outc
 	if out.FromHeight, err = n.Chain.Height(ctx); err != nil {
 		return out, err
 	}
-	first, err := n.Chain.Snapshot(ctx, out.FromHeight)
+	first, err := n.Chain.Snapshot(ctx, out.FromHeight, SettlementDenom)
 	if err != nil {
 		return out, err
 	}
@@ -112,7 +124,7 @@ func (n *Network) Prove(ctx context.Context, objects []Object, dir string) (Outc
 		if err != nil {
 			return out, err
 		}
-		s, err := n.Chain.Snapshot(ctx, record.DoneHeight)
+		s, err := n.Chain.Snapshot(ctx, record.DoneHeight, SettlementDenom)
 		if err != nil {
 			return out, err
 		}
@@ -135,7 +147,79 @@ func (n *Network) Prove(ctx context.Context, objects []Object, dir string) (Outc
 		Acknowledged: out.Ledger.Acknowledged, Pending: out.Ledger.Pending, Submitted: out.Ledger.Submitted,
 		Settled: out.Ledger.Settled, Refused: out.Ledger.Refused,
 	})
-	return out, err
+	heights := make([]int64, len(snapshots))
+	for i, s := range snapshots {
+		heights[i] = s.Height
+	}
+	tokens, tokensErr := n.proveTokens(ctx, out.Epochs, heights)
+	out.Tokens = tokens
+	return out, errors.Join(err, tokensErr)
+}
+
+// proveTokens reconciles the tokens between the heights, of which there is one more than epochs.
+func (n *Network) proveTokens(ctx context.Context, epochs []accounting.Epoch, heights []int64) (Tokens, error) {
+	t := Tokens{Minted: math.ZeroInt(), Burned: math.ZeroInt()}
+	if len(epochs) == 0 || len(heights) != len(epochs)+1 {
+		return t, nil // the settlement coin has not been reconciled, which is an error of its own
+	}
+	snapshots, supplies := make([]accounting.Snapshot, len(heights)), make([]rewardstypes.Supply, len(heights))
+	for i, height := range heights {
+		var err error
+		if snapshots[i], err = n.Chain.Snapshot(ctx, height, StakeDenom); err != nil {
+			return t, err
+		}
+		res, err := rewardstypes.NewQueryClient(n.Chain.At(height)).Emission(ctx, &rewardstypes.QueryEmissionRequest{})
+		if err != nil {
+			return t, fmt.Errorf("supply of tokens at height %d: %w", height, err)
+		}
+		supplies[i] = res.Supply
+	}
+	t.SupplyBefore, t.SupplyAfter = snapshots[0].Supply, snapshots[len(snapshots)-1].Supply
+	var errs []error
+	for i, e := range epochs {
+		rewards := rewardstypes.NewQueryClient(n.Chain.At(heights[i+1]))
+		res, err := rewards.EpochSummary(ctx, &rewardstypes.QueryEpochSummaryRequest{Epoch: e.Number})
+		if err != nil {
+			return t, fmt.Errorf("summary of epoch %d: %w", e.Number, err)
+		}
+		aside, err := tokensSetAside(ctx, rewards)
+		if err != nil {
+			return t, fmt.Errorf("payouts set aside in epoch %d: %w", e.Number, err)
+		}
+		s := res.Summary
+		epoch := accounting.TokenEpoch{
+			Number: e.Number, Paid: e.Paid, SetAside: aside,
+			Minted: supplies[i+1].Minted.Sub(supplies[i].Minted), Burned: supplies[i+1].Burned.Sub(supplies[i].Burned),
+		}
+		// The service is the protocol's: nobody gets its owner share back.
+		terms := accounting.Terms{Guard: s.Emission.Terms.Guard, Lost: s.Shares.Protocol.Add(s.Shares.Owner), Price: s.Emission.TokenPrice}
+		_, checks, err := accounting.ReconcileTokens(n.Parties(), terms, snapshots[i:i+2], []accounting.TokenEpoch{epoch})
+		t.Checks += checks
+		t.Minted, t.Burned = t.Minted.Add(epoch.Minted), t.Burned.Add(epoch.Burned)
+		errs = append(errs, err)
+	}
+	return t, errors.Join(errs...)
+}
+
+// tokensSetAside adds up the tokens that were minted and could not be paid.
+func tokensSetAside(ctx context.Context, rewards rewardstypes.QueryClient) (math.Int, error) {
+	sum := math.ZeroInt()
+	page := &query.PageRequest{Limit: 100}
+	for {
+		res, err := rewards.SetAside(ctx, &rewardstypes.QuerySetAsideRequest{Pagination: page})
+		if err != nil {
+			return sum, err
+		}
+		for _, p := range res.Payouts {
+			if p.Denom == StakeDenom {
+				sum = sum.Add(p.Amount)
+			}
+		}
+		if len(res.Pagination.GetNextKey()) == 0 {
+			return sum, nil
+		}
+		page = &query.PageRequest{Limit: 100, Key: res.Pagination.NextKey}
+	}
 }
 
 // plant moves one observed number.
