@@ -257,6 +257,12 @@ func TestACME(t *testing.T) {
 				return issued == 1 && get(b, "worker.example") == nil
 			}, patience, 10*tick)
 			require.Greater(t, b.metric(t, "edge_gateway_certificate_expiry_timestamp_seconds"), float64(time.Now().Unix()))
+			if kind == "http-01" {
+				taken := newBench(t, func(c *gateway.Config, _ *gateway.Deps) {
+					c.ACMEDomains, c.ACMEDirectory, c.ACMECache, c.ACMEListen = []string{"worker.example"}, a.URL+"/directory", cache, b.ACMEAddr().String()
+				})
+				require.ErrorContains(t, taken.Start(t.Context()), "listen for ACME")
+			}
 			// A stranger's name orders nothing.
 			require.Error(t, get(b, "evil.example"))
 			// The next start has it from disk, before anything is asked for.

@@ -136,6 +136,18 @@ func TestRateOfConnections(t *testing.T) {
 	bodyOf(t, r)
 }
 
+// TestRatesRememberABoundedNumber opens connections from more addresses than are remembered.
+func TestRatesRememberABoundedNumber(t *testing.T) {
+	b := newBench(t, func(c *gateway.Config, _ *gateway.Deps) { c.FreeQuotaAddresses = 4 })
+	b.start(t)
+	for i := range 10 {
+		r := send(t, dialFrom(t, b, fmt.Sprintf("127.0.%d.2", i)), "/healthz")
+		require.Equal(t, 200, r.StatusCode)
+		bodyOf(t, r)
+	}
+	require.Equal(t, 4, b.Rated())
+}
+
 // TestAckPassesRate: who is refused for anything else gets an acknowledgement in.
 func TestAckPassesRate(t *testing.T) {
 	b := newBench(t, func(c *gateway.Config, _ *gateway.Deps) { c.NewConnectionsPerSecond, c.MaxConnectionsPerAddress = 1, 1 })

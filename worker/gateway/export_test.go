@@ -10,10 +10,13 @@ func (s *Server) PollCertificates(every time.Duration) {
 	s.certificates.(*certificateFiles).poll = every
 }
 
-// ACMEAddr is where HTTP-01 is answered, nil while it is not.
-func (s *Server) ACMEAddr() net.Addr {
-	a := s.certificates.(*acmeCertificates)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.at
+// ACMEAddr is where HTTP-01 is answered.
+func (s *Server) ACMEAddr() net.Addr { return s.certificates.(*acmeCertificates).http.Addr() }
+
+// Rated returns of how many addresses and subnets the rate of new connections is remembered.
+func (s *Server) Rated() int {
+	r := s.listener.Load().rates
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.buckets.Len()
 }

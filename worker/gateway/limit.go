@@ -428,13 +428,6 @@ func (r *rates) takeOf(of netip.Prefix, times float64, now time.Time) speed {
 	return muchTooFast
 }
 
-// count returns how many addresses and subnets are remembered.
-func (r *rates) count() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.buckets.Len()
-}
-
 // place is what a request holds while it is worked on.
 type place struct {
 	s      *Server

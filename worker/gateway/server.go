@@ -128,6 +128,14 @@ func (s *Server) Start(ctx context.Context) (err error) {
 		}
 		s.altSvc = altSvcOf(port)
 	}
+	if s.certificates != nil {
+		if err = s.certificates.open(ctx); err != nil {
+			if s.quic != nil {
+				err = errors.Join(err, s.quic.shutdown())
+			}
+			return errors.Join(fmt.Errorf("gateway: %w", err), loopback.Close(), public.Close())
+		}
+	}
 	s.cancel = cancel
 	s.listener.Store(limited)
 	s.adminListener = loopback

@@ -37,6 +37,8 @@ func tlsConfig(certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error))
 
 // certificates are where the public listener's certificate comes from.
 type certificates interface {
+	// open begins to listen for what run answers.
+	open(context.Context) error
 	// get answers a handshake.
 	get(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// run does what is to be done in the background until the context ends.
@@ -125,6 +127,8 @@ func (f *certificateFiles) changed() bool {
 	return false
 }
 
+func (f *certificateFiles) open(context.Context) error { return nil }
+
 func (f *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -181,8 +185,9 @@ type acmeCertificates struct {
 	mu sync.Mutex
 	// until is by domain, at most the configured ones.
 	until map[string]time.Time
-	// at is where HTTP-01 is answered, for tests.
-	at net.Addr
+
+	// http answers HTTP-01, nil if nothing does.
+	http net.Listener
 }
 
 func newACME(cfg Config, m *metrics, log *slog.Logger) *acmeCertificates {
@@ -274,25 +279,31 @@ const (
 	warmAgain = 12 * time.Hour
 )
 
+// open listens for HTTP-01. It comes before run.
+func (a *acmeCertificates) open(ctx context.Context) error {
+	if a.listen == "" {
+		return nil
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", a.listen)
+	if err != nil {
+		return fmt.Errorf("listen for ACME: %w", err)
+	}
+	a.http = acmeConnections(l)
+	return nil
+}
+
 // run gets the certificates before the first client needs them, and answers HTTP-01.
 func (a *acmeCertificates) run(ctx context.Context) error {
 	var answering sync.WaitGroup
 	var served error
-	if a.listen != "" {
-		var lc net.ListenConfig
-		l, err := lc.Listen(ctx, "tcp", a.listen)
-		if err != nil {
-			return fmt.Errorf("listen for ACME: %w", err)
-		}
-		a.mu.Lock()
-		a.at = l.Addr()
-		a.mu.Unlock()
+	if a.http != nil {
 		server := &http.Server{
 			Handler: a.manager.HTTPHandler(nil), ReadHeaderTimeout: a.timeout, ReadTimeout: a.timeout, WriteTimeout: a.timeout, IdleTimeout: a.timeout,
 			MaxHeaderBytes: 8 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 		}
 		answering.Go(func() {
-			if err := server.Serve(acmeConnections(l)); !errors.Is(err, http.ErrServerClosed) {
+			if err := server.Serve(a.http); !errors.Is(err, http.ErrServerClosed) {
 				served = fmt.Errorf("serve ACME: %w", err)
 			}
 		})
