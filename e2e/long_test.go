@@ -9,5 +9,6 @@ func TestLongEpoch(t *testing.T) {
 	t.Run("flipped byte", testFlippedByte)
 	t.Run("credit limit", testCreditLimit)
 	t.Run("killed worker", testKilledWorker)
+	t.Run("console", testConsole)
 	t.Run("unready worker", testUnreadyWorker)
 }
