@@ -56,23 +56,28 @@ func (s *Server) serveContent(w http.ResponseWriter, r *http.Request) (err error
 	defer func() { err = errors.Join(err, object.Close()) }()
 
 	h := w.Header()
-	tag := validator(name, bao)
-	h.Set("ETag", tag)
-	// The origin that asks may stand there already.
-	vary := "Accept"
+	fixed := linesOf(object)
+	tagLine := fixed.plainTag
+	if bao {
+		tagLine = fixed.baoTag
+	}
+	h["Etag"] = tagLine
+	tag := tagLine[0]
 	if bao {
 		// The slice of a range is another answer under the same address, with status 200: a cache must not mix them up.
-		vary = "Accept, Range"
+		vary(h, varyBao)
+	} else {
+		vary(h, varyPlain)
 	}
-	h.Add("Vary", vary)
-	h.Set("Cache-Control", immutable)
+	h["Cache-Control"] = cachePublic
 	if client != nil {
-		h.Set("Cache-Control", immutablePrivate)
+		h["Cache-Control"] = cachePrivate
 	}
 	if list := r.Header.Values("If-Match"); len(list) > 0 && !matches(strings.Join(list, ","), tag, false) {
 		return newProblem(preconditionFailed, "the content is %s", tag)
 	}
 	if list := r.Header.Values("If-None-Match"); len(list) > 0 && matches(strings.Join(list, ","), tag, true) {
+		s.extend(http.NewResponseController(w))
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -81,27 +86,28 @@ func (s *Server) serveContent(w http.ResponseWriter, r *http.Request) (err error
 		return bad
 	}
 	payload := ack.ContentBytes(object.Size, rng.offset, rng.length)
-	h.Set("Edge-Payload-Bytes", strconv.FormatUint(payload, 10))
+	h["Edge-Payload-Bytes"] = fixed.number(payload)
 	answer := answer{object: object, span: rng, bao: bao, payload: payload}
 	status := http.StatusOK
-	h.Set("Accept-Ranges", "bytes")
+	h["Accept-Ranges"] = rangesBytes
 	if bao {
-		h.Set("Content-Type", baoType)
-		h.Set("Content-Length", strconv.FormatUint(content.SliceSize(object.Size, rng.offset, rng.length), 10))
+		h["Content-Type"] = typeBao
+		h["Content-Length"] = []string{strconv.FormatUint(content.SliceSize(object.Size, rng.offset, rng.length), 10)}
 		if rng.partial {
 			h.Set("Edge-Range", rng.contentRange(object.Size))
 		}
 	} else {
-		h.Set("Content-Type", plainType)
+		h["Content-Type"] = typePlain
 		// Foreign content must not run as a page of the worker's own origin.
-		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-		h.Set("Content-Length", strconv.FormatUint(rng.length, 10))
+		h["Content-Security-Policy"] = sandboxed
+		h["Content-Length"] = fixed.number(rng.length)
 		if rng.partial {
 			status = http.StatusPartialContent
 			h.Set("Content-Range", rng.contentRange(object.Size))
 		}
 	}
 	if r.Method == http.MethodHead {
+		s.extend(http.NewResponseController(w))
 		w.WriteHeader(status)
 		return nil
 	}
@@ -150,7 +156,7 @@ func wantsBao(r *http.Request) (bool, error) {
 
 // takeFree takes payload from the free quota of the client's address, or asks for a session.
 func (s *Server) takeFree(r *http.Request, payload uint64) (meter, error) {
-	from := addressOf(r.RemoteAddr)
+	from := s.originOf(r, peerOf(r.Context())).address
 	wait, ok := s.quota.take(from, payload, s.now())
 	if ok {
 		return &freeMeter{s: s, from: from, left: payload}, nil

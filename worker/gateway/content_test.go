@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/zeebo/blake3"
@@ -299,6 +300,7 @@ func TestFlippedByteIsNotServed(t *testing.T) {
 		b := newBench(t, func(c *gateway.Config, d *gateway.Deps) {
 			c.StepBytes = group
 			cfg := store.DefaultConfig(t.TempDir())
+			cfg.HotRecheck = time.Nanosecond
 			dir = cfg.Dir
 			var err error
 			st, err = store.Open(cfg, d.Log)

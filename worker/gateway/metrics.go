@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +22,17 @@ type metrics struct {
 	refused  *prometheus.CounterVec
 	// certificates counts what became of new ones.
 	certificates *prometheus.CounterVec
+
+	// What every answer counts is looked up once.
+	free, paid, sentPlain, sentBao prometheus.Counter
+	routes                         sync.Map // of *routeMetrics by name
+}
+
+// routeMetrics are the metrics of a route.
+type routeMetrics struct {
+	duration prometheus.Observer
+	// answers counts by status, from 0 for none.
+	answers [600]atomic.Pointer[prometheus.Counter]
 }
 
 func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
@@ -57,6 +70,8 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 			Name: "edge_gateway_certificate_loads_total", Help: "Certificates that came anew from files or an authority, and faults, by result.",
 		}, []string{"result"}),
 	}
+	m.free, m.paid = m.payload.WithLabelValues("false"), m.payload.WithLabelValues("true")
+	m.sentPlain, m.sentBao = m.sent.WithLabelValues("plain"), m.sent.WithLabelValues("bao")
 	gauge := func(name, help string, value func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
 	}
@@ -92,6 +107,19 @@ func (s *Server) open() (all, quic int) {
 }
 
 func (m *metrics) observe(route string, status int, d time.Duration) {
-	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
-	m.duration.WithLabelValues(route).Observe(d.Seconds())
+	known, ok := m.routes.Load(route)
+	if !ok {
+		known, _ = m.routes.LoadOrStore(route, &routeMetrics{duration: m.duration.WithLabelValues(route)})
+	}
+	of := known.(*routeMetrics)
+	of.duration.Observe(d.Seconds())
+	if status < 0 || status >= len(of.answers) {
+		m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+		return
+	}
+	if of.answers[status].Load() == nil {
+		c := m.requests.WithLabelValues(route, strconv.Itoa(status))
+		of.answers[status].Store(&c)
+	}
+	(*of.answers[status].Load()).Inc()
 }

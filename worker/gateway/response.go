@@ -35,10 +35,15 @@ func (w *response) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom implements io.ReaderFrom.
-func (w *response) ReadFrom(r io.Reader) (int64, error) {
+// ReadFrom implements io.ReaderFrom. The server's writer is asked before the reader how they get together: it alone knows
+// whether the body can go to the connection past it.
+func (w *response) ReadFrom(r io.Reader) (n int64, err error) {
 	w.implicit()
-	n, err := io.Copy(w.ResponseWriter, r)
+	if to, ok := w.ResponseWriter.(io.ReaderFrom); ok {
+		n, err = to.ReadFrom(r)
+	} else {
+		n, err = io.Copy(w.ResponseWriter, r)
+	}
 	w.bytes += n
 	return n, err
 }

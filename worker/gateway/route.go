@@ -25,6 +25,8 @@ type route struct {
 	acks bool
 	// work is what a worker that is stopping does not begin.
 	work bool
+	// steps says that the handler itself gives the client time to take what it writes.
+	steps bool
 }
 
 // contentPrefix precedes the name of an object.
@@ -33,7 +35,7 @@ const contentPrefix = "/b3/"
 // find returns the route of a path.
 func (s *Server) find(path string) route {
 	if strings.HasPrefix(path, contentPrefix) {
-		return route{name: "content", get: s.serveContent, work: true}
+		return route{name: "content", get: s.serveContent, work: true, steps: true}
 	}
 	switch path {
 	case "/v1/worker":
@@ -77,8 +79,12 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler)
 		}
 	}()
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	s.setDeadlines(w, r)
+	h := w.Header()
+	h["X-Content-Type-Options"] = nosniff
+	h["Date"] = s.dateLine(start)
+	if !rt.steps || hasBody(r) {
+		s.setDeadlines(w, r, start)
+	}
 	err := s.dispatch(w, r, rt)
 	if err == nil {
 		return
@@ -96,7 +102,7 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		// The body is announced and cannot be finished.
 		panic(http.ErrAbortHandler)
 	}
-	s.setDeadlines(w, r)
+	s.setDeadlines(w, r, time.Now())
 	if err := s.writeProblem(w, r, p); err != nil {
 		panic(http.ErrAbortHandler)
 	}
@@ -105,11 +111,11 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 // setDeadlines starts the time for the request's body and for the first step of the answer. A request without a body gets
 // no deadline for reading: it would end the watch for clients that go away, and with it the request. Writers without
 // deadlines are those of tests.
-func (s *Server) setDeadlines(w http.ResponseWriter, r *http.Request) {
+func (s *Server) setDeadlines(w http.ResponseWriter, r *http.Request, now time.Time) {
 	rc := http.NewResponseController(w)
-	_ = rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
+	_ = rc.SetWriteDeadline(now.Add(s.cfg.WriteTimeout))
 	if hasBody(r) {
-		_ = rc.SetReadDeadline(time.Now().Add(s.cfg.BodyTimeout))
+		_ = rc.SetReadDeadline(now.Add(s.cfg.BodyTimeout))
 	}
 }
 

@@ -43,6 +43,7 @@ type Server struct {
 	accountsBy *perKey[uint64]
 
 	buffers *sync.Pool
+	date    atomic.Pointer[date]
 	now     func() time.Time
 
 	listener      atomic.Pointer[connections]

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -25,14 +24,21 @@ type answer struct {
 
 // meter accounts for the payload of an answer before it is sent. Exactly one of finish and abort ends it.
 type meter interface {
-	// step is the most payload that may be reserved at a time, whole groups.
-	step() uint64
+	// step is the most payload that may be reserved at a time, whole groups; straight says that no memory of this process
+	// holds it while the client takes it.
+	step(straight bool) uint64
+	// waits reports whether reserve may wait until the client has what was reserved before.
+	waits() bool
 	reserve(ctx context.Context, n uint64) error
 	// release gives back the last part of what was reserved.
 	release(n uint64)
 	finish()
 	abort()
 }
+
+// straightStep is how much a free answer counts as sent before it is, if the kernel takes it from the file, in bytes. What
+// it says to the connection's deadline is per Config.StepBytes nevertheless.
+const straightStep = 4 << 20
 
 // freeMeter stands on a quota that was taken for the whole answer.
 type freeMeter struct {
@@ -46,11 +52,18 @@ func (m *freeMeter) reserve(_ context.Context, n uint64) error {
 		return fmt.Errorf("answer of more than its %d bytes of free quota", m.left)
 	}
 	m.left -= n
-	m.s.metrics.payload.WithLabelValues("false").Add(float64(n))
+	m.s.metrics.free.Add(float64(n))
 	return nil
 }
 
-func (m *freeMeter) step() uint64 { return uint64(m.s.cfg.StepBytes) }
+func (m *freeMeter) step(straight bool) uint64 {
+	if straight {
+		return max(straightStep, uint64(m.s.cfg.StepBytes))
+	}
+	return uint64(m.s.cfg.StepBytes)
+}
+
+func (m *freeMeter) waits() bool { return false }
 
 func (m *freeMeter) release(n uint64) { m.left += n }
 
@@ -66,7 +79,9 @@ type paidMeter struct {
 	most    uint64
 }
 
-func (m *paidMeter) step() uint64 { return m.most }
+func (m *paidMeter) step(bool) uint64 { return m.most }
+
+func (m *paidMeter) waits() bool { return true }
 
 func (m *paidMeter) release(n uint64) { m.request.Release(n) }
 
@@ -77,7 +92,7 @@ func (m *paidMeter) reserve(ctx context.Context, n uint64) error {
 	if err != nil {
 		return withCredit(err, m.client)
 	}
-	m.s.metrics.payload.WithLabelValues("true").Add(float64(n))
+	m.s.metrics.paid.Add(float64(n))
 	return nil
 }
 
@@ -88,6 +103,8 @@ func (m *paidMeter) abort() { m.request.Abort() }
 // stream sends an answer step by step: reserve the payload of the next groups, give the connection time for them, write
 // them, and hand them over before the next reservation, which may wait. A client that waits for the rest of a group could
 // not acknowledge what it has.
+//
+// What was verified goes out as it is: small objects from memory in one write, others by the kernel from the page cache.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, status int, a answer, m meter) (err error) {
 	finished := false
 	defer func() {
@@ -104,49 +121,58 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, status int, a an
 		}
 	}()
 	rc := http.NewResponseController(w)
-	form := "plain"
-	write := a.writePlain
 	// Only a file that was verified goes to the connection without being looked at.
-	verifies := a.bao || a.payload > 0 && !a.object.Verified()
-	if verifies {
+	verified := a.payload == 0 || a.object.Verified()
+	straight := verified && !a.bao
+	write := func(w io.Writer, done, n uint64) (int64, error) { return s.writePlain(rc, w, a, done, n) }
+	sent := s.metrics.sentPlain
+	if !straight {
 		buf := s.buffers.Get().(*[]byte)
 		defer s.buffers.Put(buf)
-		slice := a.object.Slice(a.offset, a.length)
+		slice := a.object.Trusted(a.offset, a.length)
+		if !verified || a.payload == 0 {
+			slice.Verify(a.object.Name)
+		}
 		if a.bao {
-			form = "bao"
+			sent = s.metrics.sentBao
 		} else {
 			slice.GroupsOnly()
 		}
-		write = func(w io.Writer, done, n uint64) (int64, error) { return a.writeSlice(w, slice, (*buf)[:0], done, n) }
+		write = func(w io.Writer, done, n uint64) (int64, error) {
+			wrote, err := a.writeSlice(w, slice, (*buf)[:0], done, n)
+			sent.Add(float64(wrote))
+			return wrote, err
+		}
 	}
-	sent := s.metrics.sent.WithLabelValues(form)
 	for done := uint64(0); ; {
-		n := min(m.step(), a.payload-done)
+		n := min(m.step(straight), a.payload-done)
 		if n > 0 {
 			if err := m.reserve(r.Context(), n); err != nil {
 				return err
 			}
 		}
-		if err := r.Context().Err(); err != nil {
+		if err := errors.Join(r.Context().Err(), s.work.context.Err()); err != nil {
 			m.release(n)
 			return err
 		}
-		_ = rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)) // writers of tests have none
+		s.extend(rc)
 		if done == 0 {
 			w.WriteHeader(status)
 		}
 		wrote, err := write(w, done, n)
-		sent.Add(float64(wrote))
 		if err != nil {
 			m.release(unsent(n, wrote))
 			return err
 		}
-		if err := rc.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
-			return fmt.Errorf("%w: %w", errClient, err)
-		}
 		done += n
+		// The server itself flushes the end of an answer.
+		if m.waits() || done < a.payload {
+			if err := rc.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+				return fmt.Errorf("%w: %w", errClient, err)
+			}
+		}
 		if done == a.payload {
-			if verifies && a.payload == a.object.Size {
+			if !verified && a.payload == a.object.Size {
 				a.object.SetVerified()
 			}
 			finished = true
@@ -154,6 +180,11 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, status int, a an
 			return nil
 		}
 	}
+}
+
+// extend gives the client the time of one step from now on. Writers of tests have no deadlines.
+func (s *Server) extend(rc *http.ResponseController) {
+	_ = rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
 }
 
 // unsent returns how much of a step of n bytes of groups has surely not been handed to the connection, if only so many
@@ -166,29 +197,42 @@ func unsent(n uint64, wrote int64) uint64 {
 }
 
 // writePlain writes the part of the range that lies in the n bytes of groups from payload byte done on.
-func (a answer) writePlain(w io.Writer, done, n uint64) (int64, error) {
+func (s *Server) writePlain(rc *http.ResponseController, w io.Writer, a answer, done, n uint64) (int64, error) {
 	if n == 0 {
 		return 0, nil
 	}
 	groups := a.offset/content.GroupSize*content.GroupSize + done
 	from := max(a.offset, groups)
 	to := min(a.offset+a.length, groups+n)
-	f, err := a.object.File(from)
-	if err != nil {
-		return 0, err
+	if b := a.object.Bytes(); b != nil {
+		wrote, err := w.Write(b[from:to])
+		s.metrics.sentPlain.Add(float64(wrote))
+		if err != nil {
+			return int64(wrote), fmt.Errorf("%w: %w", errClient, err)
+		}
+		return int64(wrote), nil
 	}
-	wrote, err := io.CopyN(w, f, int64(to-from))
-	if errors.Is(err, io.EOF) {
-		return wrote, fmt.Errorf("%w: %s ends at byte %d", store.ErrCorrupt, a.object.Name, from+uint64(wrote))
+	// Whoever takes step after step in time has more of it for the next one.
+	since := int64(0)
+	section := a.object.Section(from, to-from, func(wrote int64) {
+		s.metrics.sentPlain.Add(float64(wrote))
+		if since += wrote; since >= int64(s.cfg.StepBytes) {
+			since = 0
+			s.extend(rc)
+		}
+	})
+	if done == 0 {
+		// With the header gone, net/http leaves the body to the section.
+		if err := rc.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return 0, fmt.Errorf("%w: %w", errClient, err)
+		}
 	}
-	var disk *fs.PathError
-	if errors.As(err, &disk) {
-		return wrote, fmt.Errorf("read content %s: %w", a.object.Name, err)
+	wrote, err := section.SendTo(w)
+	var disk *store.ReadError
+	if err != nil && !errors.As(err, &disk) && !errors.Is(err, store.ErrCorrupt) {
+		err = fmt.Errorf("%w: %w", errClient, err)
 	}
-	if err != nil {
-		return wrote, fmt.Errorf("%w: %w", errClient, err)
-	}
-	return wrote, nil
+	return wrote, err
 }
 
 // writeSlice writes the next part of the range, the one that carries the n bytes of groups from payload byte done on, after

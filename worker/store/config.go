@@ -109,6 +109,18 @@ func (c Config) Validate() error {
 	if c.UploadBytes > c.MaxBytes {
 		errs = append(errs, fmt.Errorf("upload_bytes is %d, more than the %d of max_bytes", c.UploadBytes, c.MaxBytes))
 	}
+	if c.HotBytes > maxBound {
+		errs = append(errs, fmt.Errorf("hot_bytes is %d, want at most %d", c.HotBytes, uint64(maxBound)))
+	}
+	if c.HotObjectBytes > 16<<20 {
+		errs = append(errs, fmt.Errorf("hot_object_bytes is %d, want at most 16 MiB", c.HotObjectBytes))
+	}
+	if c.HotFiles < 0 {
+		errs = append(errs, fmt.Errorf("hot_files is %d, want 0 or more", c.HotFiles))
+	}
+	if c.HotRecheck < 0 {
+		errs = append(errs, fmt.Errorf("hot_recheck is %s, want 0 or more", c.HotRecheck))
+	}
 	if c.VerifiedFor < 0 {
 		errs = append(errs, fmt.Errorf("verified_for is %s, want 0 or more", c.VerifiedFor))
 	}

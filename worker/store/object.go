@@ -8,33 +8,50 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/edgechain/edge/client/content"
 )
 
-// Object is an open object. It keeps a file open until Close and must not be used after it. Data and Outboard are safe for
-// concurrent use, File is not.
+// Object is an open object. It must not be used after Close. Its methods are safe for concurrent use.
 type Object struct {
 	Info
-	file  *os.File
 	store *Store
-	stat  os.FileInfo
+	held  *held
 }
 
 // Verified reports whether this process has verified the whole file in the last Config.VerifiedFor, and its length and time
 // of modification are those of then.
-func (o *Object) Verified() bool { return o.store.verified.holds(o.Name, o.stat, time.Now()) }
+func (o *Object) Verified() bool {
+	now := time.Now()
+	if at := o.held.verified.Load(); at != 0 && now.UnixNano()-at < int64(o.store.verified.keep) {
+		return true
+	}
+	at, ok := o.store.verified.holds(o.Name, o.held.stat, now)
+	if ok {
+		o.held.verified.Store(at.UnixNano())
+	}
+	return ok
+}
 
 // Slice reads a range and verifies it on the way. Its errors are those of content.SliceReader; Damaged takes them.
 func (o *Object) Slice(offset, length uint64) *content.SliceReader {
-	return content.NewSliceReader(o.Data(), o.Outboard(), o.Size, offset, length).Verify(o.Name)
+	return o.Trusted(offset, length).Verify(o.Name)
+}
+
+// Trusted is Slice without the verification, for an object that is Verified.
+func (o *Object) Trusted(offset, length uint64) *content.SliceReader {
+	return content.NewSliceReader(o.Data(), o.Outboard(), o.Size, offset, length)
 }
 
 // SetVerified says that the whole object has come out of Slice.
-func (o *Object) SetVerified() { o.store.verified.add(o.Name, o.stat, time.Now()) }
+func (o *Object) SetVerified() {
+	now := time.Now()
+	o.store.verified.add(o.Name, o.held.stat, now)
+	if o.store.verified.keep > 0 {
+		o.held.verified.Store(now.UnixNano())
+	}
+}
 
 // Damaged moves the object to quarantine if the error of a Slice says that it is damaged, and it was not replaced since.
 // It returns the error, with ErrCorrupt in its chain.
@@ -44,47 +61,105 @@ func (o *Object) Damaged(cause error) error {
 	}
 	s := o.store
 	s.verified.remove(o.Name)
+	s.hot.drop(o.Name)
 	cause = fmt.Errorf("%w: %s: %w", ErrCorrupt, o.Name, cause)
-	s.commit.Lock()
-	defer s.commit.Unlock()
+	commit := s.commitOf(o.Name)
+	commit.Lock()
+	defer commit.Unlock()
 	now, err := os.Lstat(s.path(o.Name))
-	if err != nil || !os.SameFile(now, o.stat) {
+	if err != nil || !os.SameFile(now, o.held.stat) {
 		return cause // moved, removed or replaced by another reader
 	}
 	return errors.Join(cause, s.quarantine(o.Name, cause))
 }
 
 // Data reads the bytes of the object.
-func (o *Object) Data() *io.SectionReader { return io.NewSectionReader(o.file, 0, int64(o.Size)) }
+func (o *Object) Data() *io.SectionReader {
+	return io.NewSectionReader(o.held.readAt(), 0, int64(o.Size))
+}
 
 // Outboard reads its hash tree: the size as u64, then the parents in pre-order.
 func (o *Object) Outboard() *io.SectionReader {
-	return io.NewSectionReader(o.file, int64(o.Size), int64(content.OutboardSize(o.Size)))
+	return io.NewSectionReader(o.held.readAt(), int64(o.Size), int64(content.OutboardSize(o.Size)))
 }
 
-// File returns the file that begins with the bytes of the object, positioned at offset, so that they can be sent without
-// passing through this process. What follows behind the size of the object is not content.
-func (o *Object) File(offset uint64) (*os.File, error) {
-	if _, err := o.file.Seek(int64(offset), io.SeekStart); err != nil {
-		return nil, fmt.Errorf("content %s: %w", o.Name, err)
+// Bytes returns the whole object if it lies in memory, as small ones that are asked for often do, else nil. Nobody may
+// change it, and it must not be used after Close.
+func (o *Object) Bytes() []byte {
+	if o.held.bytes == nil {
+		return nil
 	}
-	return o.file, nil
+	return o.held.bytes[:o.Size:o.Size]
 }
 
-// Close closes the file.
-func (o *Object) Close() error { return o.file.Close() }
+// Attached returns what derive made of the object when it was called first, for as long as the object is held open or
+// kept in memory: a place for what would else be made anew for every reader. Every caller must derive the same.
+func (o *Object) Attached(derive func(Info) any) any {
+	if known := o.held.attached.Load(); known != nil {
+		return *known
+	}
+	made := derive(o.Info)
+	o.held.attached.Store(&made)
+	return made
+}
+
+// Close ends the use of the object.
+func (o *Object) Close() error {
+	o.held.release()
+	return nil
+}
 
 // Open opens an object. It returns ErrNotFound, or ErrCorrupt if the file's length or trailer is wrong; the file is then
-// moved to quarantine, and the object can be added again.
+// moved to quarantine, and the object can be added again. An object that is kept in memory or open is not looked at again
+// within Config.HotRecheck, unless the store itself removes it.
 func (s *Store) Open(name content.Name) (*Object, error) {
+	s.touched(name)
+	if kept := s.hot.get(name); kept != nil {
+		if kept.fresh(func() string { return s.path(name) }, time.Now()) {
+			return &Object{Info: kept.Info, store: s, held: kept}, nil
+		}
+		s.hot.drop(name)
+		kept.release()
+	}
+	return s.read(name, true)
+}
+
+// openFile opens the file of an object, whatever is in memory. Errors are those of Open.
+func (s *Store) openFile(name content.Name) (*Object, error) { return s.read(name, false) }
+
+// read opens an object from the disk and may keep it for others.
+func (s *Store) read(name content.Name, keep bool) (*Object, error) {
 	o, err := s.open(name)
 	if errors.Is(err, ErrCorrupt) {
 		return nil, s.setAside(name, err)
 	}
-	return o, err
+	if err != nil || !keep {
+		return o, err
+	}
+	if err := o.held.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("content %s: %w", name, err), o.Close())
+	}
+	s.hot.add(name, o.held, s.path(name))
+	return o, nil
 }
 
-// open is Open without the quarantine.
+// load reads the file of a small object into memory if there is room, and closes it.
+func (o *held) load() error {
+	if !o.hot.reserve(o.Disk) {
+		return nil
+	}
+	b := make([]byte, o.Disk)
+	if _, err := o.file.ReadAt(b, 0); err != nil {
+		o.hot.loaded.Add(-int64(len(b)))
+		return err
+	}
+	err := o.file.Close()
+	o.hot.open.Add(-1)
+	o.file, o.bytes = nil, b
+	return err
+}
+
+// open opens the file of an object, without the quarantine and for the caller alone.
 func (s *Store) open(name content.Name) (_ *Object, err error) {
 	f, err := os.Open(s.path(name))
 	if err != nil {
@@ -103,7 +178,14 @@ func (s *Store) open(name content.Name) (_ *Object, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("content %s: %w", name, err)
 	}
-	return &Object{Info: Info{Name: name, Size: size, Disk: uint64(info.Size()), Added: info.ModTime()}, file: f, store: s, stat: info}, nil
+	o := &held{
+		Info: Info{Name: name, Size: size, Disk: uint64(info.Size()), Added: info.ModTime()},
+		hot:  s.hot, stat: info, file: f, fd: int(f.Fd()),
+	}
+	o.refs.Store(1)
+	o.checked.Store(time.Now().UnixNano())
+	s.hot.open.Add(1)
+	return &Object{Info: o.Info, store: s, held: o}, nil
 }
 
 // readSize returns the length of the object in a file whose trailer, outboard and length agree, else ErrCorrupt.
@@ -139,7 +221,7 @@ func readSize(f *os.File, info os.FileInfo) (uint64, error) {
 // Verify reads an object and its hash tree and compares both with the name. It returns ErrNotFound, or ErrCorrupt with the
 // first group that is damaged; the file is then moved to quarantine.
 func (s *Store) Verify(ctx context.Context, name content.Name) (err error) {
-	o, err := s.Open(name)
+	o, err := s.openFile(name)
 	if err != nil {
 		return err
 	}
@@ -167,120 +249,4 @@ func (o *Object) verify(ctx context.Context, pace func(context.Context, int) err
 			return nil
 		}
 	}
-}
-
-// setAside moves an object that does not open to quarantine, unless it was replaced meanwhile, and returns why.
-func (s *Store) setAside(name content.Name, cause error) error {
-	s.commit.Lock()
-	defer s.commit.Unlock()
-	o, err := s.open(name)
-	if err == nil {
-		return errors.Join(cause, o.Close())
-	}
-	if !errors.Is(err, ErrCorrupt) {
-		return cause
-	}
-	return errors.Join(cause, s.quarantine(name, cause))
-}
-
-// quarantine moves a damaged file out of the objects, keeps the newest maxQuarantined of them for the operator, and says
-// so. The caller holds commit.
-func (s *Store) quarantine(name content.Name, cause error) error {
-	dir := filepath.Join(s.cfg.Dir, quarantineDir)
-	to := filepath.Join(dir, fmt.Sprintf("%020d-%s", time.Now().UnixNano(), name))
-	path := s.path(name)
-	if err := os.Rename(path, to); err != nil {
-		return fmt.Errorf("quarantine %s: %w", name, err)
-	}
-	s.mu.Lock()
-	s.objects--
-	s.quarantined++
-	s.mu.Unlock()
-	s.log.Error("moved damaged content to quarantine", "name", name.String(), "file", to, "err", cause)
-	if err := errors.Join(syncDir(filepath.Dir(path)), syncDir(dir)); err != nil {
-		return fmt.Errorf("quarantine %s: %w", name, err)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("quarantine %s: %w", name, err)
-	}
-	for _, e := range entries[:max(0, len(entries)-maxQuarantined)] {
-		info, err := e.Info()
-		if err != nil {
-			return fmt.Errorf("quarantine: %w", err)
-		}
-		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
-			return fmt.Errorf("quarantine: %w", err)
-		}
-		s.mu.Lock()
-		s.quarantined--
-		s.forget(info)
-		s.mu.Unlock()
-	}
-	return nil
-}
-
-// List returns at most limit objects in ascending order of their names, from the first name behind after on. A zero after
-// begins at the beginning.
-func (s *Store) List(after content.Name, limit int) ([]Info, error) {
-	var list []Info
-	for shard := int(after[0]); shard < 256 && len(list) < limit; shard++ {
-		entries, err := s.shard(shard)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range entries {
-			if len(list) == limit {
-				break
-			}
-			if after != (content.Name{}) && bytes.Compare(e.name[:], after[:]) <= 0 {
-				continue
-			}
-			info, err := s.Stat(e.name)
-			if errors.Is(err, ErrNotFound) || errors.Is(err, ErrCorrupt) {
-				continue // deleted or set aside since
-			}
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, info)
-		}
-	}
-	return list, nil
-}
-
-// entry is a file of a shard.
-type entry struct {
-	name content.Name
-	disk uint64
-}
-
-// shard returns the files of objects/<two digits> in ascending order of their names. Files that are no objects are left
-// alone.
-func (s *Store) shard(shard int) ([]entry, error) {
-	dir := filepath.Join(s.cfg.Dir, objectsDir, fmt.Sprintf("%02x", shard))
-	files, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("content store: %w", err)
-	}
-	entries := make([]entry, 0, len(files))
-	for _, f := range files {
-		name, err := content.ParseName(f.Name())
-		if err != nil || name.String() != f.Name() || int(name[0]) != shard || !f.Type().IsRegular() {
-			continue
-		}
-		info, err := f.Info()
-		if errors.Is(err, os.ErrNotExist) {
-			continue // deleted since
-		}
-		if err != nil {
-			return nil, fmt.Errorf("content store: %w", err)
-		}
-		entries = append(entries, entry{name, uint64(info.Size())})
-	}
-	slices.SortFunc(entries, func(a, b entry) int { return bytes.Compare(a.name[:], b.name[:]) })
-	return entries, nil
 }

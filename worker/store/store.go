@@ -155,6 +155,10 @@ type Stats struct {
 	Fault error
 	// Quarantined counts the damaged files that are kept aside.
 	Quarantined uint64
+	// HotBytes is what lies in memory of small objects, in bytes, and OpenFiles counts the files of others that are open.
+	HotBytes, OpenFiles uint64
+	// HotHits counts the opens that found their object in memory or open, HotMisses the others.
+	HotHits, HotMisses uint64
 	// ScrubBytes is what was read in the background to verify it, in bytes, ScrubRounds how often everything was, and
 	// ScrubDamaged how many damaged objects that found.
 	ScrubBytes, ScrubRounds, ScrubDamaged uint64
@@ -293,6 +297,8 @@ func (s *Store) Stats() Stats {
 		Objects: uint64(len(s.records)), Used: s.used, Reserved: s.reserved, Max: s.cfg.MaxBytes,
 		Pinned: s.pinned, Held: s.uploads.taken, Evictable: s.policy.bytes, Evicted: s.evicted, EvictedBytes: s.evictedBytes,
 		Refused: s.refused, DiskErrors: s.diskErrors, Fault: s.fault, Quarantined: s.quarantined,
+		HotBytes: uint64(max(0, s.hot.loaded.Load())), OpenFiles: uint64(max(0, s.hot.open.Load())),
+		HotHits: s.hot.hits.Load(), HotMisses: s.hot.misses.Load(),
 		ScrubBytes: s.scrubBytes, ScrubRounds: s.scrubRounds, ScrubDamaged: s.scrubDamaged,
 	}
 }

@@ -45,9 +45,10 @@ func (v *verified) remove(name content.Name) {
 	v.files.Remove(name)
 }
 
-func (v *verified) holds(name content.Name, file os.FileInfo, now time.Time) bool {
+// holds reports whether the file counts as verified, and when it was.
+func (v *verified) holds(name content.Name, file os.FileInfo, now time.Time) (at time.Time, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s, ok := v.files.Get(name)
-	return ok && now.Sub(s.at) < v.keep && s.modified.Equal(file.ModTime()) && s.size == file.Size()
+	return s.at, ok && now.Sub(s.at) < v.keep && s.modified.Equal(file.ModTime()) && s.size == file.Size()
 }
