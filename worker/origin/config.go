@@ -36,6 +36,8 @@ type Config struct {
 	// MaxFetches run at a time, MaxQueued more wait for at most QueueTimeout.
 	MaxFetches, MaxQueued int
 	QueueTimeout          time.Duration
+	// Linger is for how long a fetch goes on that nobody waits for. 0 ends it at once.
+	Linger time.Duration
 	// FirstByteTimeout, IdleTimeout, MinBytesPerSecond and TotalTimeout are those of outbound.Config.
 	FirstByteTimeout, IdleTimeout, TotalTimeout time.Duration
 	MinBytesPerSecond                           int64
@@ -51,7 +53,7 @@ type Config struct {
 // DefaultConfig returns the defaults, without any origin.
 func DefaultConfig() Config {
 	return Config{
-		MaxObjectBytes: 4 << 30, MaxFetches: 32, MaxQueued: 256, QueueTimeout: 10 * time.Second,
+		MaxObjectBytes: 4 << 30, MaxFetches: 32, MaxQueued: 256, QueueTimeout: 10 * time.Second, Linger: 30 * time.Second,
 		FirstByteTimeout: 15 * time.Second, IdleTimeout: 20 * time.Second, TotalTimeout: 30 * time.Minute, MinBytesPerSecond: 4 << 10,
 		MissingTTL: 10 * time.Second, MaxMissing: 65_536, FirstBackoff: time.Second, LastBackoff: 2 * time.Minute,
 		Index: folder.Config{MaxFiles: 100_000, RescanInterval: 5 * time.Minute, BytesPerSecond: 64 << 20},
@@ -124,8 +126,8 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s is %s, want at least 1ms", bound.name, bound.value))
 		}
 	}
-	if c.MissingTTL < 0 {
-		errs = append(errs, fmt.Errorf("missing_ttl is %s, want 0 or more", c.MissingTTL))
+	if c.MissingTTL < 0 || c.Linger < 0 {
+		errs = append(errs, fmt.Errorf("missing_ttl is %s and linger %s, want 0 or more", c.MissingTTL, c.Linger))
 	}
 	if c.LastBackoff < c.FirstBackoff {
 		errs = append(errs, errors.New("last_backoff is below first_backoff"))

@@ -3,7 +3,8 @@
 // into the store. The store keeps it only if it hashes to its name, so that no origin is trusted with more than time, and
 // package outbound bounds that.
 //
-// Requests for the same name share one fetch, which lives while at least one of them waits. Fetches, those that wait for
+// Requests for the same name share one fetch, which lives while at least one of them waits, and a little longer: a client
+// that was told to come again for a large object finds it further on. Fetches, those that wait for
 // their turn, and names that nobody had are bounded in number. An origin that fails three times in a row is left alone for a
 // while, which doubles.
 //

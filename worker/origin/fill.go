@@ -42,6 +42,7 @@ type key struct {
 type fetch struct {
 	cancel  context.CancelFunc
 	waiters int
+	linger  *time.Timer // ends it, nil while somebody waits
 	done    chan struct{}
 	err     error // set before done is closed
 }
@@ -146,7 +147,7 @@ func (o *Origins) Stop(ctx context.Context) error {
 }
 
 // Fill returns nil once the store has the content. Requests for the same name share one fetch; it ends when none of them
-// waits any more. Its errors are listed in errors.go.
+// has waited for Config.Linger. Its errors are listed in errors.go.
 func (o *Origins) Fill(ctx context.Context, name content.Name) error {
 	k := key{name, isFromWorker(ctx)}
 	if len(o.sources(k)) == 0 {
@@ -192,12 +193,16 @@ func (o *Origins) join(k key) (*fetch, error) {
 		o.tasks.Add(1)
 		go o.run(ctx, k, f)
 	}
+	if f.linger != nil {
+		f.linger.Stop()
+		f.linger = nil
+	}
 	f.waiters++
 	o.waiting++
 	return f, nil
 }
 
-// leave takes a waiter off. The last one ends the fetch, and a request that comes later begins another.
+// leave takes a waiter off. The last one ends the fetch, after Config.Linger, and a request that comes later begins another.
 func (o *Origins) leave(k key, f *fetch) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -205,6 +210,21 @@ func (o *Origins) leave(k key, f *fetch) {
 	if f.waiters--; f.waiters > 0 {
 		return
 	}
+	if o.cfg.Linger <= 0 {
+		o.end(k, f)
+		return
+	}
+	f.linger = time.AfterFunc(o.cfg.Linger, func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if f.waiters == 0 {
+			o.end(k, f)
+		}
+	})
+}
+
+// end ends a fetch that nobody waits for. The caller holds mu.
+func (o *Origins) end(k key, f *fetch) {
 	f.cancel()
 	if o.fetches[k] == f {
 		delete(o.fetches, k)
@@ -223,6 +243,9 @@ func (o *Origins) run(ctx context.Context, k key, f *fetch) {
 	defer o.mu.Unlock()
 	f.err = err
 	close(f.done)
+	if f.linger != nil {
+		f.linger.Stop()
+	}
 	o.running--
 	if o.fetches[k] == f {
 		delete(o.fetches, k)
@@ -274,7 +297,7 @@ func (o *Origins) fill(ctx context.Context, k key) error {
 			verdict = fmt.Errorf("%w: %s", ErrUnavailable, k.name)
 			continue
 		}
-		outcome, err := o.from(ctx, s, k.name)
+		outcome := o.from(ctx, s, k.name)
 		if ctx.Err() != nil && outcome != outcomeFilled {
 			return ctx.Err()
 		}
@@ -282,11 +305,11 @@ func (o *Origins) fill(ctx context.Context, k key) error {
 		case outcomeFilled:
 			return nil
 		case outcomeStore:
-			return err
+			return fmt.Errorf("%w: %s", ErrNoRoom, k.name) // the log says why
 		case outcomeMissing:
 		case outcomeTooLarge:
 			// It is the same everywhere, or a lie. The others may have it within the bound.
-			verdict = fmt.Errorf("%w: %s is over %d bytes", store.ErrTooLarge, k.name, o.cfg.MaxObjectBytes)
+			verdict = fmt.Errorf("%w: %s, over %d bytes", ErrTooLarge, k.name, o.cfg.MaxObjectBytes)
 		case outcomeMismatch:
 			verdict = fmt.Errorf("%w: %s", ErrMismatch, k.name)
 		case outcomeTimeout:
@@ -303,8 +326,8 @@ func (o *Origins) fill(ctx context.Context, k key) error {
 	return verdict
 }
 
-// from asks one origin and stores what it delivers. The error is for whoever asked if the outcome is that of the store.
-func (o *Origins) from(ctx context.Context, s *source, name content.Name) (string, error) {
+// from asks one origin, stores what it delivers, and returns what became of it.
+func (o *Origins) from(ctx context.Context, s *source, name content.Name) string {
 	begun := time.Now()
 	o.metrics.inFlight.WithLabelValues(s.kind).Inc()
 	defer o.metrics.inFlight.WithLabelValues(s.kind).Dec()
@@ -349,7 +372,7 @@ func (o *Origins) from(ctx context.Context, s *source, name content.Name) (strin
 		}
 		log.Warn("an origin failed", "err", err, "left_alone_for", s.breaker.failed(time.Now(), wait))
 	}
-	return outcome, err
+	return outcome
 }
 
 // outcomeOf tells what became of a fetch by the error of the add, and that of what was read.

@@ -35,6 +35,10 @@ func (x *Index) Scan(ctx context.Context) error {
 	for _, dir := range x.cfg.Folders {
 		if err := s.folder(ctx, dir); err != nil {
 			if ctx.Err() != nil {
+				// The first look at large folders takes hours, which a restart must not lose.
+				if s.changed {
+					return errors.Join(ctx.Err(), x.save())
+				}
 				return ctx.Err()
 			}
 			failed[dir] = true

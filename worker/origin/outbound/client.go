@@ -135,6 +135,12 @@ func (c *Client) redirect(req *http.Request, via []*http.Request) error {
 // answer of a name server gets round it.
 func (c *Client) dial(ctx context.Context, network, to string) (net.Conn, error) {
 	named := c.named[strings.ToLower(to)]
+	if _, err := netip.ParseAddrPort(to); err == nil {
+		// The check below would not come to it on a machine without IPv6.
+		if err := c.permit(named, to); err != nil {
+			return nil, err
+		}
+	}
 	d := &net.Dialer{
 		Timeout: dialTimeout, KeepAlive: 15 * time.Second, Resolver: c.cfg.Resolver,
 		Control: func(_, target string, _ syscall.RawConn) error { return c.permit(named, target) },
