@@ -32,6 +32,9 @@ import (
 	"github.com/cosmos/cosmos-sdk/x/auth"
 	authsims "github.com/cosmos/cosmos-sdk/x/auth/simulation"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+
+	"github.com/edgechain/edge/app/statedb"
+	dacktypes "github.com/edgechain/edge/x/dack/types"
 )
 
 var (
@@ -55,6 +58,9 @@ type App struct {
 	closeErr  error
 }
 
+// FlagRecordCacheBytes is the setting for how much memory the records have that settlements touch, in bytes.
+const FlagRecordCacheBytes = "state.record-cache-bytes"
+
 // New returns the application on a database. It panics on faults of the wiring and if the database cannot be loaded, as
 // the SDK's own constructors do: there is nothing to run then.
 func New(
@@ -70,7 +76,11 @@ func New(
 		panic(err)
 	}
 
-	base := baseapp.NewBaseApp(Name, logger, db, enc.tx.TxDecoder(), append(baseAppOptions, baseapp.SetOptimisticExecution())...)
+	baseAppOptions = append(baseAppOptions, baseapp.SetOptimisticExecution())
+	if bytes := cast.ToInt(appOpts.Get(FlagRecordCacheBytes)); bytes > 0 {
+		baseAppOptions = append(baseAppOptions, baseapp.SetInterBlockCache(statedb.NewRecords(bytes, dacktypes.StoreKey)))
+	}
+	base := baseapp.NewBaseApp(Name, logger, db, enc.tx.TxDecoder(), baseAppOptions...)
 	base.SetVersion(version.Version)
 	base.SetInterfaceRegistry(enc.registry)
 	base.SetTxEncoder(enc.tx.TxEncoder())

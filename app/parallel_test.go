@@ -14,19 +14,25 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/app"
 	dacktypes "github.com/edgechain/edge/x/dack/types"
 )
 
 // Settlements of workers that share clients, of workers that share none, and several of one worker, all in one block with
 // deposits, withdrawals and new keys of the same clients: the block gives the same state and the same results whether they run
-// one after the other or in parallel. The money of a client does not suffice for all, so that the order decides who is paid.
+// one after the other or in parallel, with records in memory or without. The money of a client does not suffice for all, so that the order decides who is paid.
 // All clients have their purses in one page: strangers share a record of the state.
 func TestExecutorsAgreeOnSettlements(t *testing.T) {
 	var hashes [][][]byte
 	var results [][]*abci.ExecTxResult
-	for _, executor := range []string{"sequential", "block-stm"} {
+	for _, node := range []struct {
+		executor string
+		records  int
+	}{{"sequential", 0}, {"block-stm", 0}, {"sequential", 256 << 10}, {"block-stm", 1 << 20}} {
 		owners := marketKeys(4)
-		c := newChainWith(t, map[string]any{"block-executor": executor, "block-stm-workers": 4}, owners...)
+		c := newChainWith(t, map[string]any{
+			"block-executor": node.executor, "block-stm-workers": 4, app.FlagRecordCacheBytes: node.records,
+		}, owners...)
 		m := newMarket(c, owners, 5)
 		var hash [][]byte
 		var result []*abci.ExecTxResult
@@ -101,6 +107,8 @@ func TestExecutorsAgreeOnSettlements(t *testing.T) {
 		hash = append(hash, c.last.AppHash)
 		hashes, results = append(hashes, hash), append(results, result)
 	}
-	require.Equal(t, results[0], results[1])
-	require.Equal(t, hashes[0], hashes[1])
+	for i := range hashes {
+		require.Equal(t, results[0], results[i])
+		require.Equal(t, hashes[0], hashes[i])
+	}
 }

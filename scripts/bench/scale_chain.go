@@ -84,7 +84,7 @@ func newScaleChain(dir string, options scaleOptions) (*scaleChain, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings := simtestutil.AppOptionsMap{flags.FlagHome: dir}
+	settings := simtestutil.AppOptionsMap{flags.FlagHome: dir, app.FlagRecordCacheBytes: statedb.RecordBytes}
 	if options.executor != "" {
 		settings["block-executor"], settings["block-stm-workers"] = options.executor, 2
 	}
@@ -92,7 +92,7 @@ func newScaleChain(dir string, options scaleOptions) (*scaleChain, error) {
 		benchChain: &benchChain{
 			now: time.Unix(1_700_000_000, 0).UTC(),
 			app: app.New(log.NewNopLogger(), db, true, settings, baseapp.SetChainID(benchChainID),
-				baseapp.SetIAVLCacheSize(statedb.TreeNodes)),
+				baseapp.SetIAVLCacheSize(statedb.TreeNodes), baseapp.SetIAVLDisableFastNode(true)),
 		},
 		options: options, epoch: benchEpoch,
 	}

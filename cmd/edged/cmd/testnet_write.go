@@ -276,8 +276,7 @@ func (n *testnet) writeSettings(node *testnetNode) error {
 	}
 	cmtcfg.WriteConfigFile(node.file("config.toml"), c)
 
-	template, settings := defaultAppConfig()
-	a := settings.(*serverconfig.Config)
+	template, a := defaultAppConfig()
 	a.API.Address = "tcp://" + loopback(node.ports.rest)
 	a.GRPC.Address = loopback(node.ports.grpc)
 	serverconfig.SetConfigTemplate(template)
