@@ -81,7 +81,7 @@ func (s *stage) generate(ctx context.Context, url string, connections int, durat
 	if err := json.Unmarshal(doc, &l); err != nil {
 		return l, fmt.Errorf("wrk: %w: %s", err, out)
 	}
-	if l.Errors > 0 || l.Requests == 0 {
+	if l.Errors > 0 || l.Bytes == 0 {
 		// What is wrong mostly shows in any further answer.
 		return l, errors.Join(fmt.Errorf("wrk got %d answers and %d errors from %s: %s", l.Requests, l.Errors, url, out), answers(ctx, url))
 	}
