@@ -32,14 +32,18 @@ func addedDocOf(a store.Added) addedDoc {
 
 func (a *app) addCommand() *cobra.Command {
 	var unpinned bool
+	var expect expectation
 	cmd := &cobra.Command{
-		Use: "add PATH...", Short: "Add files to the content store", Args: args(cobra.MinimumNArgs(1)),
+		Use: "add PATH|URL...", Short: "Add files to the content store", Args: args(cobra.MinimumNArgs(1)),
 		Long: `add stores files, or the regular files under folders, and prints name, CID, size and path of each; with --output json one JSON
 object a line. It works while the worker runs and while it does not. Content is public: whoever knows the name can fetch it.
 
 What is added is pinned: it stays until 'edge-worker unpin' or 'edge-worker content rm'. With --unpinned it makes room when room
-is needed, as content of origins does.`,
-		Example: "  edge-worker add ./public\n  edge-worker add file.iso --output json\n  edge-worker add --unpinned mirror/",
+is needed, as content of origins does.
+
+An https:// or http:// URL is fetched, and must be what its fragment (#sha256-...), --integrity or --blake3 says. ipfs://CID/path is
+fetched from the gateways of the configuration, block by block against its CID; a folder adds all its files.`,
+		Example: "  edge-worker add ./public\n  edge-worker add file.iso --output json\n  edge-worker add --unpinned mirror/\n  edge-worker add https://example.com/file.iso --integrity sha384-...\n  edge-worker add ipfs://CID/path",
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			c, err := a.load()
 			if err != nil {
@@ -58,12 +62,17 @@ is needed, as content of origins does.`,
 				if client.token, err = a.home.readToken(); err != nil {
 					return err
 				}
-				return a.addRunning(cmd, client, paths, !unpinned, each)
+				local, fetched := split(paths)
+				return errors.Join(a.addRunning(cmd, client, local, !unpinned, each), a.addRemote(cmd, &c, nil, client, fetched, !unpinned, expect, each))
 			}
 			if err != nil {
 				return err
 			}
-			for _, path := range paths {
+			local, fetched := split(paths)
+			if err := a.addRemote(cmd, &c, s, nil, fetched, !unpinned, expect, each); err != nil {
+				return errors.Join(err, s.Close())
+			}
+			for _, path := range local {
 				if err := s.AddPath(cmd.Context(), path, !unpinned, func(added store.Added) error { return each(addedDocOf(added)) }); err != nil {
 					return errors.Join(err, s.Close())
 				}
@@ -71,6 +80,8 @@ is needed, as content of origins does.`,
 			return s.Close()
 		},
 	}
+	cmd.Flags().StringVar(&expect.integrity, "integrity", "", "integrity attribute (sha256-..., sha384-..., sha512-...) of what a URL delivers")
+	cmd.Flags().StringVar(&expect.name, "blake3", "", "name of what a URL delivers")
 	cmd.Flags().BoolVar(&unpinned, "unpinned", false, "let it be evicted when room is needed")
 	return cmd
 }

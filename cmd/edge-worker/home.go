@@ -33,6 +33,7 @@ func (h home) config() string  { return filepath.Join(string(h), "config.toml") 
 func (h home) peerKey() string { return filepath.Join(string(h), "peer_key.json") }
 func (h home) token() string   { return filepath.Join(string(h), "admin_token") }
 func (h home) store() string   { return filepath.Join(string(h), "data", "store") }
+func (h home) origins() string { return filepath.Join(string(h), "data", "origin.index") }
 func (h home) pool() string    { return filepath.Join(string(h), "data", "ackpool") }
 func (h home) history() string { return filepath.Join(string(h), "data", "console.history") }
 

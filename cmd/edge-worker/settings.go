@@ -106,6 +106,7 @@ func validate(c *config.Config) error {
 	// Any key serves to check the rest.
 	s.chain.PeerKey = make([]byte, 32)
 	var level slog.Level
+	_, originErr := originConfig(c, "")
 	errs := []error{
 		within("chain", s.chain.Validate()),
 		within("chain", s.nodes.Validate()),
@@ -116,6 +117,7 @@ func validate(c *config.Config) error {
 		within("report", s.report.Validate()),
 		within("store", storeConfig(c, "x").Validate()),
 		within("console", console.Config{SaveInterval: c.Console.SaveInterval.Std()}.Validate()),
+		within("origin", originErr),
 		within("log", level.UnmarshalText([]byte(c.Log.Level))),
 	}
 	errs = append(errs, within("worker", checkMemory(c)))

@@ -18,6 +18,7 @@ import (
 	"github.com/edgechain/edge/worker/config"
 	"github.com/edgechain/edge/worker/console"
 	"github.com/edgechain/edge/worker/gateway"
+	"github.com/edgechain/edge/worker/origin"
 	"github.com/edgechain/edge/worker/report"
 	"github.com/edgechain/edge/worker/rollup"
 	"github.com/edgechain/edge/worker/session"
@@ -44,6 +45,8 @@ type worker struct {
 	console  *console.Console
 	// endpoints of the chain.
 	endpoints []string
+	// origins is nil unless the configuration has any.
+	origins *origin.Origins
 }
 
 // newWorker opens and connects the parts. What it opened is closed again if it fails.
@@ -135,8 +138,19 @@ func newWorker(h home, c *config.Config, in io.Reader, log *slog.Logger) (_ *wor
 	}); err != nil {
 		return nil, err
 	}
+	origins, err := originConfig(c, h.origins())
+	if err != nil {
+		return nil, err
+	}
+	var filler gateway.Origin
+	if origins.Enabled() {
+		if w.origins, err = origin.New(origins, origin.Deps{Store: w.store, Log: part("origin"), Metrics: registry}); err != nil {
+			return nil, err
+		}
+		filler = w.origins
+	}
 	w.gateway, err = gateway.New(s.gateway, gateway.Deps{
-		Store: w.store, Sessions: gateway.ManagedSessions(w.manager), Info: w.info, Checks: w.checks(), Admin: w.adminHandler(), Metrics: registry, Log: part("gateway"),
+		Store: w.store, Origin: filler, Sessions: gateway.ManagedSessions(w.manager), Info: w.info, Checks: w.checks(), Admin: w.adminHandler(), Metrics: registry, Log: part("gateway"),
 	})
 	return w, err
 }
@@ -208,6 +222,11 @@ func (w *worker) start(ctx context.Context) error {
 	if err := w.console.Start(ctx); err != nil {
 		return err
 	}
+	if w.origins != nil {
+		if err := w.origins.Start(ctx); err != nil {
+			return err
+		}
+	}
 	return w.gateway.Start(ctx)
 }
 
@@ -219,6 +238,9 @@ func (w *worker) stop(timeout time.Duration) error {
 	serving, done := context.WithTimeout(ctx, timeout/3)
 	err := w.gateway.Stop(serving)
 	done()
+	if w.origins != nil {
+		err = errors.Join(err, w.origins.Stop(ctx))
+	}
 	if w.reporter != nil {
 		err = errors.Join(err, w.reporter.Stop(ctx))
 	}

@@ -21,6 +21,7 @@ type Config struct {
 	Rollup  Rollup  `toml:"rollup" doc:"How acknowledgements become settlements."`
 	Report  Report  `toml:"report" doc:"The report that the node follows the chain, which it owes once in each epoch while it takes part in elections."`
 	Store   Store   `toml:"store" doc:"Content on disk."`
+	Origin  Origin  `toml:"origin" doc:"Where content comes from that the worker is asked for and does not have. Whatever delivers it is not trusted: it must hash to its name."`
 	Pool    Pool    `toml:"pool" doc:"The durable pool of acknowledgements."`
 	Keys    Keys    `toml:"keys" doc:"The hot account that sends settlements and pays their fees."`
 	Log     Log     `toml:"log" doc:"What the worker says on standard error."`
@@ -227,6 +228,7 @@ func Default() Config {
 			HotBytes: 256 << 20, HotObjectBytes: 64 << 10, HotFiles: 512, HotRecheck: Duration(time.Second),
 			VerifiedFor: Duration(time.Hour), ScrubBytesPerSecond: 16 << 20,
 		},
+		Origin:  defaultOrigin(),
 		Pool:    Pool{MaxLanes: 100_000, MaxExposures: 100_000, MaxInFlight: 64},
 		Keys:    Keys{Backend: "test", Name: "settler"},
 		Log:     Log{Level: "info", Format: "text"},

@@ -49,7 +49,7 @@ func (s *Server) serveContent(w http.ResponseWriter, r *http.Request) (err error
 	if err != nil {
 		return err
 	}
-	object, err := s.store.Open(name)
+	object, err := s.openOrFill(r, name)
 	if err != nil {
 		return err
 	}

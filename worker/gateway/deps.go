@@ -19,6 +19,8 @@ import (
 type Deps struct {
 	Store    Store
 	Sessions Sessions
+	// Origin fills the store with what it lacks. It may be nil.
+	Origin Origin
 	// Info tells what the worker is and what it asks for. It fails while the worker has never seen the chain.
 	Info func() (Info, error)
 	// Checks say whether the worker is ready, each under the name of the part that it looks at.
@@ -34,6 +36,12 @@ type Deps struct {
 type Store interface {
 	// Open returns store.ErrNotFound or store.ErrCorrupt.
 	Open(name content.Name) (*store.Object, error)
+}
+
+// Origin is where content comes from that the store lacks. *origin.Origins implements it.
+type Origin interface {
+	// Fill returns nil once the store has the content, else store.ErrNotFound or another error of package origin.
+	Fill(ctx context.Context, name content.Name) error
 }
 
 // Check is a named condition of readiness. Func returns why it is not met, or nil.

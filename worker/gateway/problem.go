@@ -15,6 +15,7 @@ import (
 	"github.com/edgechain/edge/client/content"
 	"github.com/edgechain/edge/worker/ackpool"
 	"github.com/edgechain/edge/worker/chain"
+	origins "github.com/edgechain/edge/worker/origin"
 	"github.com/edgechain/edge/worker/session"
 	"github.com/edgechain/edge/worker/store"
 )
@@ -46,6 +47,10 @@ var (
 	chainStale         = kind{"chain-stale", http.StatusServiceUnavailable, "The worker has lost sight of the chain"}
 	stopping           = kind{"stopping", http.StatusServiceUnavailable, "The worker is shutting down"}
 	timeout            = kind{"timeout", http.StatusGatewayTimeout, "The answer did not begin in time"}
+	originFailed       = kind{"origin-failed", http.StatusBadGateway, "No origin delivers the content"}
+	originBusy         = kind{"origin-busy", http.StatusServiceUnavailable, "Too much is being fetched from origins"}
+	originSlow         = kind{"origin-slow", http.StatusGatewayTimeout, "An origin is too slow"}
+	noRoom             = kind{"no-room", http.StatusInsufficientStorage, "The worker has no room for the content"}
 	internal           = kind{"internal", http.StatusInternalServerError, "The worker failed"}
 )
 
@@ -59,6 +64,13 @@ var table = []struct {
 	{ack.ErrSize, badRequest},
 	{ack.ErrRange, badRequest},
 	{store.ErrNotFound, notFound},
+	{origins.ErrBusy, originBusy},
+	{origins.ErrStopped, stopping},
+	{origins.ErrUnavailable, originFailed},
+	{origins.ErrMismatch, originFailed},
+	{origins.ErrTooLarge, originFailed},
+	{origins.ErrTimeout, originSlow},
+	{origins.ErrNoRoom, noRoom},
 	{session.ErrInvalid, badRequest},
 	{session.ErrBadProof, badProof},
 	{session.ErrSessionUnknown, sessionUnknown},
@@ -139,7 +151,7 @@ func problemOf(err error) *problem {
 // writeProblem answers a request with a problem. Nothing of the answer may have been written.
 func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, p *problem) error {
 	switch {
-	case p.kind.status == http.StatusTooManyRequests || p.kind == creditExhausted || p.kind == chainStale || p.kind == stopping || p.kind == timeout:
+	case p.kind.status == http.StatusTooManyRequests || p.kind == creditExhausted || p.kind == chainStale || p.kind == stopping || p.kind == timeout || p.kind == originBusy:
 		if p.header.Get("Retry-After") == "" {
 			p = p.set("Retry-After", seconds(s.cfg.RetryAfter))
 		}

@@ -22,6 +22,7 @@ import (
 type Server struct {
 	cfg      Config
 	store    Store
+	origin   Origin
 	sessions Sessions
 	info     func() (Info, error)
 	checks   []Check
@@ -72,7 +73,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	s := &Server{
-		cfg: cfg, store: deps.Store, sessions: deps.Sessions, info: deps.Info, checks: deps.Checks, admin: deps.Admin,
+		cfg: cfg, store: deps.Store, origin: deps.Origin, sessions: deps.Sessions, info: deps.Info, checks: deps.Checks, admin: deps.Admin,
 		registry: deps.Metrics, log: deps.Log, quota: q, requests: make(chan struct{}, cfg.MaxRequests),
 		acks: make(chan struct{}, cfg.MaxAckRequests), requestsBy: newOccupancy(cfg.MaxRequestsPerAddress, cfg.MaxRequestsPerSubnet),
 		acksBy: newPerKey[netip.Prefix](cfg.MaxAckRequests), accountsBy: newPerKey[uint64](cfg.MaxRequestsPerAccount), hsts: hstsOf(cfg.HSTSMaxAge),
