@@ -25,7 +25,7 @@ const (
 
 // peer is the other end of a connection.
 type peer struct {
-	from origin
+	from source
 	// refused is the bound that the connection exceeds, if it does: only acknowledgements get in.
 	refused *bound
 	// running counts its requests under way, but for those that bring acknowledgements.
@@ -46,15 +46,15 @@ type bound struct {
 	of    string
 }
 
-// origin is what a request is counted under: an IPv4 address or an IPv6 /64, and the IPv4 /24 or IPv6 /48 around it.
+// source is what a request is counted under: an IPv4 address or an IPv6 /64, and the IPv4 /24 or IPv6 /48 around it.
 // Those that are no IP addresses share one.
-type origin struct {
+type source struct {
 	address, subnet netip.Prefix
 	// trusted proxies answer for the addresses behind them. They have no bounds of their own.
 	trusted bool
 }
 
-func originOf(addr netip.Addr) origin {
+func sourceOf(addr netip.Addr) source {
 	addr = addr.Unmap().WithZone("")
 	bits, around := 32, 24
 	if addr.Is6() {
@@ -63,11 +63,11 @@ func originOf(addr netip.Addr) origin {
 	// An address that is none has the zero prefix, without an error that would say more.
 	address, _ := addr.Prefix(bits)
 	subnet, _ := addr.Prefix(around)
-	return origin{address: address, subnet: subnet}
+	return source{address: address, subnet: subnet}
 }
 
 // addressOf returns the address that a connection's peer is counted under.
-func addressOf(remote string) netip.Prefix { return originOf(parseRemote(remote)).address }
+func addressOf(remote string) netip.Prefix { return sourceOf(parseRemote(remote)).address }
 
 // parseRemote reads host:port, with the zero address for what is no IP address.
 func parseRemote(remote string) netip.Addr {
@@ -125,7 +125,7 @@ func (c *connections) Accept() (net.Conn, error) {
 			<-c.slots
 			return nil, err
 		}
-		from := c.origin(conn.RemoteAddr())
+		from := c.source(conn.RemoteAddr())
 		if c.places.crowded(from) {
 			_ = conn.Close() // nothing was exchanged
 			continue
@@ -149,17 +149,17 @@ func (c *connections) Close() error {
 
 // begin counts a new TCP connection and puts its peer into its context. It is a ConnContext of http.Server.
 func (c *connections) begin(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(ctx, peerKey{}, c.enter(c.origin(conn.RemoteAddr()), c.hurried))
+	return context.WithValue(ctx, peerKey{}, c.enter(c.source(conn.RemoteAddr()), c.hurried))
 }
 
 // end gives the connection's place back.
 func (c *connections) end(conn net.Conn) {
-	c.leave(c.origin(conn.RemoteAddr()))
+	c.leave(c.source(conn.RemoteAddr()))
 }
 
 // beginQUIC counts a new QUIC connection, which must have a slot at once, and ends with its context.
 func (c *connections) beginQUIC(ctx context.Context, addr net.Addr) (context.Context, bool) {
-	from := c.origin(addr)
+	from := c.source(addr)
 	c.mu.Lock()
 	full := c.quic >= c.quicLimit
 	c.mu.Unlock()
@@ -194,10 +194,10 @@ func (c *connections) unproven(addr net.Addr) bool {
 	c.mu.Lock()
 	busy := c.quic >= c.quicLimit/4
 	c.mu.Unlock()
-	return busy || c.places.busy(c.origin(addr))
+	return busy || c.places.busy(c.source(addr))
 }
 
-func (c *connections) origin(addr net.Addr) origin {
+func (c *connections) source(addr net.Addr) source {
 	var ip netip.Addr
 	switch a := addr.(type) {
 	case *net.TCPAddr:
@@ -205,12 +205,12 @@ func (c *connections) origin(addr net.Addr) origin {
 	case *net.UDPAddr:
 		ip = a.AddrPort().Addr()
 	}
-	from := originOf(ip)
+	from := sourceOf(ip)
 	from.trusted = c.proxies.trusts(ip)
 	return from
 }
 
-func (c *connections) enter(from origin, hurried bool) *peer {
+func (c *connections) enter(from source, hurried bool) *peer {
 	p := &peer{from: from}
 	over := c.places.add(from)
 	c.mu.Lock()
@@ -227,7 +227,7 @@ func (c *connections) enter(from origin, hurried bool) *peer {
 	return p
 }
 
-func (c *connections) leave(from origin) {
+func (c *connections) leave(from source) {
 	c.places.done(from)
 	c.mu.Lock()
 	c.open--
@@ -262,7 +262,7 @@ func newOccupancy(perAddress, perSubnet int) *occupancy {
 }
 
 // add counts one more, whatever the limits, and returns the one that it exceeds.
-func (o *occupancy) add(from origin) *bound {
+func (o *occupancy) add(from source) *bound {
 	if from.trusted {
 		return nil
 	}
@@ -280,7 +280,7 @@ func (o *occupancy) add(from origin) *bound {
 }
 
 // take counts one more if the limits allow it, else it returns the one that does not.
-func (o *occupancy) take(from origin) *bound {
+func (o *occupancy) take(from source) *bound {
 	if from.trusted {
 		return nil
 	}
@@ -298,7 +298,7 @@ func (o *occupancy) take(from origin) *bound {
 }
 
 // done counts one less.
-func (o *occupancy) done(from origin) {
+func (o *occupancy) done(from source) {
 	if from.trusted {
 		return
 	}
@@ -313,7 +313,7 @@ func (o *occupancy) done(from origin) {
 }
 
 // crowded reports whether there is so much of an address or its subnet that not even a refusal has room.
-func (o *occupancy) crowded(from origin) bool {
+func (o *occupancy) crowded(from source) bool {
 	if from.trusted {
 		return false
 	}
@@ -324,7 +324,7 @@ func (o *occupancy) crowded(from origin) bool {
 }
 
 // busy reports whether an address or its subnet has used up half of its places.
-func (o *occupancy) busy(from origin) bool {
+func (o *occupancy) busy(from source) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.perAddress > 0 && 2*o.addresses[from.address] >= o.perAddress ||
@@ -399,7 +399,7 @@ func newRates(cfg Config) (*rates, error) {
 }
 
 // take uses a token of an address and of its subnet.
-func (r *rates) take(from origin, now time.Time) speed {
+func (r *rates) take(from source, now time.Time) speed {
 	if r.perSecond == 0 || from.trusted {
 		return fine
 	}
@@ -432,7 +432,7 @@ func (r *rates) takeOf(of netip.Prefix, times float64, now time.Time) speed {
 type place struct {
 	s      *Server
 	peer   *peer
-	from   origin
+	from   source
 	counts bool
 }
 
@@ -485,11 +485,11 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, rt route) (place,
 }
 
 // originOf returns what a request is counted under: the address of its connection, or what a trusted proxy says.
-func (s *Server) originOf(r *http.Request, p *peer) origin {
+func (s *Server) originOf(r *http.Request, p *peer) source {
 	if p != nil && !p.from.trusted {
 		return p.from
 	}
-	return originOf(parseRemote(r.RemoteAddr))
+	return sourceOf(parseRemote(r.RemoteAddr))
 }
 
 // refuse counts a refusal by the kind of bound that was met.

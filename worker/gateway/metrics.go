@@ -77,8 +77,8 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.requests, m.duration, m.inFlight, m.problems, m.payload, m.sent, m.aborted, m.waited, m.refused, m.certificates,
-		gauge("edge_gateway_connections", "Open public connections.", func() int { all, _ := s.open(); return all }),
-		gauge("edge_gateway_http3_connections", "Open public connections of HTTP/3.", func() int { _, quic := s.open(); return quic }),
+		gauge("edge_gateway_connections", "Open public connections.", func() int { all, _ := s.openConnections(); return all }),
+		gauge("edge_gateway_http3_connections", "Open public connections of HTTP/3.", func() int { _, quic := s.openConnections(); return quic }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "edge_gateway_certificate_expiry_timestamp_seconds", Help: "When the first of the certificates in use ends to be valid; 0 if there is none.",
 		}, func() float64 {
@@ -98,8 +98,8 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 	return m, nil
 }
 
-// open returns how many public connections are open, and how many of them are of HTTP/3.
-func (s *Server) open() (all, quic int) {
+// openConnections returns how many public connections are open, and how many of them are of HTTP/3.
+func (s *Server) openConnections() (all, quic int) {
 	if l := s.listener.Load(); l != nil {
 		return l.count()
 	}
