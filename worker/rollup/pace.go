@@ -32,7 +32,13 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 	r.watchRisk(ctx, view, now)
 	asked := r.asked(ctx, now)
 	uneconomic := new(big.Int)
-	defer func() { r.setUneconomic(uneconomic) }()
+	looked, waiting := false, false
+	defer func() {
+		// Between two rounds nothing is known anew.
+		if looked || !waiting {
+			r.setUneconomic(uneconomic)
+		}
+	}()
 	for epoch := view.OldestLive; epoch <= view.Epoch; epoch++ {
 		p, known := r.paces[epoch]
 		if !known {
@@ -50,6 +56,7 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 			r.paces[epoch] = p
 			continue
 		}
+		waiting = true
 		may := !now.Before(r.early)
 		full := may && r.cfg.MaxValue.Sign() > 0 && pending.Cmp(r.cfg.MaxValue) >= 0
 		round := !now.Before(p.due) && (ending || pending.Cmp(r.cfg.MinValue) >= 0)
@@ -59,6 +66,7 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 			continue
 		}
 		limit := r.limit(view)
+		looked = true
 		last := ending && epoch < view.Epoch
 		entries := r.partials.ready(ctx, r.urgent(epoch, limit+1+len(r.partials)), r.account, now)
 		b := newBatch(view, epoch, r.worthwhile(view, entries, last), limit, r.overhead)
