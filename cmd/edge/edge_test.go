@@ -378,17 +378,24 @@ func TestCheckpoints(t *testing.T) {
 	require.NoError(t, tg.openPart(&getOptions{}))
 	t.Cleanup(func() { require.NoError(t, tg.close()) })
 	group := bytes.Repeat([]byte{7}, 1<<20)
-	for range checkpointBytes >> 20 {
-		tg.noted = time.Now()
+	var all []byte
+	for range 3 {
+		tg.noted = time.Now().Add(-checkpointEvery)
 		_, err := tg.Write(group)
 		require.NoError(t, err)
+		require.NotNil(t, tg.noting, "after so much time")
+		all = append(all, group...)
+		upTo := len(all)
+		_, err = tg.Write(group) // beside the checkpoint
+		require.NoError(t, err)
+		all = append(all, group...)
+		require.NoError(t, tg.wait())
+		note := tg.earlierNote()
+		require.EqualValues(t, upTo, note.Kept)
+		require.Equal(t, content.Name(blake3.Sum256(all[:upTo])), note.Hash)
 	}
-	require.EqualValues(t, checkpointBytes, tg.earlierNote().Kept, "after so many bytes")
-	tg.noted = time.Now().Add(-checkpointEvery)
-	_, err := tg.Write(group)
-	require.NoError(t, err)
-	require.EqualValues(t, checkpointBytes+len(group), tg.earlierNote().Kept, "after so much time")
-	require.Equal(t, tg.sum(), tg.earlierNote().Hash)
+	require.NoError(t, tg.checkpoint())
+	require.Equal(t, content.Name(blake3.Sum256(all)), tg.earlierNote().Hash)
 }
 
 // fakeNode answers the queries that a fetch makes, over a node's RPC.

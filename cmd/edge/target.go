@@ -21,9 +21,8 @@ import (
 )
 
 const (
-	// checkpointBytes and checkpointEvery bound what a crash costs: after so many bytes or so much time what arrived is made
-	// durable and noted.
-	checkpointBytes = 16 << 20
+	// checkpointEvery bounds what a crash costs: after so much time what arrived is made durable and noted, beside the
+	// transfer, which goes on.
 	checkpointEvery = time.Second
 )
 
@@ -53,10 +52,14 @@ type target struct {
 	kept uint64
 
 	note partNote
-	// hash is of the part, written bytes long.
+	// hash is of the first hashed bytes of the part. Bytes that verified need no hash but for the note, so it is made of what
+	// the file holds when a note is due, and a transfer that is over before that does without.
 	hash    *blake3.Hasher
+	hashed  uint64
 	written uint64
 	noted   time.Time
+	// noting receives what became of the checkpoint that is under way; nil if none is. It owns note, hash and hashed meanwhile.
+	noting chan error
 }
 
 func openTarget(cmd *cobra.Command, o *getOptions, name content.Name, offset, length uint64) (*target, error) {
@@ -162,19 +165,27 @@ func (t *target) usable(note partNote) (uint64, error) {
 // hashPart hashes the first n bytes of the part.
 func (t *target) hashPart(n uint64) (*blake3.Hasher, error) {
 	h := blake3.New()
-	r := struct{ io.Reader }{io.NewSectionReader(t.part, 0, int64(n))}
+	return h, t.hashOn(h, 0, n)
+}
+
+// hashOn adds the bytes [from, to) of the part to a hash.
+func (t *target) hashOn(h *blake3.Hasher, from, to uint64) error {
+	r := struct{ io.Reader }{io.NewSectionReader(t.part, int64(from), int64(to-from))}
 	read, err := io.CopyBuffer(h, r, make([]byte, 1<<20))
-	if err == nil && uint64(read) != n {
+	if err == nil && uint64(read) != to-from {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		return nil, fmt.Errorf("verify part: %w", err)
+		return fmt.Errorf("verify part: %w", err)
 	}
-	return h, nil
+	return nil
 }
 
 // cut makes the part begin with its first n bytes, all of them verified, and notes that.
 func (t *target) cut(n uint64) error {
+	if err := t.wait(); err != nil {
+		return err
+	}
 	h, err := t.hashPart(n)
 	if err != nil {
 		return err
@@ -185,30 +196,67 @@ func (t *target) cut(n uint64) error {
 	if _, err := t.part.Seek(int64(n), io.SeekStart); err != nil {
 		return fmt.Errorf("cut part: %w", err)
 	}
-	t.kept, t.written, t.hash = n, n, h
+	t.kept, t.written, t.hash, t.hashed = n, n, h, n
 	return t.checkpoint()
 }
 
 // Write takes verified bytes. It implements fetch.Writer.
 func (t *target) Write(p []byte) (int, error) {
 	n, err := t.part.Write(p)
-	_, _ = t.hash.Write(p[:n])
 	t.written += uint64(n)
 	if err != nil {
 		return n, err
 	}
-	if t.written-t.note.Kept >= checkpointBytes || time.Since(t.noted) >= checkpointEvery {
-		err = t.checkpoint()
+	if time.Since(t.noted) < checkpointEvery {
+		return n, nil
 	}
-	return n, err
+	if t.noting != nil {
+		select {
+		case err := <-t.noting:
+			t.noting = nil
+			if err != nil {
+				return n, err
+			}
+		default:
+			return n, nil // the disk is slower than that
+		}
+	}
+	t.noted = time.Now()
+	noting, upTo := make(chan error, 1), t.written
+	t.noting = noting
+	go func() { noting <- t.notePart(upTo) }()
+	return n, nil
+}
+
+// wait returns what became of the checkpoint that is under way.
+func (t *target) wait() error {
+	if t.noting == nil {
+		return nil
+	}
+	err := <-t.noting
+	t.noting = nil
+	return err
 }
 
 // checkpoint makes what is written durable, and only then notes that it has verified.
 func (t *target) checkpoint() error {
+	if err := t.wait(); err != nil {
+		return err
+	}
+	t.noted = time.Now()
+	return t.notePart(t.written)
+}
+
+// notePart is checkpoint for the first n bytes of the part.
+func (t *target) notePart(n uint64) error {
 	if err := t.part.Sync(); err != nil {
 		return fmt.Errorf("write %s: %w", t.partPath(), err)
 	}
-	t.note.Kept, t.note.Hash, t.noted = t.written, t.sum(), time.Now()
+	sum, err := t.sum(n)
+	if err != nil {
+		return err
+	}
+	t.note.Kept, t.note.Hash = n, sum
 	b, err := json.Marshal(t.note)
 	if err != nil {
 		return fmt.Errorf("encode note: %w", err)
@@ -216,8 +264,14 @@ func (t *target) checkpoint() error {
 	return writeFile(t.notePath(), append(b, '\n'), 0o644)
 }
 
-// sum is the hash of the part.
-func (t *target) sum() content.Name { return content.Name(t.hash.Sum(nil)) }
+// sum is the hash of the first n bytes of the part, at least as many as it was asked for before.
+func (t *target) sum(n uint64) (content.Name, error) {
+	if err := t.hashOn(t.hash, t.hashed, n); err != nil {
+		return content.Name{}, err
+	}
+	t.hashed = n
+	return content.Name(t.hash.Sum(nil)), nil
+}
 
 // fetch runs the transfer into the target.
 func (t *target) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) (fetch.Report, error) {
@@ -261,10 +315,18 @@ func (t *target) run(ctx context.Context, c *fetch.Client, req fetch.Request) (f
 	}
 	req.Out = t
 	report, err := c.Get(ctx, req)
-	if err == nil && t.whole && t.sum() != t.name {
-		// Every part of it verified when it came; the machine is at fault, not the worker.
-		report.Verified = false
-		return report, errors.Join(errDamaged, t.cut(0))
+	if err == nil && t.whole && t.kept > 0 {
+		// Every part of it verified when it came; if what an earlier run left is not the object's, the machine is at fault,
+		// not the worker.
+		if err := t.wait(); err != nil {
+			return report, err
+		}
+		sum, err := t.sum(t.written)
+		if err == nil && sum != t.name {
+			err = errors.Join(errDamaged, t.cut(0))
+		}
+		report.Verified = err == nil
+		return report, err
 	}
 	return report, err
 }
@@ -274,18 +336,27 @@ var errDamaged = errors.New("what was written is not the object, although each g
 
 // complete reports whether what is kept is all there is.
 func (t *target) complete() bool {
-	return t.note.Complete || t.kept == t.length || t.whole && t.sum() == t.name
+	return t.note.Complete || t.kept == t.length || t.whole && t.note.Hash == t.name
 }
 
 // finish makes what arrived durable, and gives it its name if it is whole.
 func (t *target) finish(report fetch.Report, err error) (fetch.Report, error) {
-	t.note.Complete = err == nil
-	if err := errors.Join(err, t.checkpoint()); err != nil {
-		if t.written == 0 {
-			// Nothing to go on from.
-			return report, errors.Join(err, removeIfThere(t.partPath()), removeIfThere(t.notePath()))
+	if err == nil {
+		// The name says all that a note would.
+		if err = t.wait(); err == nil {
+			if err = t.part.Sync(); err != nil {
+				err = fmt.Errorf("write %s: %w", t.partPath(), err)
+			}
 		}
-		return report, err
+		if err != nil {
+			return report, err
+		}
+	} else {
+		if err := errors.Join(err, t.checkpoint()); t.written > 0 {
+			return report, err
+		}
+		// Nothing to go on from.
+		return report, errors.Join(err, removeIfThere(t.partPath()), removeIfThere(t.notePath()))
 	}
 	if err := os.Rename(t.partPath(), t.path); err != nil {
 		return report, fmt.Errorf("name the file: %w", err)
@@ -307,9 +378,9 @@ func removeIfThere(path string) error {
 }
 
 func (t *target) close() error {
-	var err error
+	err := t.wait()
 	if t.part != nil {
-		err = t.part.Close()
+		err = errors.Join(err, t.part.Close())
 		t.part = nil
 	}
 	if t.lock != nil {
