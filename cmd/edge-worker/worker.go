@@ -42,11 +42,9 @@ type worker struct {
 	// reporter is nil unless the configuration wants reports.
 	reporter *report.Reporter
 	gateway  *gateway.Server
-	console  *console.Console
-	// endpoints of the chain.
-	endpoints []string
 	// origins is nil unless the configuration has any.
 	origins *origin.Origins
+	console *console.Console
 }
 
 // newWorker opens and connects the parts. What it opened is closed again if it fails.
@@ -132,7 +130,6 @@ func newWorker(h home, c *config.Config, in io.Reader, log *slog.Logger) (_ *wor
 			return nil, err
 		}
 	}
-	w.endpoints = []string{c.Chain.RPC}
 	if w.console, err = console.New(console.Config{File: h.history(), SaveInterval: c.Console.SaveInterval.Std()}, console.Deps{
 		Metrics: registry, Register: registry, Chain: w.follower, Conn: node, Log: part("console"),
 	}); err != nil {
