@@ -166,7 +166,7 @@ func (b *blocks) open(ref Reference) {
 			}
 			err = errors.Join(err, answer.Body.Close())
 		}
-		b.c.log.Warn("a gateway has no CAR", "gateway", gateway, "err", err)
+		b.c.log.Info("a gateway has no CAR", "gateway", gateway, "err", err)
 		if b.ctx.Err() != nil {
 			return
 		}
