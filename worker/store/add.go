@@ -166,7 +166,7 @@ func (s *Store) add(ctx context.Context, r io.Reader, t terms) (added Added, err
 	defer func() {
 		err = errors.Join(err, in.file.Close())
 		if !moved {
-			err = errors.Join(err, s.disk.Remove(in.file.Name()))
+			err = errors.Join(err, s.failed(s.disk.Remove(in.file.Name())))
 		}
 	}()
 	name, err := in.receive(ctx, r)
@@ -254,11 +254,11 @@ func (in *incoming) receive(ctx context.Context, r io.Reader) (content.Name, err
 		}
 		n, err := readFull(r, buf[:])
 		if n > 0 {
-			if err := in.grow(in.size + uint64(n)); err != nil {
-				return content.Name{}, err
-			}
 			if up := in.terms.upload; up != nil && up.Size >= 0 && in.size+uint64(n) > uint64(up.Size) {
 				return content.Name{}, fmt.Errorf("%w: more than %d bytes", ErrMismatch, up.Size)
+			}
+			if err := in.grow(in.size + uint64(n)); err != nil {
+				return content.Name{}, err
 			}
 			_, _ = hash.Write(buf[:n]) // a hash.Hash returns no error
 			if err := in.write(buf[:n]); err != nil {
@@ -382,9 +382,12 @@ func (in *incoming) publish(name content.Name) (_ Info, moved bool, err error) {
 		s.note(appendDelete(nil, name))
 		return Info{}, false, s.failed(err)
 	}
-	in.uncharge() // enter charges it anew
 	s.mu.Lock()
 	s.records[name] = r
+	if in.charged > 0 { // enter charges what is kept
+		s.uploads.sub(in.terms.upload.Owner, in.charged)
+		in.charged = 0
+	}
 	s.enter(name, r)
 	s.used += diskSize(in.size)
 	s.reserved -= in.reserved

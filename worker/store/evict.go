@@ -102,7 +102,7 @@ func (s *Store) touch(name content.Name, now time.Time) {
 	if r == nil || now.Sub(unix(r.used)) < sameUse {
 		return
 	}
-	r.used = seconds(now)
+	r.used, r.again = seconds(now), true
 	if s.policy.has(name) {
 		s.policy.add(name, diskSize(r.size), true)
 	}

@@ -110,7 +110,7 @@ func (x *index) load() (map[content.Name]*record, error) {
 	records := map[content.Name]*record{}
 	f, err := x.disk.OpenFile(x.path(), os.O_RDWR|os.O_APPEND)
 	if errors.Is(err, fs.ErrNotExist) {
-		x.broken = fmt.Errorf("%w: there is none", errIndex)
+		x.broken = fmt.Errorf("%w: %w", errIndex, err)
 		return records, x.broken
 	}
 	if err != nil {

@@ -160,9 +160,17 @@ func (s *Store) change(name content.Name, change func(*record) error) error {
 	wasMode := r.mode()
 	was := appendPut(nil, name, r)
 	s.mu.Unlock()
-	err := s.index.append(appendPut(nil, name, &next), true)
-	if err == nil && next.mode() != wasMode {
-		if err = s.disk.Chmod(s.path(name), next.mode()); err != nil {
+	// The mode is what is left if the index is lost: a crash in between must not make it say less than the index.
+	chmod := func() error { return s.disk.Chmod(s.path(name), next.mode()) }
+	var err error
+	if next.stays() && next.mode() != wasMode {
+		err = chmod()
+	}
+	if err == nil {
+		err = s.index.append(appendPut(nil, name, &next), true)
+	}
+	if err == nil && !next.stays() && next.mode() != wasMode {
+		if err = chmod(); err != nil {
 			s.note(was)
 		}
 	}

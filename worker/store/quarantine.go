@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -31,19 +32,10 @@ func (s *Store) quarantine(name content.Name, cause error) error {
 	dir := s.dir(quarantineDir)
 	to := filepath.Join(dir, fmt.Sprintf("%020d-%s", time.Now().UnixNano(), name))
 	path := s.path(name)
-	info, err := os.Lstat(path)
-	if err != nil {
-		return fmt.Errorf("quarantine %s: %w", name, err)
-	}
 	if err := s.disk.Rename(path, to); err != nil {
 		return fmt.Errorf("quarantine %s: %w", name, s.failed(err))
 	}
 	s.forget(name)
-	s.mu.Lock()
-	s.quarantined++
-	s.quarantineBytes += uint64(info.Size())
-	s.used += uint64(info.Size())
-	s.mu.Unlock()
 	s.log.Error("moved damaged content to quarantine", "name", name.String(), "file", to, "err", cause)
 	if err := errors.Join(s.disk.SyncDir(filepath.Dir(path)), s.disk.SyncDir(dir)); err != nil {
 		return fmt.Errorf("quarantine %s: %w", name, s.failed(err))
@@ -54,7 +46,7 @@ func (s *Store) quarantine(name content.Name, cause error) error {
 	return nil
 }
 
-// dropQuarantined removes the oldest files of the quarantine until at most keep are left, and returns their bytes.
+// dropQuarantined counts the files of the quarantine, removes the oldest until at most keep are left, and returns their bytes.
 func (s *Store) dropQuarantined(keep int) (freed uint64, err error) {
 	s.aside.Lock()
 	defer s.aside.Unlock()
@@ -63,21 +55,28 @@ func (s *Store) dropQuarantined(keep int) (freed uint64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("quarantine: %w", err)
 	}
-	for _, e := range entries[:max(0, len(entries)-keep)] {
+	left, bytes := uint64(0), uint64(0)
+	for i, e := range entries {
 		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // the operator is at it
+		}
 		if err != nil {
 			return freed, fmt.Errorf("quarantine: %w", err)
 		}
-		if err := s.disk.Remove(filepath.Join(dir, e.Name())); err != nil {
-			return freed, fmt.Errorf("quarantine: %w", s.failed(err))
+		if i < len(entries)-keep {
+			if err := s.disk.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return freed, fmt.Errorf("quarantine: %w", s.failed(err))
+			}
+			freed += uint64(info.Size())
+			continue
 		}
-		size := uint64(info.Size())
-		freed += size
-		s.mu.Lock()
-		s.quarantined--
-		s.quarantineBytes -= min(s.quarantineBytes, size)
-		s.used -= min(s.used, size)
-		s.mu.Unlock()
+		left++
+		bytes += uint64(info.Size())
 	}
+	s.mu.Lock()
+	s.used = s.used - s.quarantineBytes + bytes
+	s.quarantined, s.quarantineBytes = left, bytes
+	s.mu.Unlock()
 	return freed, nil
 }

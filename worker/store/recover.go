@@ -20,8 +20,10 @@ import (
 // maxChanges is how many differences between index and files are appended to the index; beyond it is written anew.
 const maxChanges = 1 << 16
 
-// recoverIndex reads the index and brings it in line with the files: entries without a file go, files without an entry are looked
-// at. All files are if the index is not whole. One that cannot be written does not keep the store from serving.
+// recoverIndex reads the index and brings it in line with the files: entries without a file go, files without an entry are
+// taken in. All files are looked at if there are such or the index is not whole: in a whole one with an entry for each file
+// nothing is missing that a caller was told, as pins and holds are synced. An index that cannot be written does not keep the
+// store from serving.
 func (s *Store) recoverIndex() error {
 	records, err := s.index.load()
 	whole := err == nil
@@ -29,13 +31,19 @@ func (s *Store) recoverIndex() error {
 	case records == nil:
 		return err
 	case whole:
-	case len(records) == 0 && errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist): // a new store, or one of a release without an index
 	default:
 		s.log.Warn("the index of the content is read anew from the files", "err", err)
 	}
 	found, err := s.compare(records, !whole)
 	if err != nil {
 		return err
+	}
+	if whole && len(found) > 0 {
+		// The end of the index is lost: what it said of pins is, too.
+		if found, err = s.compare(records, true); err != nil {
+			return err
+		}
 	}
 	var gone []content.Name
 	for name, r := range records {
@@ -44,18 +52,21 @@ func (s *Store) recoverIndex() error {
 			delete(records, name)
 		}
 	}
-	var damaged []content.Name
+	// Files of a wrong length are looked into below, and those that appeared behind the store's back, unless there are many.
+	var suspect, changed []content.Name
 	for _, f := range found {
 		r, known := records[f.name]
 		size, ok := sizeOnDisk(f.disk)
+		if !ok || known && r.size != size || whole && !known && len(suspect) < maxChanges {
+			suspect = append(suspect, f.name)
+		}
+		if !known || r.size != size || f.mode&cacheBit == 0 && !r.stays() {
+			changed = append(changed, f.name)
+		}
 		switch {
-		case !ok || known && r.size != size:
-			// The object that stood here is no more; what stands here is looked at below.
-			damaged = append(damaged, f.name)
-			if !ok {
-				delete(records, f.name)
-				continue
-			}
+		case !ok:
+			delete(records, f.name)
+		case known && r.size != size:
 			r.size = size
 		case !known:
 			used := seconds(f.added)
@@ -66,23 +77,23 @@ func (s *Store) recoverIndex() error {
 	}
 	s.records = records
 	s.enterAll()
-	if err := s.countQuarantine(); err != nil {
+	if _, err := s.dropQuarantined(maxQuarantined); err != nil {
 		return err
 	}
-	if !whole || len(gone)+len(found) > maxChanges {
+	if !whole || len(gone)+len(changed) > maxChanges {
 		s.rewriteIndex()
 	} else {
 		for _, name := range gone {
 			s.note(appendDelete(nil, name))
 		}
-		for _, f := range found {
-			if r := records[f.name]; r != nil {
-				s.note(appendPut(nil, f.name, r))
+		for _, name := range changed {
+			if r := records[name]; r != nil {
+				s.note(appendPut(nil, name, r))
 			}
 		}
 		s.compact()
 	}
-	for _, name := range damaged {
+	for _, name := range suspect {
 		// Open sets it aside if it is not what its name says.
 		if o, err := s.openFile(name); err == nil {
 			err = o.Close()
@@ -93,8 +104,8 @@ func (s *Store) recoverIndex() error {
 			return err
 		}
 	}
-	if len(gone)+len(found) > 0 {
-		s.log.Info("brought the index of the content in line with the files", "gone", len(gone), "found", len(found), "objects", len(records))
+	if len(gone)+len(changed) > 0 {
+		s.log.Info("brought the index of the content in line with the files", "gone", len(gone), "changed", len(changed), "objects", len(records))
 	}
 	return nil
 }
@@ -134,23 +145,6 @@ func (s *Store) enterAll() {
 			}
 		}
 	}
-}
-
-func (s *Store) countQuarantine() error {
-	entries, err := os.ReadDir(s.dir(quarantineDir))
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil {
-			return err
-		}
-		s.quarantined++
-		s.quarantineBytes += uint64(info.Size())
-		s.used += uint64(info.Size())
-	}
-	return nil
 }
 
 // found is a file that was looked at.

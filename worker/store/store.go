@@ -248,6 +248,7 @@ func (s *Store) Close() error {
 	s.adds.Wait()
 	s.hot.close()
 	// What cannot be written is found out again when the store opens.
+	s.compact()
 	if err := s.saveUses(0); err != nil {
 		s.log.Warn("when content was last used is not written down", "err", err)
 	}
@@ -377,8 +378,17 @@ func (s *Store) enter(name content.Name, r *record) {
 	}
 }
 
+// usedAgain reports whether an object counts as used again. The caller holds mu.
+func (s *Store) usedAgain(name content.Name, r *record) bool {
+	if !s.policy.has(name) {
+		return r.again
+	}
+	return s.policy.usedAgain(name)
+}
+
 // leave takes back what enter did. The caller holds mu.
 func (s *Store) leave(name content.Name, r *record) {
+	r.again = s.usedAgain(name, r)
 	if r.pinned {
 		s.pinned -= diskSize(r.size)
 	}
@@ -398,9 +408,10 @@ func (s *Store) note(entry []byte) {
 		return
 	}
 	s.index.spoil(err)
-	if s.failed(err); !errors.Is(err, ErrClosed) {
-		s.log.Warn("the index of the content lags behind", "err", err)
+	if errors.Is(err, ErrClosed) {
+		return
 	}
+	s.log.Warn("the index of the content lags behind", "err", s.failed(err))
 }
 
 // removeLeftovers removes files of adds that did not come to their end. The lock says that nobody is at them.

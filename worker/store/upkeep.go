@@ -109,7 +109,7 @@ func (s *Store) rewriteIndex() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for name, r := range s.records {
-			r.saved = r.used
+			r.saved, r.again = r.used, s.usedAgain(name, r)
 			put(name, r)
 		}
 		clear(s.stale)
@@ -155,8 +155,7 @@ func (s *Store) saveUse(name content.Name) error {
 		s.mu.Unlock()
 		return nil
 	}
-	r.again = s.policy.usedAgain(name)
-	r.saved = r.used
+	r.saved, r.again = r.used, s.usedAgain(name, r)
 	entry := appendPut(nil, name, r)
 	s.mu.Unlock()
 	return s.index.append(entry, false)
