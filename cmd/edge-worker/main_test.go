@@ -300,7 +300,7 @@ func TestWorkerWithoutChain(t *testing.T) {
 	require.NoError(t, doc.Total.Check())
 	code, out, errOut := c.run("status")
 	require.Equal(t, exitFailure, code)
-	require.Contains(t, out, "chain: chain is stale")
+	require.Regexp(t, `(?m)^  chain +fault: chain is stale`, out)
 	require.Contains(t, errOut, "not ready")
 
 	_, metrics := get(t, "http://"+admin+"/metrics")
