@@ -39,11 +39,11 @@ func withScaleChain(options scaleOptions, f func(c *scaleChain) error) (err erro
 
 // benchScale measures full blocks of settlements by the number of live lanes and funded accounts. The baseline of the first is
 // the goal for a million, that of the others the smallest state.
-func benchScale(ctx context.Context, sizes []int) ([]result, error) {
+func benchScale(ctx context.Context, sizes []int, states string) ([]result, error) {
 	var results []result
 	for _, lanes := range sizes {
 		var rates []float64
-		if err := withScaleChain(scaleOptions{clients: lanes}, func(c *scaleChain) error {
+		if err := withScaleChain(scaleOptions{clients: lanes, states: states}, func(c *scaleChain) error {
 			for i := range scaleWarmUp + scaleBlocks {
 				acks, took, err := c.fullBlock(ctx)
 				if err != nil {
@@ -69,11 +69,11 @@ func benchScale(ctx context.Context, sizes []int) ([]result, error) {
 
 // benchParallel measures the same blocks with Block-STM and two workers against one transaction after the other. Both must
 // end in the same state.
-func benchParallel(ctx context.Context) ([]result, error) {
+func benchParallel(ctx context.Context, states string) ([]result, error) {
 	const clients, blocks = 100_000, 40
 	var sequential, parallel []float64
-	if err := withScaleChain(scaleOptions{clients: clients, executor: "sequential"}, func(one *scaleChain) error {
-		return withScaleChain(scaleOptions{clients: clients, executor: "block-stm"}, func(two *scaleChain) error {
+	if err := withScaleChain(scaleOptions{clients: clients, executor: "sequential", states: states}, func(one *scaleChain) error {
+		return withScaleChain(scaleOptions{clients: clients, executor: "block-stm", states: states}, func(two *scaleChain) error {
 			for i := range 2 * blocks {
 				acks, took, err := one.fullBlock(ctx)
 				if err != nil {
@@ -106,11 +106,11 @@ func benchParallel(ctx context.Context) ([]result, error) {
 // benchClose measures the longest block at the boundary of an epoch and behind it, while 10,000 workers are paid and a million
 // lanes are pruned, against the median of full blocks before it. The load is the same in all: settlements that open a lane
 // with each acknowledgement.
-func benchClose(ctx context.Context) ([]result, error) {
+func benchClose(ctx context.Context, states string) ([]result, error) {
 	const clients, paidWorkers = 1_000_000, 10_000
 	const before, warmUp, most = 60, 60, 1_000
 	var ordinary, boundary []time.Duration
-	if err := withScaleChain(scaleOptions{clients: clients, dead: true, paid: paidWorkers}, func(c *scaleChain) error {
+	if err := withScaleChain(scaleOptions{clients: clients, dead: true, paid: paidWorkers, states: states}, func(c *scaleChain) error {
 		full := func() (time.Duration, error) {
 			_, took, err := c.fullBlock(ctx)
 			return took, err

@@ -8,11 +8,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
+	"github.com/cometbft/cometbft/crypto"
 	cmted25519 "github.com/cometbft/cometbft/crypto/ed25519"
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	cmttypes "github.com/cometbft/cometbft/types"
@@ -24,6 +26,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/baseapp"
 	"github.com/cosmos/cosmos-sdk/client/flags"
 	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
+	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 	simtestutil "github.com/cosmos/cosmos-sdk/testutil/sims"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
@@ -44,6 +47,8 @@ const (
 	scalePerMsg = 950
 	// scaleMsgs settlements in a block.
 	scaleMsgs = 4
+	// scaleOpened is what each live lane has acknowledged in the beginning, in bytes.
+	scaleOpened = 1 << 20
 	// scaleEpoch is how long an epoch is: the benchmarks end it by moving the clock.
 	scaleEpoch = time.Hour
 )
@@ -57,6 +62,8 @@ type scaleOptions struct {
 	paid int
 	// executor of the blocks, with two workers.
 	executor string
+	// states is a folder that keeps states for later runs, if it is set.
+	states string
 }
 
 // scaleChain is the real application on pebbledb with a large state. It is written through the keeper's InitGenesis: as a
@@ -78,24 +85,16 @@ type scaleWorker struct {
 	bytes            []uint64 // acknowledged so far, for each key
 }
 
-func newScaleChain(dir string, options scaleOptions) (*scaleChain, error) {
+// newScaleChain makes a chain with a large state, opens it anew, and reads what settlements read: a node that has been running
+// for some minutes has that in memory. With a folder for states, the state of an earlier run is taken if there is one.
+func newScaleChain(dir string, options scaleOptions) (_ *scaleChain, err error) {
 	app.Configure()
-	db, err := statedb.Open("application", filepath.Join(dir, "data"), dbm.PebbleDBBackend)
-	if err != nil {
-		return nil, err
-	}
-	settings := simtestutil.AppOptionsMap{flags.FlagHome: dir, app.FlagRecordCacheBytes: statedb.RecordBytes}
-	if options.executor != "" {
-		settings["block-executor"], settings["block-stm-workers"] = options.executor, 2
-	}
 	c := &scaleChain{
-		benchChain: &benchChain{
-			now: time.Unix(1_700_000_000, 0).UTC(),
-			app: app.New(log.NewNopLogger(), db, true, settings, baseapp.SetChainID(benchChainID),
-				baseapp.SetIAVLCacheSize(statedb.TreeNodes), baseapp.SetIAVLDisableFastNode(true)),
-		},
-		options: options, epoch: benchEpoch,
+		benchChain: &benchChain{now: time.Unix(1_700_000_000, 0).UTC(), maxGas: app.DefaultConsensusParams().Block.MaxGas},
+		options:    options, epoch: benchEpoch,
 	}
+	c.params = dacktypes.DefaultGenesis().Params
+	c.proposer = scaleValidator().Address()
 	workers := max(1, min(scaleWorkers, options.clients/scalePerMsg))
 	for i := range workers {
 		c.workers = append(c.workers, scaleWorker{
@@ -110,19 +109,83 @@ func newScaleChain(dir string, options scaleOptions) (*scaleChain, error) {
 			w.keys = append(w.keys, uint64(first)+binary.LittleEndian.Uint64(draw[:])%uint64(stride)+1)
 		}
 		w.bytes = make([]uint64, len(w.keys))
+		if !options.dead {
+			for j := range w.bytes {
+				w.bytes[j] = scaleOpened
+			}
+		}
 	}
-	if err := c.start(); err != nil {
+	kept := ""
+	if options.states != "" {
+		kept = filepath.Join(options.states, fmt.Sprintf("%d-%t-%d", options.clients, options.dead, options.paid))
+		if err := os.CopyFS(dir, os.DirFS(kept)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+	}
+	if err := c.open(dir); err != nil {
 		return nil, err
 	}
-	return c, c.fillState()
+	if c.app.LastBlockHeight() == 0 {
+		if err := errors.Join(c.start(), c.fillState(), c.close()); err != nil {
+			return nil, err
+		}
+		if kept != "" {
+			if err := os.CopyFS(kept, os.DirFS(dir)); err != nil {
+				return nil, err
+			}
+		}
+		if err := c.open(dir); err != nil {
+			return nil, err
+		}
+	}
+	c.height = c.app.LastBlockHeight()
+	c.now = time.Unix(1_700_000_000+c.height, 0).UTC()
+	return c, c.warm()
+}
+
+// open opens the application with the settings of a node.
+func (c *scaleChain) open(dir string) error {
+	db, err := statedb.Open("application", filepath.Join(dir, "data"), dbm.PebbleDBBackend)
+	if err != nil {
+		return err
+	}
+	settings := simtestutil.AppOptionsMap{flags.FlagHome: dir, app.FlagRecordCacheBytes: statedb.RecordBytes}
+	if c.options.executor != "" {
+		settings["block-executor"], settings["block-stm-workers"] = c.options.executor, 2
+	}
+	c.app = app.New(log.NewNopLogger(), db, true, settings, baseapp.SetChainID(benchChainID),
+		baseapp.SetIAVLCacheSize(statedb.TreeNodes), baseapp.SetIAVLDisableFastNode(true))
+	return nil
+}
+
+// warm reads the records that settlements touch.
+func (c *scaleChain) warm() error {
+	store := c.app.CommitMultiStore().GetKVStore(c.app.StoreKey(dacktypes.StoreKey))
+	prefixes := [][]byte{dacktypes.KeysPrefix.Bytes(), dacktypes.PursePagesPrefix.Bytes()}
+	if !c.options.dead {
+		prefixes = append(prefixes, dacktypes.LanesPrefix.Bytes())
+	}
+	for _, prefix := range prefixes {
+		it := store.Iterator(prefix, storetypes.PrefixEndBytes(prefix))
+		for ; it.Valid(); it.Next() {
+			store.Get(it.Key())
+		}
+		if err := it.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func scaleValidator() crypto.PubKey {
+	return cmted25519.GenPrivKeyFromSecret([]byte("validator")).PubKey()
 }
 
 // start begins the chain with the workers, and with somebody who has the coins of all clients.
 func (c *scaleChain) start() error {
 	cdc := c.app.AppCodec()
 	state := map[string]json.RawMessage(c.app.DefaultGenesis())
-	validator := cmted25519.GenPrivKeyFromSecret([]byte("validator")).PubKey()
-	c.proposer = validator.Address()
+	validator := scaleValidator()
 	operator := sdk.AccAddress(validator.Address())
 
 	var dack dacktypes.GenesisState
@@ -170,7 +233,6 @@ func (c *scaleChain) start() error {
 		return err
 	}
 	params := app.DefaultConsensusParams().ToProto()
-	c.maxGas = params.Block.MaxGas
 	if _, err := c.app.InitChain(&abci.RequestInitChain{
 		ChainId: benchChainID, Time: c.now, ConsensusParams: &params, AppStateBytes: document, InitialHeight: 1,
 	}); err != nil {
@@ -221,14 +283,11 @@ func (c *scaleChain) fillState() error {
 		}
 		for i := range c.workers {
 			w := &c.workers[i]
-			for j, key := range w.keys {
+			for _, key := range w.keys {
 				if account := accountOf(key); account < first || account > last {
 					continue
 				}
-				lane := dacktypes.Lane{Requests: 1, Bytes: 1 << 20, Head: make([]byte, ack.HeadSize), Paid: math.OneInt()}
-				if !c.options.dead {
-					w.bytes[j] = lane.Bytes
-				}
+				lane := dacktypes.Lane{Requests: 1, Bytes: scaleOpened, Head: make([]byte, ack.HeadSize), Paid: math.OneInt()}
 				chunk.LaneSets = append(chunk.LaneSets, dacktypes.LaneSetRecord{
 					Epoch: benchEpoch, WorkerId: w.id, KeyId: key, Lanes: dacktypes.LaneSet{Lanes: []dacktypes.Lane{lane}},
 				})
