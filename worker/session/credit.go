@@ -25,7 +25,7 @@ const (
 	// one group of content.
 	stepShare = 128
 	minStep   = 16 << 10
-	maxStep   = 4 << 20
+	maxStep   = 64 << 20
 )
 
 var settleHintShare = big.NewInt(2)

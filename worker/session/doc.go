@@ -17,7 +17,7 @@
 // A crash must not forgive any of it. Before bytes are granted, a watermark at or above the account's bytes of the epoch
 // is on disk, and after a restart the watermark is what counts. Watermarks move in steps, ahead of the stream, so a crash
 // costs the client at most two steps of credit for bytes that it never got: 1/64 of its limit, but up to two groups
-// (32 KiB) under a limit of less than 2 MiB, and never more than 8 MiB.
+// (32 KiB) under a limit of less than 2 MiB, and never more than 128 MiB.
 //
 // # Heads
 //

@@ -705,11 +705,11 @@ func testWatermarks(t *testing.T) {
 	c.Bytes = 60 * mib
 	w.acknowledge(c.signed())
 	synctest.Wait()
-	require.LessOrEqual(t, w.pool.Exposure(1, 5), uint64(4*mib+2*4*mib))
+	require.LessOrEqual(t, w.pool.Exposure(1, 5), uint64(4*mib+2*8*mib))
 	w.crash()
 	after := w.credit(1).UnacknowledgedBytes
 	require.GreaterOrEqual(t, after, uint64(4*mib))
-	require.LessOrEqual(t, after, uint64(4*mib+2*4*mib), "a crash costs at most two steps")
+	require.LessOrEqual(t, after, uint64(4*mib+2*8*mib), "a crash costs at most two steps")
 	w.restart()
 	require.Equal(t, after, w.credit(1).UnacknowledgedBytes, "a graceful stop is exact")
 	c.Bytes += after
