@@ -187,6 +187,7 @@ func requirePromises(t *testing.T, dir string, said []string) {
 // TestKilledAtEveryStep kills a process before each change that it makes of the disk. (A testDisk does not wait for the disk,
 // which a killed process does not need: what it wrote is in the hands of the kernel.)
 func TestKilledAtEveryStep(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts many processes")
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,8 +161,8 @@ func TestEpochsEndHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := testConfig(t.TempDir(), 1<<20)
 		cfg.ScrubBytesPerSecond = 0
-		epoch, known := uint64(9), false
-		cfg.Epoch = func() (uint64, bool) { return epoch, known }
+		var known atomic.Bool
+		cfg.Epoch = func() (uint64, bool) { return 9, known.Load() }
 		s := mustOpen(t, cfg, &testDisk{})
 		a, err := s.AddUpload(t.Context(), Upload{Size: -1, Hold: Hold{1, 5}}, bytes.NewReader(some(1, 1000)))
 		require.NoError(t, err)
@@ -169,7 +170,7 @@ func TestEpochsEndHolds(t *testing.T) {
 		time.Sleep(2 * upkeepEvery)
 		synctest.Wait()
 		require.NotZero(t, s.Stats().Held, "nobody knows the epoch")
-		known = true
+		known.Store(true)
 		time.Sleep(2 * upkeepEvery)
 		synctest.Wait()
 		require.Zero(t, s.Stats().Held)
