@@ -46,6 +46,10 @@ type benchmark struct {
 // benchmarks in the order in which they run.
 var benchmarks = []benchmark{
 	{"http", "plain content over 32 connections; baseline nginx", benchHTTP},
+	{"paid", "content within sessions, an acknowledgement a request on 32 lanes; baseline plain content of the worker", benchPaid},
+	{"bao", "the verified stream, served and verified; baseline 1 GB/s a core", benchBao},
+	{"fetch", "edge get of 1 GiB; baselines curl from nginx through b3sum, and curl alone", benchFetch},
+	{"fresh", "edge get with an account that has settled nothing", benchFresh},
 }
 
 // options are the flags that benchmarks look at.

@@ -122,6 +122,8 @@ func newStage(ctx context.Context, o options) (_ *stage, err error) {
 		Dir: filepath.Join(s.dir, "net"), Binaries: bins, EpochDuration: time.Hour, PortOffset: portOffset, Deposit: 1_000_000_000_000,
 		WorkerEnv: map[string]string{
 			"EDGE_WORKER_GATEWAY_FREE_QUOTA_BYTES": quota, "EDGE_WORKER_GATEWAY_FREE_QUOTA_TOTAL_BYTES": quota,
+			// No account is to be short of credit.
+			"EDGE_WORKER_CREDIT_BASE": "1000000000", "EDGE_WORKER_CREDIT_MAX_UNSETTLED": "1000000000000",
 			// What the worker does in the background, once and whatever it serves, is not what is measured.
 			"EDGE_WORKER_STORE_SCRUB_BYTES_PER_SECOND": "0",
 		},
