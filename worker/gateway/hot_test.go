@@ -37,10 +37,12 @@ func TestDeletedContentIsGone(t *testing.T) {
 	}
 }
 
-// TestRangesFromMemoryAndFiles asks a real listener for random ranges of small and large objects in both forms, each over the
-// connections of the ones before.
+// TestRangesFromMemoryAndFiles asks a real listener for random ranges of small and large objects in both forms, each over a
+// connection of its own.
 func TestRangesFromMemoryAndFiles(t *testing.T) {
-	b := newBench(t, func(c *gateway.Config, _ *gateway.Deps) { c.FreeQuotaBytes, c.FreeQuotaTotalBytes = 1<<50, 1<<50 })
+	b := newBench(t, func(c *gateway.Config, _ *gateway.Deps) {
+		c.FreeQuotaBytes, c.FreeQuotaTotalBytes, c.NewConnectionsPerSecond = 1<<50, 1<<50, 0
+	})
 	url := b.start(t)
 	objects := map[content.Name][]byte{}
 	for _, size := range []int{1, group + 1, 3*group + 77, 1<<20 + 12_345, 6<<20 + 1} {
