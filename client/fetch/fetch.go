@@ -130,6 +130,8 @@ type Client struct {
 	payer *Payer
 	// named is for workers that may be at any address, public for all others.
 	named, public *http.Client
+	// namedPuts and publicPuts are those for uploads.
+	namedPuts, publicPuts *http.Client
 }
 
 // New returns a client. Without a payer it uses the free quota of workers.
@@ -145,13 +147,18 @@ func New(cfg Config, payer *Payer) (*Client, error) {
 		}
 	}
 	cfg = cfg.withDefaults()
-	return &Client{cfg: cfg, payer: payer, named: newHTTPClient(cfg, true), public: newHTTPClient(cfg, false)}, nil
+	return &Client{
+		cfg: cfg, payer: payer, named: newHTTPClient(cfg, true), public: newHTTPClient(cfg, false),
+		namedPuts: newUploadClient(cfg, true), publicPuts: newUploadClient(cfg, false),
+	}, nil
 }
 
 // Close lets idle connections go.
 func (c *Client) Close() {
 	c.named.CloseIdleConnections()
 	c.public.CloseIdleConnections()
+	c.namedPuts.CloseIdleConnections()
+	c.publicPuts.CloseIdleConnections()
 }
 
 // Writer receives the bytes of a transfer in order, each one after it has verified.
@@ -207,6 +214,8 @@ type transfer struct {
 	*Client
 	req   Request
 	start time.Time
+	// upload is what is sent, nil if something is fetched.
+	upload *sending
 
 	pos, end uint64 // what is next and where the range ends, in bytes of the object
 	size     uint64 // proven length of the object, content.UnknownSize before
@@ -243,6 +252,14 @@ func (t *transfer) run(ctx context.Context) error {
 	}
 	if t.pos == t.end {
 		return fmt.Errorf("%w: it is empty", ErrRange)
+	}
+	return t.try(ctx)
+}
+
+// try asks one worker after the other.
+func (t *transfer) try(ctx context.Context) error {
+	if len(t.req.Workers) == 0 {
+		return ErrNoWorker
 	}
 	var failed []error
 	for i, w := range t.req.Workers {

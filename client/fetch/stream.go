@@ -19,6 +19,9 @@ const progressEvery = 100 * time.Millisecond
 
 // attempt makes one request for what is left of the range and takes in its stream.
 func (s *source) attempt(ctx context.Context) error {
+	if s.upload != nil {
+		return s.offer(ctx)
+	}
 	if s.payer == nil {
 		s.introduce(ctx)
 		return s.stream(ctx, nil)

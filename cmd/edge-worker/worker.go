@@ -146,8 +146,12 @@ func newWorker(h home, c *config.Config, in io.Reader, log *slog.Logger) (_ *wor
 		}
 		filler = w.origins
 	}
+	var uploads *gateway.Uploads
+	if c.Store.UploadBytes > 0 {
+		uploads = &gateway.Uploads{Store: w.store, KeepEpochs: c.Store.UploadKeepEpochs}
+	}
 	w.gateway, err = gateway.New(s.gateway, gateway.Deps{
-		Store: w.store, Origin: filler, Sessions: gateway.ManagedSessions(w.manager), Info: w.info, Checks: w.checks(), Admin: w.adminHandler(), Metrics: registry, Log: part("gateway"),
+		Store: w.store, Origin: filler, Uploads: uploads, Sessions: gateway.ManagedSessions(w.manager), Info: w.info, Checks: w.checks(), Admin: w.adminHandler(), Metrics: registry, Log: part("gateway"),
 	})
 	return w, err
 }

@@ -51,6 +51,7 @@ or EDGE_CHAIN_ID), then from config.toml in the home folder, then from the defau
   edge account add-key --from alice
   edge get bafkr4i... -o file.iso
   edge get NAME --worker http://localhost:8080 -o -
+  edge put file.iso
   edge receipt verify receipt.json`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -66,7 +67,7 @@ or EDGE_CHAIN_ID), then from config.toml in the home folder, then from the defau
 	f.StringVar(&a.keyringDir, flags.FlagKeyringDir, "", "folder of the keyring; empty is the home folder")
 	f.StringVar(&a.output, flags.FlagOutput, outputText, "form of the output (text|json)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(newKeysCommand(a), newAccountCommand(a), newGetCommand(a), newReceiptCommand(a), newVersionCommand(a))
+	root.AddCommand(newKeysCommand(a), newAccountCommand(a), newGetCommand(a), newPutCommand(a), newReceiptCommand(a), newVersionCommand(a))
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newCompletionCommand())
 	checkArgs(root)

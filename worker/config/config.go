@@ -153,6 +153,7 @@ type Store struct {
 	MinFreeBytes          uint64   `toml:"min_free_bytes" doc:"How much of the disk's free space is left alone, in bytes, whatever max_bytes says."`
 	UploadBytes           uint64   `toml:"upload_bytes" doc:"How much of max_bytes clients can have kept, in bytes. 0 takes no uploads."`
 	UploadBytesPerAccount uint64   `toml:"upload_bytes_per_account" doc:"How much of that an account can have, in bytes. 0 is no bound of its own."`
+	UploadKeepEpochs      uint64   `toml:"upload_keep_epochs" doc:"For how many epochs after that of the upload it is kept, and then evictable."`
 	HotBytes              uint64   `toml:"hot_bytes" doc:"Memory for small objects that are asked for often, in bytes. 0 keeps none."`
 	HotObjectBytes        uint64   `toml:"hot_object_bytes" doc:"Up to which size an object is a small one, in bytes."`
 	HotFiles              int      `toml:"hot_files" doc:"How many files of larger objects are kept open. 0 keeps none."`
@@ -224,7 +225,7 @@ func Default() Config {
 			CallTimeout: Duration(10 * time.Second),
 		},
 		Store: Store{
-			MaxBytes: 64 << 30, MaxObjectBytes: 16 << 30, MaxObjects: 1_000_000, Evict: true, MinFreeBytes: 1 << 30, UploadBytesPerAccount: 1 << 30,
+			MaxBytes: 64 << 30, MaxObjectBytes: 16 << 30, MaxObjects: 1_000_000, Evict: true, MinFreeBytes: 1 << 30, UploadBytesPerAccount: 1 << 30, UploadKeepEpochs: 7,
 			HotBytes: 256 << 20, HotObjectBytes: 64 << 10, HotFiles: 512, HotRecheck: Duration(time.Second),
 			VerifiedFor: Duration(time.Hour), ScrubBytesPerSecond: 16 << 20,
 		},

@@ -21,6 +21,8 @@ type Deps struct {
 	Sessions Sessions
 	// Origin fills the store with what it lacks. It may be nil.
 	Origin Origin
+	// Uploads takes content from clients. Nil takes none.
+	Uploads *Uploads
 	// Info tells what the worker is and what it asks for. It fails while the worker has never seen the chain.
 	Info func() (Info, error)
 	// Checks say whether the worker is ready, each under the name of the part that it looks at.

@@ -20,6 +20,8 @@ type metrics struct {
 	aborted  *prometheus.CounterVec
 	waited   prometheus.Histogram
 	refused  *prometheus.CounterVec
+	uploads  *prometheus.CounterVec
+	received prometheus.Counter
 	// certificates counts what became of new ones.
 	certificates *prometheus.CounterVec
 
@@ -66,6 +68,12 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edge_gateway_refused_requests_total", Help: "Requests refused with 429, by the kind of bound that they met.",
 		}, []string{"bound"}),
+		uploads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "edge_gateway_uploads_total", Help: "Uploads that were begun or not needed, by result.",
+		}, []string{"result"}),
+		received: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "edge_gateway_received_bytes_total", Help: "Bytes of uploads that arrived, reserved from credit before.",
+		}),
 		certificates: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edge_gateway_certificate_loads_total", Help: "Certificates that came anew from files or an authority, and faults, by result.",
 		}, []string{"result"}),
@@ -76,7 +84,7 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
 	}
 	for _, c := range []prometheus.Collector{
-		m.requests, m.duration, m.inFlight, m.problems, m.payload, m.sent, m.aborted, m.waited, m.refused, m.certificates,
+		m.requests, m.duration, m.inFlight, m.problems, m.payload, m.sent, m.aborted, m.waited, m.refused, m.uploads, m.received, m.certificates,
 		gauge("edge_gateway_connections", "Open public connections.", func() int { all, _ := s.openConnections(); return all }),
 		gauge("edge_gateway_http3_connections", "Open public connections of HTTP/3.", func() int { _, quic := s.openConnections(); return quic }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -50,6 +50,11 @@ var (
 	originFailed       = kind{"origin-failed", http.StatusBadGateway, "No origin delivers the content"}
 	originBusy         = kind{"origin-busy", http.StatusServiceUnavailable, "Too much is being fetched from origins"}
 	originSlow         = kind{"origin-slow", http.StatusGatewayTimeout, "An origin is too slow"}
+	uploadsOff         = kind{"uploads-off", http.StatusForbidden, "The worker takes no uploads"}
+	lengthRequired     = kind{"length-required", http.StatusLengthRequired, "The length of the upload is not known"}
+	tooLarge           = kind{"too-large", http.StatusRequestEntityTooLarge, "The object is over a bound"}
+	contentMismatch    = kind{"content-mismatch", http.StatusUnprocessableEntity, "The bytes are not those of the name"}
+	bodySlow           = kind{"body-slow", http.StatusRequestTimeout, "The body arrives too slowly"}
 	noRoom             = kind{"no-room", http.StatusInsufficientStorage, "The worker has no room for the content"}
 	internal           = kind{"internal", http.StatusInternalServerError, "The worker failed"}
 )
@@ -71,6 +76,11 @@ var table = []struct {
 	{origins.ErrTooLarge, originFailed},
 	{origins.ErrTimeout, originSlow},
 	{origins.ErrNoRoom, noRoom},
+	{store.ErrTooLarge, tooLarge},
+	{store.ErrMismatch, contentMismatch},
+	{store.ErrAccountQuota, tooLarge},
+	{store.ErrQuota, noRoom},
+	{store.ErrFull, noRoom},
 	{session.ErrInvalid, badRequest},
 	{session.ErrBadProof, badProof},
 	{session.ErrSessionUnknown, sessionUnknown},

@@ -18,6 +18,7 @@ type route struct {
 	name string
 	get  handler // also answers HEAD
 	post handler
+	put  handler
 	// light requests are answered also when the worker is at its limit of requests.
 	light bool
 	// acks requests, those that bring acknowledgements, have a limit of their own: streams that wait for them hold every
@@ -35,7 +36,7 @@ const contentPrefix = "/b3/"
 // find returns the route of a path.
 func (s *Server) find(path string) route {
 	if strings.HasPrefix(path, contentPrefix) {
-		return route{name: "content", get: s.serveContent, work: true, steps: true}
+		return route{name: "content", get: s.serveContent, put: s.servePut, work: true, steps: true}
 	}
 	switch path {
 	case "/v1/worker":
@@ -149,12 +150,17 @@ func (s *Server) dispatch(w *response, r *http.Request, rt route) (err error) {
 		return rt.get(w, r)
 	case rt.post != nil && r.Method == http.MethodPost:
 		return rt.post(w, r)
+	case rt.put != nil && r.Method == http.MethodPut:
+		return rt.put(w, r)
 	}
 	allow := "GET, HEAD"
 	if rt.get == nil {
 		allow = "POST"
 	} else if rt.post != nil {
 		allow += ", POST"
+	}
+	if rt.put != nil {
+		allow += ", PUT"
 	}
 	return newProblem(methodNotAllowed, "want one of %s", allow).set("Allow", allow)
 }

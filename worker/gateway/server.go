@@ -23,6 +23,7 @@ type Server struct {
 	cfg      Config
 	store    Store
 	origin   Origin
+	uploads  *uploads
 	sessions Sessions
 	info     func() (Info, error)
 	checks   []Check
@@ -68,12 +69,15 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Store == nil || deps.Sessions == nil || deps.Info == nil || deps.Metrics == nil || deps.Log == nil {
 		return nil, errors.New("gateway: store, sessions, info, metrics and log are needed")
 	}
+	if u := deps.Uploads; u != nil && (u.Store == nil || u.KeepEpochs > maxKeepEpochs) {
+		return nil, fmt.Errorf("gateway: uploads need a store, and upload_keep_epochs is at most %d", maxKeepEpochs)
+	}
 	q, err := newQuota(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	s := &Server{
-		cfg: cfg, store: deps.Store, origin: deps.Origin, sessions: deps.Sessions, info: deps.Info, checks: deps.Checks, admin: deps.Admin,
+		cfg: cfg, store: deps.Store, origin: deps.Origin, uploads: newUploads(deps.Uploads), sessions: deps.Sessions, info: deps.Info, checks: deps.Checks, admin: deps.Admin,
 		registry: deps.Metrics, log: deps.Log, quota: q, requests: make(chan struct{}, cfg.MaxRequests),
 		acks: make(chan struct{}, cfg.MaxAckRequests), requestsBy: newOccupancy(cfg.MaxRequestsPerAddress, cfg.MaxRequestsPerSubnet),
 		acksBy: newPerKey[netip.Prefix](cfg.MaxAckRequests), accountsBy: newPerKey[uint64](cfg.MaxRequestsPerAccount), hsts: hstsOf(cfg.HSTSMaxAge),

@@ -35,7 +35,7 @@ func (u *uploads) fits(owner, n uint64) error {
 		return fmt.Errorf("%w: %d of %d bytes are taken, %d more are needed", ErrQuota, u.taken, u.total, n)
 	}
 	if has := u.of[owner]; u.each > 0 && (has > u.each || n > u.each-has) {
-		return fmt.Errorf("%w: account %d has %d of %d bytes, %d more are needed", ErrQuota, owner, has, u.each, n)
+		return fmt.Errorf("%w: account %d has %d of %d bytes, %d more are needed", ErrAccountQuota, owner, has, u.each, n)
 	}
 	return nil
 }

@@ -75,6 +75,8 @@ var (
 	ErrDisk = errors.New("the disk of the content store failed")
 	// ErrQuota reports an upload that the space for uploads, or what an account may have of it, does not hold.
 	ErrQuota = errors.New("upload quota is used up")
+	// ErrAccountQuota reports one that what its account may have does not hold. It is an ErrQuota.
+	ErrAccountQuota = fmt.Errorf("%w for the account", ErrQuota)
 	// ErrTooLarge reports an object over the bound of one object.
 	ErrTooLarge = errors.New("object is too large")
 	// ErrMismatch reports bytes that do not hash to the name they were announced by.
