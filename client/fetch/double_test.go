@@ -131,7 +131,7 @@ type double struct {
 	onInfo, onSession func(map[string]any)
 	onHeader          func(http.Header)
 	wrap              func(get int, w http.ResponseWriter) io.Writer
-	override          http.HandlerFunc
+	override, onPut   http.HandlerFunc
 }
 
 func newDouble(t *testing.T, chain *fakeChain, id uint64, public ed25519.PublicKey) *double {
@@ -202,6 +202,8 @@ func (d *double) serve(w http.ResponseWriter, r *http.Request) {
 		d.open(w, r)
 	case r.URL.Path == "/v1/acks":
 		d.acknowledge(w, r)
+	case r.Method == http.MethodPut && d.onPut != nil:
+		d.onPut(w, r)
 	case strings.HasPrefix(r.URL.Path, "/b3/"):
 		d.get(w, r)
 	default:

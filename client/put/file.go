@@ -2,6 +2,7 @@
 package put
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ var (
 	ErrNotRegular = errors.New("neither a file nor a folder")
 )
 
-// File is a file that has a name.
+// File is a file, or the manifest of a folder, that has a name.
 type File struct {
 	// Path as it was found.
 	Path string
@@ -37,7 +38,12 @@ type File struct {
 	// Size in bytes.
 	Size uint64
 	stat fs.FileInfo
+	// manifest is that of a folder, nil for a file.
+	manifest []byte
 }
+
+// Folder reports whether it is the manifest of a folder.
+func (f *File) Folder() bool { return f.manifest != nil }
 
 // Find returns a file, or the regular files under a folder in lexical order, without their names. Symbolic links and
 // special files inside a folder are left out. It returns ErrNotRegular and ErrTooMany.
@@ -96,8 +102,21 @@ func (f *File) name(ctx context.Context) (err error) {
 	return f.same(r)
 }
 
+// Source is what an upload reads.
+type Source interface {
+	io.ReaderAt
+	io.Closer
+}
+
+type manifestSource struct{ *bytes.Reader }
+
+func (manifestSource) Close() error { return nil }
+
 // Open opens the file to be sent. It returns ErrChanged if it is not the one that the name was taken of.
-func (f *File) Open() (*os.File, error) {
+func (f *File) Open() (Source, error) {
+	if f.Folder() {
+		return manifestSource{bytes.NewReader(f.manifest)}, nil
+	}
 	r, err := os.Open(f.Path)
 	if err != nil {
 		return nil, err
@@ -110,6 +129,9 @@ func (f *File) Open() (*os.File, error) {
 
 // Check returns ErrChanged if the file on disk does not look any more as it did when its name was taken.
 func (f *File) Check() error {
+	if f.Folder() {
+		return nil
+	}
 	now, err := os.Stat(f.Path)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,8 +19,8 @@ func newPutCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "put FILE|FOLDER",
 		Short: "Upload content to a worker, paid as it is sent",
-		Long: `Uploads a file, or every regular file under a folder, to a worker that takes uploads, and prints names and addresses
-to share. The names are taken first; the worker verifies the bytes against them and keeps nothing else. The worker is one of the
+		Long: `Uploads a file, or a folder, to a worker that takes uploads, and prints names and addresses to share. Of a folder the
+regular files are uploaded, then the manifests of its folders; the last name is that of the folder itself. The names are taken first; the worker verifies the bytes against them and keeps nothing else. The worker is one of the
 chain's registry, or those that --worker names, tried in order.
 
 An upload costs what a download of as many bytes does, and is paid with a client key (edge account add-key). What a worker has
@@ -47,9 +48,11 @@ file.`,
 type stored struct {
 	Event string `json:"event"`
 	File  string `json:"file"`
-	CID   string `json:"cid"`
-	URL   string `json:"url"`
-	Denom string `json:"denom,omitempty"`
+	// Folder says that the object is the manifest of a folder.
+	Folder bool   `json:"folder,omitempty"`
+	CID    string `json:"cid"`
+	URL    string `json:"url"`
+	Denom  string `json:"denom,omitempty"`
 	fetch.PutReport
 }
 
@@ -58,12 +61,19 @@ func (a *app) put(cmd *cobra.Command, path string, o *getOptions) error {
 	if err != nil {
 		return &usageError{err}
 	}
-	if len(files) == 0 {
-		return usagef("%s has no files", path)
-	}
 	ctx := cmd.Context()
 	if err := put.Name(ctx, files); err != nil {
 		return err
+	}
+	if info, err := os.Stat(path); err != nil {
+		return err
+	} else if info.IsDir() {
+		// Behind all files: who has the name of a folder has all that it names.
+		manifests, err := put.Manifests(ctx, path, files)
+		if err != nil {
+			return err
+		}
+		files = append(files, manifests...)
 	}
 	plan, err := a.plan(ctx, o)
 	if err != nil {
@@ -113,7 +123,7 @@ func (a *app) putFile(ctx context.Context, cmd *cobra.Command, client *fetch.Cli
 	out := cmd.OutOrStdout()
 	if a.output == outputJSON {
 		return json.NewEncoder(out).Encode(stored{
-			Event: "stored", File: file.Path, CID: file.Name.CID(), URL: url, Denom: p.denom, PutReport: report,
+			Event: "stored", File: file.Path, Folder: file.Folder(), CID: file.Name.CID(), URL: url, Denom: p.denom, PutReport: report,
 		})
 	}
 	state := fmt.Sprintf("kept until epoch %d, %d bytes acknowledged for %s%s", report.KeptUntilEpoch, report.AcknowledgedBytes, report.Price, p.denom)
