@@ -22,7 +22,7 @@ func file(name, mediaType string, data string) content.Entry {
 	return content.Entry{Name: name, MediaType: mediaType, Size: uint64(len(data)), Hash: blake3.Sum256([]byte(data))}
 }
 
-// TestManifestVector is the example of docs/protocol.md, section 13.
+// TestManifestVector is the example of docs/protocol.md, section 14.
 func TestManifestVector(t *testing.T) {
 	inner, err := content.EncodeManifest([]content.Entry{file("a.txt", "text/plain; charset=utf-8", "a")})
 	require.NoError(t, err)

@@ -33,14 +33,24 @@ const (
 //  5. HEAD ends here: it bills nothing and needs no session,
 //  6. payload is taken from the session's credit or the address' free quota, else 402,
 //  7. the answer is written in steps. From its first byte on, a failure resets the connection.
-func (s *Server) serveContent(w http.ResponseWriter, r *http.Request) (err error) {
+func (s *Server) serveContent(w http.ResponseWriter, r *http.Request) error {
 	if err := s.storeAckHeader(r); err != nil {
 		return err
 	}
-	name, err := content.ParseName(strings.TrimPrefix(r.URL.Path, contentPrefix))
+	text, path, inFolder := strings.Cut(strings.TrimPrefix(r.URL.Path, contentPrefix), "/")
+	name, err := content.ParseName(text)
 	if err != nil {
 		return err
 	}
+	if inFolder {
+		return s.serveFolder(w, r, name, path)
+	}
+	return s.serveObject(w, r, target{name: name})
+}
+
+// serveObject does what follows the name: steps 2 to 7 of serveContent.
+func (s *Server) serveObject(w http.ResponseWriter, r *http.Request, t target) (err error) {
+	name := t.name
 	bao, err := wantsBao(r)
 	if err != nil {
 		return err
@@ -73,22 +83,28 @@ func (s *Server) serveContent(w http.ResponseWriter, r *http.Request) (err error
 	if client != nil {
 		h["Cache-Control"] = cachePrivate
 	}
-	if list := r.Header.Values("If-Match"); len(list) > 0 && !matches(strings.Join(list, ","), tag, false) {
+	if list := r.Header.Values("If-Match"); t.status == 0 && len(list) > 0 && !matches(strings.Join(list, ","), tag, false) {
 		return newProblem(preconditionFailed, "the content is %s", tag)
 	}
-	if list := r.Header.Values("If-None-Match"); len(list) > 0 && matches(strings.Join(list, ","), tag, true) {
+	if list := r.Header.Values("If-None-Match"); t.status == 0 && len(list) > 0 && matches(strings.Join(list, ","), tag, true) {
 		s.extend(http.NewResponseController(w))
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	rng, bad := spanOf(r, object.Size, tag)
-	if bad != nil {
-		return bad
+	rng := span{length: object.Size}
+	if t.status == 0 {
+		var bad *problem
+		if rng, bad = spanOf(r, object.Size, tag); bad != nil {
+			return bad
+		}
 	}
 	payload := ack.ContentBytes(object.Size, rng.offset, rng.length)
 	h["Edge-Payload-Bytes"] = fixed.number(payload)
 	answer := answer{object: object, span: rng, bao: bao, payload: payload}
 	status := http.StatusOK
+	if t.status != 0 {
+		status = t.status
+	}
 	h["Accept-Ranges"] = rangesBytes
 	if bao {
 		h["Content-Type"] = typeBao
@@ -100,6 +116,9 @@ func (s *Server) serveContent(w http.ResponseWriter, r *http.Request) (err error
 		h["Content-Type"] = typePlain
 		// Foreign content must not run as a page of the worker's own origin.
 		h["Content-Security-Policy"] = sandboxed
+		if t.mediaType != nil {
+			h["Content-Type"], h["Content-Security-Policy"] = t.mediaType, t.policy
+		}
 		h["Content-Length"] = fixed.number(rng.length)
 		if rng.partial {
 			status = http.StatusPartialContent

@@ -23,6 +23,7 @@ type Server struct {
 	cfg      Config
 	store    Store
 	origin   Origin
+	folders  *folders
 	uploads  *uploads
 	sessions Sessions
 	info     func() (Info, error)
@@ -82,6 +83,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		acks: make(chan struct{}, cfg.MaxAckRequests), requestsBy: newOccupancy(cfg.MaxRequestsPerAddress, cfg.MaxRequestsPerSubnet),
 		acksBy: newPerKey[netip.Prefix](cfg.MaxAckRequests), accountsBy: newPerKey[uint64](cfg.MaxRequestsPerAccount), hsts: hstsOf(cfg.HSTSMaxAge),
 		buffers: newBuffers(cfg.StepBytes), now: time.Now, work: newWork(),
+	}
+	if s.folders, err = newFolders(); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	if s.cors, err = newCORS(cfg.CORSOrigins, cfg.CORSMaxAge); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
