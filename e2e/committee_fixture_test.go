@@ -241,12 +241,19 @@ func jailed(ctx context.Context, t *testing.T, n *devnet.Network, v *devnet.Node
 	return res.Validator.Jailed
 }
 
-// stakeSupply returns the supply of uedge after a height.
+// stakeSupply returns the supply of uedge after a height. CometBFT tells of a block a moment before its state can be asked for.
 func stakeSupply(ctx context.Context, t *testing.T, n *devnet.Network, height int64) math.Int {
 	t.Helper()
-	res, err := banktypes.NewQueryClient(n.Chain.At(height)).SupplyOf(ctx, &banktypes.QuerySupplyOfRequest{Denom: devnet.StakeDenom})
-	require.NoError(t, err)
-	return res.Amount.Amount
+	var supply math.Int
+	await(ctx, t, fmt.Sprintf("the supply at height %d", height), func() error {
+		res, err := banktypes.NewQueryClient(n.Chain.At(height)).SupplyOf(ctx, &banktypes.QuerySupplyOfRequest{Denom: devnet.StakeDenom})
+		if err != nil {
+			return err
+		}
+		supply = res.Amount.Amount
+		return nil
+	})
+	return supply
 }
 
 // waitFor waits until a node has committed a height, looking often: epochs here last a few seconds.
