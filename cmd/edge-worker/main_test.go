@@ -289,9 +289,17 @@ func TestWorkerWithoutChain(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "hello", body)
 	var added addedDoc
-	require.NoError(t, json.Unmarshal([]byte(c.ok("add", filepath.Dir(file), "--output", "json")), &added))
+	require.NoError(t, json.Unmarshal([]byte(c.ok("add", filepath.Dir(file), "--files-only", "--output", "json")), &added))
 	require.True(t, added.Existed)
 	require.Equal(t, file, added.Path)
+	lines := strings.Split(c.ok("add", filepath.Dir(file)), "\n")
+	require.Len(t, lines, 3)
+	require.Contains(t, lines[0], name)
+	root, _, _ := strings.Cut(lines[1], " ")
+	require.Contains(t, lines[1], filepath.Dir(file))
+	status, body = get(t, "http://"+public+"/b3/"+root+"/a%20file")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "hello", body)
 	c.fails(exitFailure, "no such file", "add", file+".missing")
 
 	require.Contains(t, c.ok("ledger"), "the chain does not answer")
@@ -304,7 +312,7 @@ func TestWorkerWithoutChain(t *testing.T) {
 	require.Contains(t, errOut, "not ready")
 
 	_, metrics := get(t, "http://"+admin+"/metrics")
-	for _, want := range []string{"edge_chain_stale 1", "edge_rollup_blocked 0", `edge_pool_acknowledged_units{state="settled"} 0`, "edge_store_objects 1"} {
+	for _, want := range []string{"edge_chain_stale 1", "edge_rollup_blocked 0", `edge_pool_acknowledged_units{state="settled"} 0`, "edge_store_objects 2"} {
 		require.Contains(t, metrics, want)
 	}
 	status, _ = get(t, "http://"+public+"/v1/admin/ledger")
@@ -332,6 +340,7 @@ func TestWorkerWithoutChain(t *testing.T) {
 	c.fails(exitFailure, "does not run", "status", "--gateway.admin_listen", admin)
 	require.Contains(t, c.ok("ledger", "--gateway.admin_listen", admin), "acknowledged")
 	c.fails(exitFailure, "not in sight", "receipts", "--key", "7", "--gateway.admin_listen", admin)
+	require.Contains(t, c.ok("add", filepath.Dir(file)), root, "the same name from the store itself")
 	require.Regexp(t, "^"+name, c.ok("add", file), "the store is free again")
 }
 
