@@ -8,6 +8,7 @@ func TestLongEpoch(t *testing.T) {
 	t.Run("bad requests", testBadRequests)
 	t.Run("flipped byte", testFlippedByte)
 	t.Run("origins", testOrigins)
+	t.Run("put", testPut)
 	t.Run("credit limit", testCreditLimit)
 	t.Run("killed worker", testKilledWorker)
 	t.Run("console", testConsole)

@@ -76,6 +76,7 @@ func runAll(m *testing.M) (code int, err error) {
 		WorkerEnv: map[string]string{
 			"EDGE_WORKER_GATEWAY_FREE_QUOTA_BYTES": fmt.Sprint(freeQuota),
 			"EDGE_WORKER_GATEWAY_MAX_CONNECTIONS":  fmt.Sprint(maxConnections),
+			"EDGE_WORKER_STORE_UPLOAD_BYTES":       fmt.Sprint(64 << 20),
 			"EDGE_WORKER_CREDIT_BASE":              fmt.Sprint(creditBase),
 			"EDGE_WORKER_CREDIT_STALL_TIMEOUT":     "2s",
 		},
