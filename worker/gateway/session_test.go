@@ -213,9 +213,9 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 		requireProblem(t, b.do(t, http.MethodPost, path, nil), 404, "not-found")
 	}
 	for _, c := range []struct{ method, path, allow string }{
-		{http.MethodPost, "/b3/x", "GET, HEAD"},
-		{http.MethodDelete, "/b3/x", "GET, HEAD"},
-		{http.MethodOptions, "/b3/x", "GET, HEAD"},
+		{http.MethodPost, "/b3/x", "GET, HEAD, PUT"},
+		{http.MethodDelete, "/b3/x", "GET, HEAD, PUT"},
+		{http.MethodOptions, "/b3/x", "GET, HEAD, PUT"},
 		{"BREW", "/v1/worker", "GET, HEAD"},
 		{http.MethodGet, "/v1/sessions", "POST"},
 		{http.MethodPut, "/v1/acks", "POST"},
