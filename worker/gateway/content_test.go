@@ -254,8 +254,11 @@ func TestContentProblems(t *testing.T) {
 	unknown := content.Name(blake3.Sum256([]byte("unknown")))
 	requireProblem(t, b.get(t, "/b3/"+unknown.String()), 404, "not-found")
 	requireProblem(t, b.get(t, "/b3/"+unknown.String(), auth), 404, "not-found")
-	for _, bad := range []string{"/b3/", "/b3/x", path + "/", path + "/x", "/b3/..%2f..%2fetc%2fpasswd", "/b3/" + strings.Repeat("a", 1000)} {
+	for _, bad := range []string{"/b3/", "/b3/x", "/b3/..%2f..%2fetc%2fpasswd", "/b3/" + strings.Repeat("a", 1000)} {
 		requireProblem(t, b.get(t, bad), 400, "bad-request")
+	}
+	for _, below := range []string{path + "/", path + "/x"} {
+		require.Contains(t, requireProblem(t, b.get(t, below), 404, "not-found")["detail"], "is not a folder")
 	}
 	requireProblem(t, b.get(t, path+"?format=zip"), 400, "bad-request")
 	requireProblem(t, b.get(t, path, "Accept: application/vnd.edge.bao;="), 400, "bad-request")
