@@ -47,8 +47,6 @@ type sending struct {
 	PutRequest
 	existed bool
 	until   uint64
-	// owed is what broken tries sent and did not acknowledge, in bytes. It is paid only to go on.
-	owed uint64
 }
 
 // answerDoc is what a worker says of an upload.
@@ -129,8 +127,8 @@ func (s *source) offer(ctx context.Context) error {
 			s.setCredit(*p.Credit)
 		}
 		// The worker waits for what broken tries sent.
-		r.Verified(s.upload.owed)
-		s.upload.owed = 0
+		r.Verified(s.owed)
+		s.owed = 0
 		s.acker.poke()
 	}
 	return err
@@ -184,7 +182,7 @@ func (s *source) send(ctx context.Context, r *lane.Request) error {
 	close(done)
 	watching.Wait()
 	if err != nil {
-		s.upload.owed += sent - body.counted
+		s.owed += sent - body.counted
 		if body.fault != nil {
 			return fmt.Errorf("%w: %w%w", ErrChanged, body.fault, errFatal)
 		}
@@ -194,7 +192,7 @@ func (s *source) send(ctx context.Context, r *lane.Request) error {
 	switch resp.StatusCode {
 	case http.StatusOK, http.StatusCreated:
 	default:
-		s.upload.owed += sent - body.counted
+		s.owed += sent - body.counted
 		err := problem(resp)
 		var p *Problem
 		if errors.As(err, &p) && p.Type == "content-mismatch" {
@@ -204,7 +202,7 @@ func (s *source) send(ctx context.Context, r *lane.Request) error {
 	}
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
 	if err != nil {
-		s.upload.owed += sent - body.counted
+		s.owed += sent - body.counted
 		return transportError(ctx, err)
 	}
 	var doc answerDoc
@@ -216,7 +214,7 @@ func (s *source) send(ctx context.Context, r *lane.Request) error {
 	}
 	if resp.StatusCode == http.StatusOK {
 		s.upload.existed = true
-		s.upload.owed += sent - body.counted
+		s.owed += sent - body.counted
 		s.mu.Lock()
 		s.report.WorkerID, s.report.WorkerURL = s.worker.ID, s.worker.URL
 		s.mu.Unlock()

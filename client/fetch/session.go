@@ -78,6 +78,9 @@ type source struct {
 	pace   *pace
 	stall  time.Duration
 	acker  *acker
+	// owed is what broken tries of an upload sent to this worker and did not acknowledge, in bytes. It is paid only to go on,
+	// and never to another worker.
+	owed uint64
 	// introduced is true when the worker of a free transfer was asked for its id.
 	introduced bool
 	// lane of the session, nil before the first one. Only the transfer's goroutine touches it.

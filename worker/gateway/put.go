@@ -193,6 +193,10 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 		}
 		n := min(b.step, b.left)
 		start := time.Now()
+		// The wait for credit is the worker's: with HTTP/2 a deadline that passes meanwhile would end the body for good, and
+		// that for writing the stream, although nothing is to be written yet.
+		_ = b.rc.SetReadDeadline(time.Time{})
+		_ = b.rc.SetWriteDeadline(time.Time{})
 		err := b.request.Reserve(b.ctx, n)
 		b.s.metrics.waited.Observe(time.Since(start).Seconds())
 		if err != nil {

@@ -218,7 +218,8 @@ func (m *Manager) storeQueued(owners []*Session, acks []ack.Signed) {
 // ErrNotServing.
 func (s *Session) Begin(ctx context.Context, meta Meta) (*Request, error) {
 	r, err := s.begin(ctx, meta)
-	if errors.Is(err, ErrCreditExhausted) && s.m.flush(ctx) {
+	if errors.Is(err, ErrCreditExhausted) {
+		s.m.flush(ctx) // nothing is left to look at if somebody else has done so since
 		return s.begin(ctx, meta)
 	}
 	return r, err
