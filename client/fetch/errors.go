@@ -102,7 +102,7 @@ func (e *waitError) Unwrap() error { return e.cause }
 // can cause, and never after an answer that only a broken or hostile worker gives.
 func retryable(err error) bool {
 	for _, final := range []error{
-		ErrProtocol, ErrIdentity, ErrFutureEpoch, ErrAckRefused, ErrRedirect, ErrWrite, ErrRange, ErrWorkerURL, ErrAddress, ErrSlow, ErrChanged,
+		ErrProtocol, ErrIdentity, ErrFutureEpoch, ErrAckRefused, ErrRedirect, ErrWrite, ErrRange, ErrWorkerURL, ErrAddress, ErrSlow, ErrChanged, ErrUnkept,
 		content.ErrCorrupt, content.ErrSize,
 		lane.ErrForeign, lane.ErrFutureEpoch, lane.ErrSequence, lane.ErrBusy, lane.ErrState, lane.ErrEpochBackwards,
 		context.Canceled,

@@ -18,6 +18,12 @@ import (
 // settleRate is the least speed in bytes per second at which a worker that has a whole upload must make it durable.
 const settleRate = 16 << 20
 
+// uploadSlack is what a worker may be sent beyond twice the size of an object, in bytes: small objects may be tried more often.
+const uploadSlack = 1 << 20
+
+// ErrUnkept reports that an object was sent as often as it may be, and no worker has confirmed it.
+var ErrUnkept = errors.New("sent as often as it may be, and not confirmed")
+
 // ErrChanged reports a file that is not what it was when its name was taken.
 var ErrChanged = errors.New("the file has changed since its name was taken")
 
@@ -33,10 +39,11 @@ type PutRequest struct {
 	Progress func(Event)
 }
 
-// PutReport is what an upload came to.
+// PutReport is what an upload came to. Its Verified says that a worker has confirmed what it was sent.
 type PutReport struct {
 	Report
-	// Existed says that the worker had the object. Then nothing was sent, and nothing is kept for the account.
+	// Existed says that the worker claims to have the object, which nothing proves unless it is fetched. Then nothing is kept for
+	// the account.
 	Existed bool `json:"existed"`
 	// KeptUntilEpoch is the last epoch in which the worker says that it keeps the object.
 	KeptUntilEpoch uint64 `json:"kept_until_epoch,omitempty"`
@@ -47,7 +54,13 @@ type sending struct {
 	PutRequest
 	existed bool
 	until   uint64
+	// sent is what all workers were sent, in bytes.
+	sent uint64
 }
+
+// most is what a worker may be sent of the object over all tries, in bytes: each try can cost its bytes, whether the worker keeps
+// them or not. All workers together may be sent twice that.
+func (u *sending) most() uint64 { return 2*u.Size + uploadSlack }
 
 // answerDoc is what a worker says of an upload.
 type answerDoc struct {
@@ -58,7 +71,8 @@ type answerDoc struct {
 }
 
 // Put uploads an object to the first worker that takes it. It acknowledges what it has sent as far as the worker's credit
-// demands it on the way, never more than it has sent, and the whole of it once the worker has confirmed the name.
+// demands it on the way, never more than it has sent, and the whole of it once the worker has confirmed the name. It sends a
+// worker at most twice the size of the object and 1 MiB, and all workers twice that: then it returns ErrUnkept.
 func (c *Client) Put(ctx context.Context, req PutRequest) (PutReport, error) {
 	if c.payer == nil {
 		return PutReport{}, errors.New("an upload is paid: it needs a client key")
@@ -74,7 +88,7 @@ func (c *Client) Put(ctx context.Context, req PutRequest) (PutReport, error) {
 	t.report = Report{Name: req.Name, Paid: true}
 	err := t.try(ctx)
 	report := PutReport{Report: t.finish(ctx), Existed: up.existed, KeptUntilEpoch: up.until}
-	report.Verified = err == nil
+	report.Verified = err == nil && !up.existed
 	return report, err
 }
 
@@ -106,9 +120,17 @@ func (s *source) offer(ctx context.Context) error {
 			return err
 		}
 	}
+	if s.upload.sent+s.upload.Size > 2*s.upload.most() {
+		return fmt.Errorf("%w: %d bytes of an object of %d went to all workers%w", ErrUnkept, s.upload.sent, s.upload.Size, errFatal)
+	}
+	if s.sent+s.upload.Size > s.upload.most() {
+		return fmt.Errorf("%w: %d bytes of an object of %d went to the worker", ErrUnkept, s.sent, s.upload.Size)
+	}
 	r := s.lane.Begin()
 	defer r.Abort()
-	err = s.send(ctx, r)
+	sent, err := s.send(ctx, r)
+	s.sent += sent
+	s.upload.sent += sent
 	var p *Problem
 	if !errors.As(err, &p) {
 		return err
@@ -116,12 +138,12 @@ func (s *source) offer(ctx context.Context) error {
 	switch p.Type {
 	case "session-unknown":
 		s.setToken("")
-		return fmt.Errorf("%w: %w", errAgain, err)
+		return again(sent, err)
 	case "lane-closed":
 		if closeErr := s.leaveLane(); closeErr != nil {
 			return closeErr
 		}
-		return fmt.Errorf("%w: %w", errAgain, err)
+		return again(sent, err)
 	case "credit-exhausted":
 		if p.Credit != nil {
 			s.setCredit(*p.Credit)
@@ -132,6 +154,15 @@ func (s *source) offer(ctx context.Context) error {
 		s.acker.poke()
 	}
 	return err
+}
+
+// again asks for another attempt: at once if nothing was sent, else as after any broken try. A worker that refuses a session only
+// once it has the bytes must not get them as often as it likes.
+func again(sent uint64, err error) error {
+	if sent == 0 {
+		return fmt.Errorf("%w: %w", errAgain, err)
+	}
+	return fmt.Errorf("%w after %d bytes: %s", ErrNotWhole, sent, err)
 }
 
 // has asks whether the worker has the object, which costs nothing.
@@ -150,12 +181,12 @@ func (s *source) has(ctx context.Context) (bool, error) {
 	return resp.StatusCode == http.StatusOK && resp.ContentLength == int64(s.upload.Size), nil
 }
 
-// send makes the request and follows its body.
-func (s *source) send(ctx context.Context, r *lane.Request) error {
+// send makes the request and follows its body. It returns how many bytes it gave to the connection.
+func (s *source) send(ctx context.Context, r *lane.Request) (sent uint64, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if err := s.acker.guard(cancel); err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { _ = s.acker.guard(nil) }()
 	body := &sentBody{s: s, r: r, from: io.NewSectionReader(s.upload.From, 0, int64(s.upload.Size))}
@@ -165,7 +196,7 @@ func (s *source) send(ctx context.Context, r *lane.Request) error {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, s.base.JoinPath("b3", s.req.Name.String()).String(), reader)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrWorkerURL, err)
+		return 0, fmt.Errorf("%w: %w", ErrWorkerURL, err)
 	}
 	req.ContentLength = int64(s.upload.Size)
 	req.Header.Set("Authorization", authScheme+s.token())
@@ -178,15 +209,15 @@ func (s *source) send(ctx context.Context, r *lane.Request) error {
 	s.say(Event{Kind: EventStart, Worker: s.worker})
 	resp, err := s.uploadClient().Do(req)
 	// The transport may still read: from here on nothing counts that it does.
-	sent := body.stop()
+	sent = body.stop()
 	close(done)
 	watching.Wait()
 	if err != nil {
 		s.owed += sent - body.counted
 		if body.fault != nil {
-			return fmt.Errorf("%w: %w%w", ErrChanged, body.fault, errFatal)
+			return sent, fmt.Errorf("%w: %w%w", ErrChanged, body.fault, errFatal)
 		}
-		return transportError(ctx, err)
+		return sent, transportError(ctx, err)
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
@@ -196,21 +227,21 @@ func (s *source) send(ctx context.Context, r *lane.Request) error {
 		err := problem(resp)
 		var p *Problem
 		if errors.As(err, &p) && p.Type == "content-mismatch" {
-			return fmt.Errorf("%w: %w", ErrProtocol, err)
+			return sent, fmt.Errorf("%w: %w", ErrProtocol, err)
 		}
-		return classify(err)
+		return sent, classify(err)
 	}
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
 	if err != nil {
 		s.owed += sent - body.counted
-		return transportError(ctx, err)
+		return sent, transportError(ctx, err)
 	}
 	var doc answerDoc
 	if err := json.Unmarshal(b, &doc); err != nil {
-		return fmt.Errorf("%w: the answer to an upload is no JSON of its kind: %s", ErrProtocol, clean(err.Error()))
+		return sent, fmt.Errorf("%w: the answer to an upload is no JSON of its kind: %s", ErrProtocol, clean(err.Error()))
 	}
 	if doc.Name != s.req.Name.String() || doc.Size != s.upload.Size {
-		return fmt.Errorf("%w: it confirms %q of %d bytes, and was sent %s of %d", ErrProtocol, clean(doc.Name), doc.Size, s.req.Name, s.upload.Size)
+		return sent, fmt.Errorf("%w: it confirms %q of %d bytes, and was sent %s of %d", ErrProtocol, clean(doc.Name), doc.Size, s.req.Name, s.upload.Size)
 	}
 	if resp.StatusCode == http.StatusOK {
 		s.upload.existed = true
@@ -218,9 +249,9 @@ func (s *source) send(ctx context.Context, r *lane.Request) error {
 		s.mu.Lock()
 		s.report.WorkerID, s.report.WorkerURL = s.worker.ID, s.worker.URL
 		s.mu.Unlock()
-		return nil
+		return sent, nil
 	}
-	return s.stored(ctx, r, body, sent, resp.Header, &doc)
+	return sent, s.stored(ctx, r, body, sent, resp.Header, &doc)
 }
 
 // stored takes up that the worker has the object: all of it is acknowledged.

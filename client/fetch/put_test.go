@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/zeebo/blake3"
@@ -188,4 +189,94 @@ func TestPutIsToldThatUploadsAreOff(t *testing.T) {
 	require.ErrorAs(t, err, &p)
 	require.Equal(t, "uploads-off", p.Type)
 	require.Equal(t, 1, tries)
+}
+
+// TestPutIsSentTwiceAtMost meets workers that take all bytes, have them paid on the way, and find another reason each time not to
+// keep them.
+func TestPutIsSentTwiceAtMost(t *testing.T) {
+	data := bytes.Repeat([]byte{11}, 2<<20)
+	for what, refuse := range map[string]func(d *double, w http.ResponseWriter){
+		"session-unknown": func(d *double, w http.ResponseWriter) {
+			d.mu.Lock()
+			clear(d.sessions)
+			d.mu.Unlock()
+			d.problem(w, http.StatusUnauthorized, "session-unknown", nil)
+		},
+		"lane-closed": func(d *double, w http.ResponseWriter) { d.problem(w, http.StatusConflict, "lane-closed", nil) },
+		"credit-exhausted": func(d *double, w http.ResponseWriter) {
+			d.problem(w, http.StatusPaymentRequired, "credit-exhausted", map[string]any{"retry_after_seconds": 0.001})
+		},
+		"overloaded": func(d *double, w http.ResponseWriter) {
+			d.problem(w, http.StatusTooManyRequests, "overloaded", map[string]any{"retry_after_seconds": 0.001})
+		},
+		"internal": func(d *double, w http.ResponseWriter) { d.problem(w, http.StatusInternalServerError, "internal", nil) },
+		"broken":   func(*double, http.ResponseWriter) { panic(http.ErrAbortHandler) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			e := newEnv(t)
+			e.cfg.Backoff, e.cfg.MaxBackoff = time.Millisecond, time.Millisecond
+			workers, tries := []fetch.Worker{}, [3]atomic.Int32{}
+			doubles := []*double{}
+			for i := range tries {
+				d := newDouble(t, e.chain, uint64(i)+1, e.public)
+				d.limit = 256 << 10
+				d.onPut = func(w http.ResponseWriter, r *http.Request) {
+					if got, _ := d.receive(w, r); len(got) == len(data) {
+						tries[i].Add(1)
+						refuse(d, w)
+					}
+				}
+				doubles, workers = append(doubles, d), append(workers, d.worker())
+			}
+			c, err := fetch.New(e.cfg, e.payer)
+			require.NoError(t, err)
+			defer c.Close()
+			_, err = c.Put(t.Context(), fetch.PutRequest{
+				Name: content.Name(blake3.Sum256(data)), Size: uint64(len(data)), From: bytes.NewReader(data), Workers: workers,
+			})
+			require.ErrorIs(t, err, fetch.ErrUnkept)
+			var paid uint64
+			for _, d := range doubles {
+				acked, requests := d.total()
+				require.LessOrEqual(t, acked, uint64(5<<20))
+				require.Zero(t, requests)
+				paid += acked
+			}
+			require.Positive(t, paid, "the workers were paid on the way")
+			require.LessOrEqual(t, paid, uint64(10<<20))
+			require.Equal(t, []int32{2, 2, 1}, []int32{tries[0].Load(), tries[1].Load(), tries[2].Load()})
+		})
+	}
+}
+
+// TestPutOfWhatExistsIsNotVerified: that a worker has an object is its word alone.
+func TestPutOfWhatExistsIsNotVerified(t *testing.T) {
+	e := newEnv(t)
+	d := newDouble(t, e.chain, 1, e.public)
+	data := bytes.Repeat([]byte{12}, 100_000)
+	d.override = func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", strconv.Itoa(len(data))) }
+	report, err := e.put(t, d, data)
+	require.NoError(t, err)
+	require.True(t, report.Existed)
+	require.False(t, report.Verified)
+	require.Zero(t, report.Bytes)
+
+	d = newDouble(t, e.chain, 2, e.public)
+	d.onPut = func(w http.ResponseWriter, r *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]any{"name": strings.TrimPrefix(r.URL.Path, "/b3/"), "size": len(data), "existed": true})
+	}
+	report, err = e.put(t, d, data)
+	require.NoError(t, err)
+	require.True(t, report.Existed)
+	require.False(t, report.Verified)
+
+	d.onPut = func(w http.ResponseWriter, r *http.Request) {
+		if _, confirm := d.receive(w, r); confirm != nil {
+			confirm()
+		}
+	}
+	report, err = e.put(t, d, data)
+	require.NoError(t, err)
+	require.False(t, report.Existed)
+	require.True(t, report.Verified)
 }

@@ -81,6 +81,8 @@ type source struct {
 	// owed is what broken tries of an upload sent to this worker and did not acknowledge, in bytes. It is paid only to go on,
 	// and never to another worker.
 	owed uint64
+	// sent is what this worker was sent of an upload over all tries, in bytes.
+	sent uint64
 	// introduced is true when the worker of a free transfer was asked for its id.
 	introduced bool
 	// lane of the session, nil before the first one. Only the transfer's goroutine touches it.
