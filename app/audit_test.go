@@ -50,7 +50,8 @@ func broken(res *rewardstypes.QueryAuditResponse) (names []string) {
 // lossless is a chain on which everything that burns can happen soon.
 func lossless(t *testing.T, accounts ...*secp256k1.PrivKey) *chain {
 	t.Helper()
-	c := newCommittee(t, setup{stakes: sevenStakes(), params: wideCommittee, accounts: accounts,
+	c := newCommittee(t, setup{
+		stakes: sevenStakes(), params: wideCommittee, accounts: accounts,
 		change: func(c *chain, state app.GenesisState) {
 			edit(t, c, state, govtypes.ModuleName, func(gs *govv1.GenesisState) {
 				period, expedited := 3*time.Second, 2*time.Second
@@ -61,7 +62,8 @@ func lossless(t *testing.T, accounts ...*secp256k1.PrivKey) *chain {
 			edit(t, c, state, stakingtypes.ModuleName, func(gs *stakingtypes.GenesisState) {
 				gs.Params.KeyRotationFee = stakingCoin(1_234_567)
 			})
-		}})
+		},
+	})
 	return c
 }
 

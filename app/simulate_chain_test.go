@@ -217,7 +217,7 @@ var errRefused = errors.New("the bank refuses at this height")
 
 // refuseAtTimes makes the bank refuse what our modules pay out, for a few blocks at a time that follow from the height alone.
 func refuseAtTimes(a *app.App) {
-	account := func(name string) sdk.AccAddress { return authtypes.NewModuleAddress(name) }
+	account := authtypes.NewModuleAddress
 	rewards, dack, node := account(rewardstypes.ModuleName), account(dacktypes.ModuleName), account(nodetypes.ModuleName)
 	a.BankKeeper.AppendSendRestriction(func(ctx context.Context, from, to sdk.AccAddress, _ sdk.Coins) (sdk.AccAddress, error) {
 		height := sdk.UnwrapSDKContext(ctx).BlockHeight()

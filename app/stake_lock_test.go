@@ -87,13 +87,15 @@ func (c *chain) grant(from *secp256k1.PrivKey, to sdk.AccAddress, authorization 
 func TestLockedStakeStays(t *testing.T) {
 	const locked, free = 400_000_000, 400_000_000
 	helper := newKey("helper")
-	c := newCommittee(t, setup{stakes: sevenStakes(), params: wideCommittee, accounts: []*secp256k1.PrivKey{helper},
+	c := newCommittee(t, setup{
+		stakes: sevenStakes(), params: wideCommittee, accounts: []*secp256k1.PrivKey{helper},
 		change: func(c *chain, state app.GenesisState) {
 			edit(t, c, state, govtypes.ModuleName, func(gs *govv1.GenesisState) {
 				period, expedited := 3*time.Second, 2*time.Second
 				gs.Params.VotingPeriod, gs.Params.ExpeditedVotingPeriod = &period, &expedited
 			})
-		}})
+		},
+	})
 	v, other := c.validators[1], c.validators[2]
 	require.EqualValues(t, locked+free, v.stake)
 	gov := authtypes.NewModuleAddress(govtypes.ModuleName)
@@ -542,7 +544,7 @@ func TestBoostIsForBondedNodes(t *testing.T) {
 	// With too little stake of its own a validator is jailed; nobody can force that on it.
 	c.must(c.tx(v.operator, 500_000, 0, &stakingtypes.MsgEditValidator{
 		ValidatorAddress: v.address().String(), Description: stakingtypes.Description{Moniker: v.name},
-		MinSelfDelegation: intPtr(math.NewInt(v.stake - 50)),
+		MinSelfDelegation: new(math.NewInt(v.stake - 50)),
 	}))
 	c.must(c.tx(v.operator, 500_000, 0, undelegation(v.operator, v, 100)))
 	require.True(t, c.staked(v).IsJailed())
@@ -558,8 +560,6 @@ func TestBoostIsForBondedNodes(t *testing.T) {
 	c.block()
 	require.True(t, c.boost(3, v).GT(math.LegacyNewDec(3)))
 }
-
-func intPtr(i math.Int) *math.Int { return &i }
 
 // A chain that is exported with locks and boosts, also between the opening of an epoch and the boosts of it, goes on alike.
 func TestExportWithLocks(t *testing.T) {

@@ -242,7 +242,7 @@ type remembering struct {
 // Read implements io.Reader.
 func (r *remembering) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // a wrapped io.EOF is a failure
+	if err != nil && err != io.EOF {
 		r.err = err
 	}
 	return n, err

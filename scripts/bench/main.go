@@ -60,13 +60,19 @@ func mainErr(ctx context.Context) (err error) {
 	benchmarks := []benchmark{
 		{"ack", "acknowledgements signed, coded and verified; baseline crypto/ed25519 one by one", benchAck},
 		{"settle", "FinalizeBlock and Commit on pebbledb; baseline one transaction for each request", benchSettle},
-		{"scale", "full blocks of settlements, by live lanes and funded accounts; baseline the goal, then the smallest state",
-			func(ctx context.Context) ([]result, error) { return benchScale(ctx, lanes, states) }},
+		{
+			"scale", "full blocks of settlements, by live lanes and funded accounts; baseline the goal, then the smallest state",
+			func(ctx context.Context) ([]result, error) { return benchScale(ctx, lanes, states) },
+		},
 		{"vs_plain_layout", "the state's part of the same load; baseline a leaf for each lane, account and key", benchLayout},
-		{"blockstm", "the same blocks in parallel; baseline one transaction after the other",
-			func(ctx context.Context) ([]result, error) { return benchParallel(ctx, states) }},
-		{"epoch_close", "the longest block at the end of an epoch; baseline twice the median block",
-			func(ctx context.Context) ([]result, error) { return benchClose(ctx, states) }},
+		{
+			"blockstm", "the same blocks in parallel; baseline one transaction after the other",
+			func(ctx context.Context) ([]result, error) { return benchParallel(ctx, states) },
+		},
+		{
+			"epoch_close", "the longest block at the end of an epoch; baseline twice the median block",
+			func(ctx context.Context) ([]result, error) { return benchClose(ctx, states) },
+		},
 		{"bytes_per_ack", "the whole transaction for each acknowledgement, and for each request; baseline the goal", benchBytesPerAck},
 		{"bytes_per_request", "bytes on chain for each settled request; baseline one transaction for each request", benchBytes},
 		{"committee", "election of a committee and check of a reveal; baseline a block of a second, an ed25519 signature", benchCommittee},

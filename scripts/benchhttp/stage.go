@@ -151,7 +151,7 @@ func (s *stage) pin(bins devnet.Binaries) (devnet.Binaries, error) {
 	} {
 		path := filepath.Join(dir, filepath.Base(*p.path))
 		script := fmt.Sprintf("#!/bin/sh\n%sexec '%s' -c %d '%s' \"$@\"\n", p.extra, s.tools.taskset, p.cpu, *p.path)
-		if err := os.WriteFile(path, []byte(script), 0o755); err != nil { //nolint:gosec // a program
+		if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 			return bins, err
 		}
 		*p.path = path

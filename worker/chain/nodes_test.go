@@ -10,12 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	rpctypes "github.com/cometbft/cometbft/rpc/jsonrpc/types"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
-
-	rpctypes "github.com/cometbft/cometbft/rpc/jsonrpc/types"
 )
 
 // peer doubles an endpoint of a chain.

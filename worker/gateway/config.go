@@ -217,7 +217,7 @@ func (c Config) validateTLS() error {
 			"acme_domains: %q is no domain in lower case (others as xn--...)", domain)
 	}
 	directory, err := url.Parse(c.ACMEDirectory)
-	fault(err != nil || directory.Host == "" || directory.Scheme != "https" && !(directory.Scheme == "http" && isLoopback(directory.Hostname())),
+	fault(err != nil || directory.Host == "" || directory.Scheme != "https" && (directory.Scheme != "http" || !isLoopback(directory.Hostname())),
 		"acme_directory is %q, want an https address", c.ACMEDirectory)
 	fault(c.ACMECache == "", "acme_cache is empty, want a folder")
 	if c.ACMEListen != "" {

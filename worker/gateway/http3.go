@@ -97,7 +97,7 @@ func (h *http3Server) serve() error {
 		conn, err := h.listener.Accept(h.context)
 		if err != nil {
 			if h.context.Err() != nil || errors.Is(err, quic.ErrServerClosed) {
-				return nil
+				return nil //nolint:nilerr // it was closed
 			}
 			return fmt.Errorf("gateway: serve HTTP/3: %w", err)
 		}

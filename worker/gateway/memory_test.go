@@ -137,7 +137,7 @@ func TestMemory(t *testing.T) {
 				require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(4<<10))
 				require.NoError(t, conn.SetDeadline(time.Now().Add(5*time.Minute)))
 				if c.mode == "tls" {
-					config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}} //nolint:gosec // memory is what is looked at
+					config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}
 					if c.path != "" {
 						config.NextProtos = []string{"http/1.1"}
 					}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -48,8 +49,8 @@ func (p proxies) trusts(addr netip.Addr) bool {
 func (p proxies) client(r *http.Request) (netip.Addr, bool) {
 	lines := r.Header.Values("X-Forwarded-For")
 	hops := 0
-	for i := len(lines) - 1; i >= 0; i-- {
-		rest := lines[i]
+	for _, v := range slices.Backward(lines) {
+		rest := v
 		for rest != "" && hops < maxHops {
 			cut := strings.LastIndexByte(rest, ',')
 			text := strings.TrimSpace(rest[cut+1:])

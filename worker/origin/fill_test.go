@@ -216,9 +216,9 @@ func TestBadOrigins(t *testing.T) {
 		"not there":               {nil, status(404), "missing", store.ErrNotFound},
 		"forbidden":               {nil, status(403), "missing", store.ErrNotFound},
 		"range":                   {nil, status(206), "failed", origin.ErrUnavailable},
-		"redirect to metadata":    {nil, http.RedirectHandler("http://169.254.169.254/", 302).ServeHTTP, "failed", origin.ErrUnavailable},
-		"redirect to loopback":    {nil, http.RedirectHandler("http://127.0.0.1/", 302).ServeHTTP, "failed", origin.ErrUnavailable},
-		"redirect to loopback v6": {nil, http.RedirectHandler("http://[::1]/", 302).ServeHTTP, "failed", origin.ErrUnavailable},
+		"redirect to metadata":    {nil, http.RedirectHandler("http://169.254.169.254/", http.StatusFound).ServeHTTP, "failed", origin.ErrUnavailable},
+		"redirect to loopback":    {nil, http.RedirectHandler("http://127.0.0.1/", http.StatusFound).ServeHTTP, "failed", origin.ErrUnavailable},
+		"redirect to loopback v6": {nil, http.RedirectHandler("http://[::1]/", http.StatusFound).ServeHTTP, "failed", origin.ErrUnavailable},
 		"worker: flipped bit":     {body(flipped), nil, "mismatch", origin.ErrMismatch},
 		"worker: truncated":       {body(encoded[:len(encoded)/2]), nil, "failed", origin.ErrUnavailable},
 		"worker: endless":         {body(append(bytes.Repeat([]byte{0xff}, 6), encoded...)), nil, "too_large", origin.ErrTooLarge},
@@ -228,7 +228,7 @@ func TestBadOrigins(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			var good http.HandlerFunc = files(b)
+			good := files(b)
 			goodURL := serve(t, good)
 			for _, rescued := range []bool{false, true} {
 				f := newFixture(t, func(cfg *origin.Config) {

@@ -84,18 +84,18 @@ func workerSource(client *outbound.Client, base string, maxBytes uint64) *source
 
 // usable returns why an answer carries no content.
 func usable(a *outbound.Answer, maxBytes uint64) error {
-	switch {
-	case a.Status == http.StatusOK:
+	switch a.Status {
+	case http.StatusOK:
 		if a.Length > 0 && uint64(a.Length) > maxBytes {
 			return fmt.Errorf("%w: %d bytes, want at most %d", store.ErrTooLarge, a.Length, maxBytes)
 		}
 		return nil
 	// Object stores answer 403 for what does not exist to those who may not list it.
-	case a.Status == http.StatusNotFound, a.Status == http.StatusGone, a.Status == http.StatusForbidden:
+	case http.StatusNotFound, http.StatusGone, http.StatusForbidden:
 		return errNotFound
-	case a.Status == http.StatusPaymentRequired:
+	case http.StatusPaymentRequired:
 		return &refusal{err: errQuota, wait: retryAfter(a.Header)}
-	case a.Status == http.StatusTooManyRequests, a.Status == http.StatusServiceUnavailable:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return &refusal{err: fmt.Errorf("status %d", a.Status), wait: retryAfter(a.Header)}
 	}
 	return fmt.Errorf("status %d", a.Status)

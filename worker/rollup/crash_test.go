@@ -56,17 +56,17 @@ func (k *killer) Broadcast(ctx context.Context, tx []byte) error {
 }
 
 func (k *killer) Sender(ctx context.Context, address string) (number, sequence uint64, err error) {
-	around(k, "sender", func() error { number, sequence, err = k.Node.Sender(ctx, address); return err })
+	_ = around(k, "sender", func() error { number, sequence, err = k.Node.Sender(ctx, address); return err })
 	return number, sequence, err
 }
 
 func (k *killer) FindTx(ctx context.Context, hash []byte) (in chain.Included, err error) {
-	around(k, "find", func() error { in, err = k.Node.FindTx(ctx, hash); return err })
+	_ = around(k, "find", func() error { in, err = k.Node.FindTx(ctx, hash); return err })
 	return in, err
 }
 
 func (k *killer) ScanTx(ctx context.Context, hash []byte, height int64) (in chain.Included, err error) {
-	around(k, "scan", func() error { in, err = k.Node.ScanTx(ctx, hash, height); return err })
+	_ = around(k, "scan", func() error { in, err = k.Node.ScanTx(ctx, hash, height); return err })
 	return in, err
 }
 

@@ -242,7 +242,7 @@ func TestDiskFailsAtEveryStep(t *testing.T) {
 				do := func(err error) bool {
 					if err != nil {
 						require.ErrorIs(t, err, fault.want)
-						require.Equal(t, fault.want == ErrDiskFull, errors.Is(err, ErrFull))
+						require.Equal(t, errors.Is(fault.want, ErrDiskFull), errors.Is(err, ErrFull))
 					}
 					return err == nil
 				}

@@ -170,7 +170,7 @@ func TestHotDamage(t *testing.T) {
 // TestSection sends random parts of objects over TCP and into memory, several of one object at a time.
 func TestSection(t *testing.T) {
 	s := open(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
 	objects := map[content.Name][]byte{}
@@ -191,7 +191,7 @@ func TestSection(t *testing.T) {
 			require.EqualValues(r, n, wrote)
 			require.EqualValues(r, n, progress)
 			require.True(r, bytes.Equal(b[from:from+n], memory.Bytes()))
-			client, err := net.Dial("tcp", listener.Addr().String()) //nolint:noctx // a test
+			client, err := net.Dial("tcp", listener.Addr().String())
 			require.NoError(r, err)
 			server, err := listener.Accept()
 			require.NoError(r, err)

@@ -69,8 +69,10 @@ func TestInit(t *testing.T) {
 	for _, want := range []string{`"settlement_denom": "utest"`, `"development": true`, `"duration": "60s"`, `"max_gas": "40000000"`, `"max_bytes": "4194304"`, `"bond_denom": "uedge"`} {
 		require.Contains(t, file("genesis.json"), want)
 	}
-	for _, want := range []string{`minimum-gas-prices = "0.0025uedge"`, `query-gas-limit = "50000000"`, `app-db-backend = "pebbledb"`, "enabled-unsafe-cors = false",
-		"inter-block-cache = false", "iavl-disable-fastnode = true", "record-cache-bytes = 1073741824"} {
+	for _, want := range []string{
+		`minimum-gas-prices = "0.0025uedge"`, `query-gas-limit = "50000000"`, `app-db-backend = "pebbledb"`, "enabled-unsafe-cors = false",
+		"inter-block-cache = false", "iavl-disable-fastnode = true", "record-cache-bytes = 1073741824",
+	} {
 		require.Contains(t, file("app.toml"), want)
 	}
 	for _, want := range []string{`timeout_commit = "900ms"`, "cors_allowed_origins = []", `pprof_laddr = "localhost:6060"`, `laddr = "tcp://127.0.0.1:26657"`} {

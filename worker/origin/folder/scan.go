@@ -116,7 +116,7 @@ func (s *scan) folder(ctx context.Context, dir string) error {
 func (s *scan) file(ctx context.Context, at place, d fs.DirEntry) error {
 	info, err := d.Info()
 	if err != nil {
-		return nil //nolint:nilerr // it is gone
+		return nil
 	}
 	x := s.x
 	x.mu.RLock()

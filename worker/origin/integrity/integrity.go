@@ -88,7 +88,7 @@ func Parse(attribute string) (Expected, error) {
 func parseDigest(field string) (rank int, digest []byte, err error) {
 	name, rest, ok := strings.Cut(field, "-")
 	if !ok {
-		return 0, nil, fmt.Errorf("%w: %q, want a digest such as sha384-...", ErrSyntax, field)
+		return 0, nil, fmt.Errorf("%w: %q, want a digest such as sha384-DIGEST", ErrSyntax, field)
 	}
 	text, _, _ := strings.Cut(rest, "?")
 	for i, a := range algorithms {

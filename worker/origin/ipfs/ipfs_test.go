@@ -412,8 +412,8 @@ func TestBadCARs(t *testing.T) {
 		"cut": {func(id cid.Cid, _ string) []byte { b := d.car(id); return b[:len(b)/2] }, false},
 		"another order": {func(id cid.Cid, _ string) []byte {
 			var sections [][]byte
-			for i := len(order) - 1; i >= 0; i-- {
-				sections = append(sections, section(order[i], d.blocks[order[i]]))
+			for _, v := range slices.Backward(order) {
+				sections = append(sections, section(v, d.blocks[v]))
 			}
 			return car(id, sections...)
 		}, true},
@@ -482,8 +482,8 @@ func TestBombs(t *testing.T) {
 		nothing = d.put(cid.DagProtobuf, node(fileData, times(100, "", nothing)...))
 		folders = d.put(cid.DagProtobuf, node(folderData, times(100, "f", folders)...))
 	}
-	deep, deepFolder, deepShard := leaf, d.put(cid.DagProtobuf, node(folderData)), leaf
-	deepShard = d.put(cid.DagProtobuf, node(shardData(8), pbLink("0x", leaf)))
+	deep, deepFolder := leaf, d.put(cid.DagProtobuf, node(folderData))
+	deepShard := d.put(cid.DagProtobuf, node(shardData(8), pbLink("0x", leaf)))
 	for range 500 {
 		deep = d.put(cid.DagProtobuf, node(fileData, pbLink("", deep)))
 		deepFolder = d.put(cid.DagProtobuf, node(folderData, pbLink("f", deepFolder)))

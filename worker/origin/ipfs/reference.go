@@ -91,11 +91,12 @@ func (r Reference) String() string { return Scheme + r.urlPath() }
 
 // urlPath is what a gateway has behind /ipfs/.
 func (r Reference) urlPath() string {
-	text := r.Root.String()
+	var text strings.Builder
+	text.WriteString(r.Root.String())
 	for _, segment := range r.Path {
-		text += "/" + url.PathEscape(segment)
+		text.WriteString("/" + url.PathEscape(segment))
 	}
-	return text
+	return text.String()
 }
 
 // known returns why a CID cannot be verified or read.

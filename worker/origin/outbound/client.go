@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -206,9 +207,7 @@ func (c *Client) Get(ctx context.Context, address string, header http.Header) (_
 	if err != nil {
 		return nil, fmt.Errorf("%w: it is no URL", ErrURL)
 	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("User-Agent", userAgent)
 	res, err := c.http.Do(req)

@@ -123,7 +123,8 @@ func typedEvent(t *testing.T, e interface {
 	Reset()
 	String() string
 	ProtoMessage()
-}) sdk.Event {
+},
+) sdk.Event {
 	t.Helper()
 	event, err := sdk.TypedEventToEvent(e)
 	require.NoError(t, err)
@@ -642,7 +643,7 @@ func TestBankRefusesTheDeposit(t *testing.T) {
 	f.remove("owner", id)
 	f.epoch.current = e + 2
 	refusing := f.newKeeper(refusingBank{f.bank})
-	for epoch := uint64(e + 2); epoch < e+5; epoch++ {
+	for epoch := e + 2; epoch < e+5; epoch++ {
 		f.epoch.current = epoch
 		before := f.service(id)
 		f.requireEvent(func() error {

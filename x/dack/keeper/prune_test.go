@@ -171,7 +171,9 @@ func TestPruneHistory(t *testing.T) {
 // TestRaisedHistory: what has been pruned, or begun to be, does not seem to come back when governance raises history_epochs.
 func TestRaisedHistory(t *testing.T) {
 	f := newFixture(t)
-	f.setParams(func(p *types.Params) { p.HistoryEpochs, p.PrunePerBlock = types.MinHistoryEpochs, types.MinPrunePerBlock })
+	f.setParams(func(p *types.Params) {
+		p.HistoryEpochs, p.PrunePerBlock = types.MinHistoryEpochs, types.MinPrunePerBlock
+	})
 	k := f.client("client", 1, bigDeposit)
 	const e, workers = firstEpoch, 130
 	for i := range uint64(3) {

@@ -6,10 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 
+	"cosmossdk.io/math"
+
 	"github.com/cosmos/cosmos-sdk/testutil/simsx"
 	sdk "github.com/cosmos/cosmos-sdk/types"
-
-	"cosmossdk.io/math"
 
 	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/x/dack/keeper"

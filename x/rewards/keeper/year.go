@@ -29,8 +29,9 @@ func (k *Keeper) advanceYear(ctx sdk.Context, end time.Time) (types.EmissionYear
 		return types.EmissionYear{}, err
 	}
 	supply := k.bankKeeper.GetSupply(ctx, types.EmissionDenom).Amount
-	year, begun := types.EmissionYear{Number: 1, Start: end.UTC(), Supply: supply}, true
+	year := types.EmissionYear{Number: 1, Start: end.UTC(), Supply: supply}
 	if last != nil {
+		var begun bool
 		if year, begun = last.Begun(end, supply); !begun {
 			return year, nil
 		}

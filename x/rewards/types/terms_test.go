@@ -23,7 +23,8 @@ func TestEmissionTermsValidate(t *testing.T) {
 	most := types.EmissionTerms{Guard: dec("0.5"), Inflation: dec("0.5"), MaxBoost: dec("10"), MaxLockEpochs: types.MaxMaxLockEpochs}
 	for name, terms := range map[string]types.EmissionTerms{"default": types.DefaultEmissionTerms(), "least": least, "most": most} {
 		require.NoError(t, terms.Validate(), name)
-		require.True(t, terms.Equal(terms), name)
+		same := terms
+		require.True(t, terms.Equal(same), name)
 		p := types.DefaultParams()
 		p.Emission = terms
 		require.NoError(t, p.Validate(), name)
