@@ -22,7 +22,7 @@ const (
 
 	// manifestMemory bounds the decoded manifests that are kept, in bytes.
 	manifestMemory = 16 << 20
-	// manifestReads is how many manifests are read and decoded at a time.
+	// manifestReads is how many manifests are read and decoded at a time, one of an address.
 	manifestReads = 4
 	// entryMemory is what an entry takes beside its strings, in bytes.
 	entryMemory = 96
@@ -105,14 +105,22 @@ func (s *Server) openFolder(r *http.Request, name content.Name) (_ *folder, err 
 	if _, err := io.ReadFull(object.Data(), magic); err != nil || !content.IsManifest(magic) {
 		return nil, errNoFolder
 	}
+	done, err := s.quota.reads.take(r.Context(), s.originOf(r, peerOf(r.Context())).address)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if d := s.folders.get(name); d != nil {
+		return d, nil
+	}
+	if err := s.takeManifest(r, object.Size); err != nil {
+		return nil, err
+	}
 	select {
 	case s.folders.reads <- struct{}{}:
 		defer func() { <-s.folders.reads }()
 	case <-r.Context().Done():
 		return nil, context.Cause(r.Context())
-	}
-	if d := s.folders.get(name); d != nil {
-		return d, nil
 	}
 	b := make([]byte, object.Size)
 	if _, err := io.ReadFull(object.Data(), b); err != nil {
@@ -130,8 +138,28 @@ func (s *Server) openFolder(r *http.Request, name content.Name) (_ *folder, err 
 	return d, nil
 }
 
+// takeManifest takes the bytes of a manifest that has to be read from what the client gets free. Within a session it takes them
+// from what its address has aside, because no client acknowledges what a worker read to find a path.
+func (s *Server) takeManifest(r *http.Request, size uint64) error {
+	client, err := s.sessionOf(r)
+	if err != nil {
+		return err
+	}
+	if client != nil {
+		if err := s.inCredit(r.Context(), client); err != nil {
+			return err
+		}
+		return s.takeAside(r, size)
+	}
+	m, err := s.takeFree(r, size)
+	if err == nil {
+		m.finish()
+	}
+	return err
+}
+
 // serveFolder answers GET and HEAD /b3/{root}/{path} (docs/protocol.md, section 14). Files are served like objects of their own;
-// reading the manifests of the path is free.
+// manifests of the path that are not in memory count against the free quota.
 func (s *Server) serveFolder(w http.ResponseWriter, r *http.Request, root content.Name, path string) error {
 	if r.Header.Get("Service-Worker") != "" {
 		return newProblem(badRequest, "folders share an origin, so they register no service workers")

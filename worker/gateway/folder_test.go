@@ -167,3 +167,30 @@ func TestFolderOfOrigin(t *testing.T) {
 	require.Equal(t, http.StatusOK, a.StatusCode)
 	require.Equal(t, s.large, bodyOf(t, a))
 }
+
+// TestManifestsCount: manifests that are not in memory are read at somebody's expense.
+func TestManifestsCount(t *testing.T) {
+	var free uint64
+	b := newBench(t, func(cfg *gateway.Config, _ *gateway.Deps) { cfg.FreeQuotaBytes = 1 << 10 })
+	s := addSite(t, b)
+	for _, name := range []content.Name{s.root, s.docs} {
+		info, err := b.store.Stat(name)
+		require.NoError(t, err)
+		free += info.Size
+	}
+	root := "/b3/" + s.root.String()
+	for _, c := range []struct {
+		free   uint64
+		status int
+	}{{free, http.StatusOK}, {free - 1, http.StatusPaymentRequired}} {
+		again := newBench(t, func(cfg *gateway.Config, d *gateway.Deps) { cfg.FreeQuotaBytes, d.Store = c.free, b.store })
+		for range 3 {
+			require.Equal(t, c.status, again.do(t, http.MethodHead, root+"/docs/", nil).StatusCode)
+		}
+		require.Equal(t, http.StatusPaymentRequired, again.get(t, root+"/docs/").StatusCode)
+		require.Equal(t, http.StatusOK, again.get(t, root+"/docs/", auth).StatusCode, "within a session it is not the quota")
+	}
+	again := newBench(t, func(_ *gateway.Config, d *gateway.Deps) { d.Store = b.store })
+	again.sessions.limit = 0
+	requireProblem(t, again.get(t, root+"/docs/", auth), http.StatusPaymentRequired, "account-empty")
+}

@@ -364,6 +364,50 @@ func (p *perKey[K]) done(of K) {
 	}
 }
 
+// turns lets at most limit of each work on something at a time; the others wait. It holds an entry only while somebody works
+// or waits.
+type turns[K comparable] struct {
+	limit int
+
+	mu sync.Mutex
+	of map[K]*turn
+}
+
+type turn struct {
+	places chan struct{}
+	users  int
+}
+
+func newTurns[K comparable](limit int) *turns[K] {
+	return &turns[K]{limit: limit, of: map[K]*turn{}}
+}
+
+// take waits for a place, which the function that it returns gives back, or for the end of the context.
+func (t *turns[K]) take(ctx context.Context, of K) (done func(), err error) {
+	t.mu.Lock()
+	at := t.of[of]
+	if at == nil {
+		at = &turn{places: make(chan struct{}, t.limit)}
+		t.of[of] = at
+	}
+	at.users++
+	t.mu.Unlock()
+	leave := func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if at.users--; at.users == 0 {
+			delete(t.of, of)
+		}
+	}
+	select {
+	case at.places <- struct{}{}:
+		return func() { <-at.places; leave() }, nil
+	case <-ctx.Done():
+		leave()
+		return nil, context.Cause(ctx)
+	}
+}
+
 // speed is how fast an address opens connections.
 type speed int
 

@@ -19,7 +19,25 @@ type quota struct {
 	mu        sync.Mutex
 	addresses *simplelru.LRU[netip.Prefix, *allowance]
 	all       allowance
+
+	// aside bounds what is read and fetched for an address and billed to nobody: what origins deliver without a session, and
+	// manifests within one. fills and accountFills have the fetches from origins of an address and of an account wait for each
+	// other, reads the manifests that are decoded for an address.
+	aside        *quota
+	fills, reads *turns[netip.Prefix]
+	accountFills *turns[uint64]
 }
+
+const (
+	// asideTimes is how many free quotas an address, and all of them together, have aside, and at least asideBytes and asideTotal.
+	asideTimes = 16
+	asideBytes = 256 << 20
+	asideTotal = 64 << 30
+	// askCost is what asking origins for a name costs of that, whatever comes of it, in bytes.
+	askCost = 16 << 10
+	// maxFills bounds the fetches from origins that one address or account has under way; its others wait.
+	maxFills = 16
+)
 
 // wider are the networks that an IPv6 address is also counted under, with their bound in quotas of an address.
 var wider = []struct {
@@ -34,11 +52,27 @@ type allowance struct {
 }
 
 func newQuota(cfg Config) (*quota, error) {
+	q, err := quotaOf(cfg, cfg.FreeQuotaBytes, cfg.FreeQuotaTotalBytes)
+	if err != nil {
+		return nil, err
+	}
+	times := func(n, least uint64) uint64 {
+		if n > math.MaxUint64/asideTimes {
+			return math.MaxUint64
+		}
+		return max(n*asideTimes, least)
+	}
+	q.aside, err = quotaOf(cfg, times(cfg.FreeQuotaBytes, asideBytes), times(cfg.FreeQuotaTotalBytes, asideTotal))
+	q.fills, q.reads, q.accountFills = newTurns[netip.Prefix](maxFills), newTurns[netip.Prefix](1), newTurns[uint64](maxFills)
+	return q, err
+}
+
+func quotaOf(cfg Config, bytes, total uint64) (*quota, error) {
 	addresses, err := simplelru.NewLRU[netip.Prefix, *allowance](cfg.FreeQuotaAddresses, nil)
 	if err != nil {
 		return nil, err
 	}
-	return &quota{bytes: cfg.FreeQuotaBytes, total: cfg.FreeQuotaTotalBytes, window: cfg.FreeQuotaWindow, addresses: addresses}, nil
+	return &quota{bytes: bytes, total: total, window: cfg.FreeQuotaWindow, addresses: addresses}, nil
 }
 
 // take uses n bytes of an address' quota. If they are not left, to it or to any of the networks that it lies in, it takes
@@ -76,6 +110,24 @@ func (q *quota) take(from netip.Prefix, n uint64, now time.Time) (wait time.Dura
 		a.used += n
 	}
 	return 0, true
+}
+
+// spend counts what an address has used already. If that is more than it had left, it has nothing left.
+func (q *quota) spend(from netip.Prefix, n uint64, now time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !now.Before(q.all.ends) {
+		q.all = allowance{ends: now.Add(q.window)}
+	}
+	q.all.used += min(n, q.total-q.all.used)
+	for _, p := range q.within(from) {
+		a, known := q.addresses.Get(p.Prefix)
+		if !known || !now.Before(a.ends) {
+			a = &allowance{ends: now.Add(q.window)}
+			q.addresses.Add(p.Prefix, a)
+		}
+		a.used += min(n, p.bytes-min(p.bytes, a.used))
+	}
 }
 
 // bounded is a network and what it gets.

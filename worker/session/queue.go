@@ -224,3 +224,25 @@ func (s *Session) Begin(ctx context.Context, meta Meta) (*Request, error) {
 	}
 	return r, err
 }
+
+// Ready returns why no request of the session could be paid for now, or nil. If the account has no credit left, what was taken is
+// looked at first. It returns ErrCreditExhausted (a *CreditError), ErrAccountEmpty or ErrChainStale.
+func (s *Session) Ready(ctx context.Context) error {
+	m := s.m
+	if err := m.refresh(ctx, s.account, m.cfg.AccountTTL); err != nil {
+		return err
+	}
+	for flushed := false; ; flushed = true {
+		credit, err := s.Credit()
+		switch {
+		case err != nil:
+			return err
+		case credit.Limit.Sign() <= 0:
+			return fmt.Errorf("%w: account %d", ErrAccountEmpty, s.account.id)
+		case credit.Claim.Cmp(credit.Limit) < 0:
+			return nil
+		case flushed || !m.flush(ctx):
+			return &CreditError{Cause: ErrCreditExhausted, Credit: credit, RetryAfter: m.cfg.RetryAfter}
+		}
+	}
+}
