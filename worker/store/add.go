@@ -131,8 +131,9 @@ type incoming struct {
 	file     file
 	size     uint64
 	reserved uint64
-	// charged is what was taken of the space for uploads, in bytes.
-	charged uint64
+	// charged is what was taken of the space for uploads, and promised what of the budget was announced and is not reserved, both
+	// in bytes.
+	charged, promised uint64
 	// published says that the object is visible: what was reserved is its own now.
 	published bool
 }
@@ -151,12 +152,16 @@ func (s *Store) add(ctx context.Context, r io.Reader, t terms) (added Added, err
 			s.release(in.reserved, in.size, 1)
 		}
 		in.uncharge()
+		in.fulfil(in.promised)
 	}()
 	known := uint64(0)
 	if t.upload != nil {
 		known = uint64(max(t.upload.Size, 0))
 	}
-	if err := in.grow(known); err != nil {
+	if err := in.announce(known); err != nil {
+		return Added{}, fmt.Errorf("add content: %w", err)
+	}
+	if err := in.grow(0); err != nil {
 		return Added{}, fmt.Errorf("add content: %w", err)
 	}
 	if in.file, err = s.disk.CreateTemp(s.dir(tempDir)); err != nil {
@@ -190,6 +195,37 @@ func (s *Store) add(ctx context.Context, r io.Reader, t terms) (added Added, err
 	return Added{Info: info, Existed: !moved}, nil
 }
 
+// announce refuses an upload of size bytes that has no room. It takes the space for uploads, but evicts nothing for a word alone:
+// the budget is taken as the bytes arrive.
+func (in *incoming) announce(size uint64) error {
+	up := in.terms.upload
+	if up == nil || size == 0 {
+		return nil
+	}
+	if size > in.s.cfg.MaxObjectBytes {
+		return fmt.Errorf("%w: over %d bytes", ErrTooLarge, in.s.cfg.MaxObjectBytes)
+	}
+	need := diskSize(size)
+	if err := in.s.charge(up.Owner, need); err != nil {
+		return err
+	}
+	in.charged = need
+	if err := in.s.promise(need); err != nil {
+		return err
+	}
+	in.promised = need
+	return nil
+}
+
+// fulfil takes bytes off what was announced.
+func (in *incoming) fulfil(n uint64) {
+	n = min(n, in.promised)
+	in.s.mu.Lock()
+	in.s.promised -= n
+	in.s.mu.Unlock()
+	in.promised -= n
+}
+
 // grow takes the budget for an object of at least size bytes.
 func (in *incoming) grow(size uint64) error {
 	if size > in.s.cfg.MaxObjectBytes {
@@ -199,16 +235,18 @@ func (in *incoming) grow(size uint64) error {
 	if need <= in.reserved {
 		return nil
 	}
-	if up := in.terms.upload; up != nil {
+	if up := in.terms.upload; up != nil && need > in.charged {
 		if err := in.s.charge(up.Owner, need-in.charged); err != nil {
 			return err
 		}
 		in.charged = need
 	}
-	if err := in.s.reserve(need-in.reserved, 0); err != nil {
+	more := need - in.reserved
+	if err := in.s.reserve(more, 0); err != nil {
 		return err
 	}
 	in.reserved = need
+	in.fulfil(more)
 	return nil
 }
 
@@ -395,6 +433,9 @@ func (in *incoming) publish(name content.Name) (_ Info, moved bool, err error) {
 	s.slots--
 	in.published = true
 	s.mu.Unlock()
+	// Its bytes were hashed as they came, and once more as the file has them: nobody has to do so again. That is known to this
+	// process alone, and says nothing of what a crash leaves.
+	s.verified.add(name, stat, time.Now())
 	if err := s.disk.SyncDir(shard); err != nil {
 		// It may be gone after a crash, so nobody may be told that it is stored.
 		if removed := s.disk.Remove(path); removed == nil {

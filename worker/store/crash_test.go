@@ -47,8 +47,11 @@ func victim(dir, at string) error {
 		defer out.Unlock()
 		fmt.Printf(format+"\n", args...)
 	}
-	if at == "" {
+	switch at {
+	case "":
 		return endlessVictim(dir, say)
+	case "upload":
+		return uploadVictim(dir, say)
 	}
 	last, err := strconv.Atoi(at)
 	if err != nil {

@@ -142,6 +142,36 @@ func (s *Store) reserve(n uint64, slots int) error {
 	return nil
 }
 
+// promise counts n bytes that are announced, if the budget and the disk have room for them beside all that stays and all that is
+// announced. It evicts nothing. It returns ErrFull or ErrDiskFull.
+func (s *Store) promise(n uint64) error {
+	var free uint64
+	if s.cfg.MinFreeBytes > 0 {
+		var err error
+		if free, err = s.disk.Free(s.cfg.Dir); err != nil {
+			return fmt.Errorf("free disk space: %w", s.failed(err))
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	evictable := uint64(0)
+	if s.cfg.Evict {
+		evictable = s.policy.bytes + s.quarantineBytes
+	}
+	stays := s.used + s.reserved - min(s.used, evictable) + s.promised
+	if stays > s.cfg.MaxBytes || n > s.cfg.MaxBytes-stays {
+		s.refused++
+		return fmt.Errorf("%w: %d of %d bytes are taken for good or announced, %d more are needed", ErrFull, stays, s.cfg.MaxBytes, n)
+	}
+	want := s.cfg.MinFreeBytes + s.reserved - min(s.reserved, s.written) + s.promised + n
+	if want -= min(want, evictable); s.cfg.MinFreeBytes > 0 && want > free {
+		s.refused++
+		return fmt.Errorf("%w: %d bytes are missing to keep %d free", ErrDiskFull, want-free, s.cfg.MinFreeBytes)
+	}
+	s.promised += n
+	return nil
+}
+
 // fits reports whether the budget holds n bytes more and so many objects. The caller holds mu.
 func (s *Store) fits(n uint64, slots int) bool {
 	taken := s.used + s.reserved

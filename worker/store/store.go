@@ -117,6 +117,7 @@ type Store struct {
 	used     uint64 // bytes on disk, quarantine included
 	reserved uint64 // bytes promised to adds under way
 	written  uint64 // bytes of them that are written
+	promised uint64 // bytes announced for uploads under way and not reserved yet
 	slots    int    // adds under way
 	adds     sync.WaitGroup
 

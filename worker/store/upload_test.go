@@ -1,0 +1,158 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// steps reads its parts one at a time, and calls before each of them.
+type steps struct {
+	parts  [][]byte
+	before func(i int) error
+	i      int
+}
+
+func (s *steps) Read(p []byte) (int, error) {
+	if s.i == len(s.parts) {
+		return 0, io.EOF
+	}
+	if err := s.before(s.i); err != nil {
+		return 0, err
+	}
+	n := copy(p, s.parts[s.i])
+	if s.parts[s.i] = s.parts[s.i][n:]; len(s.parts[s.i]) == 0 {
+		s.i++
+	}
+	return n, nil
+}
+
+// TestAnnouncedUploadsEvictNothing: objects make room for the bytes of an upload that have arrived, not for its word.
+func TestAnnouncedUploadsEvictNothing(t *testing.T) {
+	const size, each = 8 * copySize, copySize
+	cfg := testConfig(t.TempDir(), 10*diskSize(each))
+	cfg.MaxObjectBytes, cfg.UploadBytes = size, cfg.MaxBytes
+	s := mustOpen(t, cfg, &testDisk{})
+	for i := range 10 {
+		a, err := s.Add(t.Context(), bytes.NewReader(some(i, each)))
+		require.NoError(t, err)
+		if i == 0 {
+			require.NoError(t, s.Pin(a.Name))
+		}
+	}
+	b := some(100, size)
+	hold := Hold{1, 5}
+	var parts [][]byte
+	for i := range size / copySize {
+		parts = append(parts, b[i*copySize:(i+1)*copySize])
+	}
+	broken := errors.New("broken")
+	_, err := s.AddUpload(t.Context(), Upload{Size: size, Hold: hold}, &steps{parts: parts, before: func(i int) error {
+		require.LessOrEqual(t, s.Stats().Evicted, uint64(i)+1)
+		require.LessOrEqual(t, s.Stats().Reserved, diskSize(uint64(i)*copySize))
+		// What is announced is not there for the next one.
+		_, err := s.AddUpload(t.Context(), Upload{Size: each * 3 / 2, Hold: Hold{2, 5}}, unread{t})
+		require.ErrorIs(t, err, ErrFull)
+		if i == 2 {
+			return broken
+		}
+		return nil
+	}})
+	require.ErrorIs(t, err, broken)
+	require.LessOrEqual(t, s.Stats().Evicted, uint64(3))
+	require.Zero(t, s.Stats().Held)
+	require.Zero(t, s.promised)
+	requireSound(t, s)
+
+	a, err := s.AddUpload(t.Context(), Upload{Size: size, Hold: hold}, bytes.NewReader(b))
+	require.NoError(t, err)
+	require.Equal(t, nameOf(b), a.Name)
+	require.Zero(t, s.promised)
+	requireSound(t, s)
+	// Beside what stays there is no room, whatever the space for uploads.
+	require.NoError(t, s.Pin(a.Name))
+	require.NoError(t, s.Expire(6))
+	_, err = s.AddUpload(t.Context(), Upload{Size: 3 * each, Hold: hold}, unread{t})
+	require.ErrorIs(t, err, ErrFull)
+	require.Zero(t, s.promised)
+	require.Zero(t, s.Stats().Held)
+	require.NoError(t, s.Close())
+}
+
+// TestAnnouncedUploadsNeedTheDisk: what a disk cannot hold even without what may be evicted is refused before it is read.
+func TestAnnouncedUploadsNeedTheDisk(t *testing.T) {
+	cfg := testConfig(t.TempDir(), 1<<20)
+	cfg.MinFreeBytes, cfg.UploadBytes = 1000, 1<<20
+	free := uint64(1000)
+	s := mustOpen(t, cfg, &testDisk{free: func() (uint64, error) { return free, nil }})
+	_, err := s.AddUpload(t.Context(), Upload{Size: 5000, Hold: Hold{1, 5}}, unread{t})
+	require.ErrorIs(t, err, ErrDiskFull)
+	require.Zero(t, s.Stats().Held)
+	free = 1 << 20
+	_, err = s.AddUpload(t.Context(), Upload{Size: 5000, Hold: Hold{1, 5}}, bytes.NewReader(some(1, 5000)))
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+}
+
+// killedUpload is the size of the upload in which a process is killed.
+const killedUpload = 3*copySize + 5
+
+// uploadVictim says when it has taken the half of an upload, and waits to be killed.
+func uploadVictim(dir string, say func(string, ...any)) error {
+	s, err := openOn(uploadConfig(dir), quiet(), osDisk{})
+	if err != nil {
+		return err
+	}
+	b := some(1, killedUpload)
+	_, err = s.AddUpload(context.Background(), Upload{Size: killedUpload, Hold: Hold{4, 8}}, &steps{parts: [][]byte{b[:2*copySize], b[2*copySize:]}, before: func(i int) error {
+		if i == 1 {
+			say("half")
+			select {}
+		}
+		return nil
+	}})
+	return fmt.Errorf("not killed: %w", err)
+}
+
+func uploadConfig(dir string) Config {
+	cfg := testConfig(dir, diskSize(killedUpload))
+	cfg.MaxObjectBytes, cfg.UploadBytes = killedUpload, cfg.MaxBytes
+	return cfg
+}
+
+// TestKilledUpload: of an upload in which the process is killed nothing stays, and the same upload has room at once.
+func TestKilledUpload(t *testing.T) {
+	dir := t.TempDir()
+	b := some(1, killedUpload)
+	for range 2 {
+		require.Equal(t, []string{"half"}, runVictim(t, dir, "upload", 1))
+		left, err := os.ReadDir(filepath.Join(dir, tempDir))
+		require.NoError(t, err)
+		require.Len(t, left, 1, "it was killed on the way")
+		s := mustOpen(t, uploadConfig(dir), &testDisk{})
+		require.False(t, s.Has(nameOf(b)))
+		stats := s.Stats()
+		require.Zero(t, stats.Objects+stats.Used+stats.Reserved+stats.Held)
+		left, err = os.ReadDir(filepath.Join(dir, tempDir))
+		require.NoError(t, err)
+		require.Empty(t, left)
+		require.NoError(t, s.Close())
+	}
+	s := mustOpen(t, uploadConfig(dir), &testDisk{})
+	name := nameOf(b)
+	a, err := s.AddUpload(t.Context(), Upload{Name: &name, Size: killedUpload, Hold: Hold{4, 8}}, bytes.NewReader(b))
+	require.NoError(t, err)
+	require.False(t, a.Existed)
+	e, err := s.Lookup(name)
+	require.NoError(t, err)
+	require.Equal(t, []Hold{{4, 8}}, e.Holds)
+	requireSound(t, s)
+	require.NoError(t, s.Close())
+}
