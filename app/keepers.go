@@ -166,7 +166,7 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 	k.GovKeeper.SetLegacyRouter(router)
 
 	k.DackKeeper = dackkeeper.NewKeeper(
-		cdc, service(dacktypes.StoreKey), objectKeys[dacktypes.ObjectStoreKey], authority, addressCodec,
+		cdc, service, objectKeys[dacktypes.ObjectStoreKey], authority, addressCodec,
 		k.BankKeeper, k.EpochKeeper, k.NodeKeeper,
 	)
 	k.RewardsKeeper = rewardskeeper.NewKeeper(

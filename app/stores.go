@@ -25,12 +25,12 @@ import (
 
 // newStoreKeys returns the keys of the stores that make up the state.
 func newStoreKeys() map[string]*storetypes.KVStoreKey {
-	return storetypes.NewKVStoreKeys(
+	return storetypes.NewKVStoreKeys(append(dacktypes.PurseStoreKeys(),
 		authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, distrtypes.StoreKey, slashingtypes.StoreKey,
 		govtypes.StoreKey, consensustypes.StoreKey, upgradetypes.StoreKey, evidencetypes.StoreKey, feegrant.StoreKey,
 		authzkeeper.StoreKey,
 		nodetypes.StoreKey, epochtypes.StoreKey, dacktypes.StoreKey, rewardstypes.StoreKey,
-	)
+	)...)
 }
 
 // newObjectStoreKeys returns the keys of the stores that live for one block.

@@ -1,49 +1,46 @@
 package statedb
 
 import (
+	"cmp"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"sync"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-
-	"github.com/cosmos/cosmos-sdk/store/v2/cachekv"
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 )
 
-const (
-	// RecordBytes is how much memory a running node gives to the records that settlements touch: two million lanes and keys and
-	// the purses of a million accounts.
-	RecordBytes = 1 << 30
+// RecordBytes is how much memory a running node gives to the records that settlements touch: two million lanes and keys and the
+// purses of a million accounts.
+const RecordBytes = 1 << 30
 
-	// recordShards are locked one by one, so that transactions that run at the same time rarely wait for each other.
-	recordShards = 256
-	// recordOverhead is what a record takes in memory besides its key and its value: the entries of map and list, and the headers
-	// of the allocations.
-	recordOverhead = 256
-	// maxRecords bounds the number of records of a shard. Their bytes bound it first.
-	maxRecords = 1 << 24
-)
-
-// Records keep records of state trees in memory from block to block: a lookup in a tree of millions visits 22 nodes, which was
-// half of the time of a block of settlements. What they answer is always what the tree would answer, so a node's results do
-// not depend on their size, and nodes with other sizes agree.
+// Records keep records of state trees in memory from block to block, and let the trees work at the same time. What they answer is
+// always what the trees would answer, in every version and with every hash, so a node's results do not depend on their size, and
+// nodes with other sizes, or without any, agree.
 //
-// The cache between blocks of the SDK cannot be used for this. A read that misses there puts what it found into the cache
-// after it has read the tree, without a lock: if a simulation reads a record while a block writes it, the old value can
-// stay in the cache, and the node computes another state than the rest. Here tree and cache are read and written
-// under one lock for each record.
+// A lookup in a tree of millions visits 22 nodes, which was half of the time of a block of settlements. The cache between
+// blocks of the SDK cannot be used for this: a read that misses there puts what it found into the cache after it has read the
+// tree, without a lock. If a simulation reads a record while a block writes it, the old value can stay in the cache, and the
+// node computes another state than the rest. Here both are read and written under one lock for each record.
+//
+// What a block writes waits in the order in which it came until somebody needs the tree: see recordStore. The SDK asks one store after the other for
+// its hash and has one after the other save its version. They are trees of their own under prefixes of their own, so the
+// first question is answered for all of them at once, each on a goroutine that ends before the answer is given.
 type Records struct {
-	bytes  int
-	names  []string
+	names []string
+	cache *recordCache
+
+	mu     sync.Mutex
 	stores map[string]*recordStore
+	opened uint32
 }
 
 var _ storetypes.MultiStorePersistentCache = (*Records)(nil)
 
-// NewRecords keeps the most recently used records of some stores, each within a number of bytes. Other stores are left alone.
+// NewRecords keeps the most recently used records of some stores within a number of bytes for all of them. Other stores are left
+// alone.
 func NewRecords(bytes int, names ...string) *Records {
-	return &Records{bytes: bytes, names: names, stores: make(map[string]*recordStore)}
+	return &Records{names: names, cache: newRecordCache(bytes), stores: make(map[string]*recordStore)}
 }
 
 // GetStoreCache returns the store with records in front of it. A store that is loaded anew, as after a state sync, begins
@@ -52,102 +49,72 @@ func (r *Records) GetStoreCache(key storetypes.StoreKey, store storetypes.Commit
 	if !slices.Contains(r.names, key.Name()) {
 		return store
 	}
-	s := newRecordStore(store, r.bytes/recordShards)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.opened++
+	s := &recordStore{records: r, tree: store, number: r.opened, seed: maphash.MakeSeed()}
 	r.stores[key.Name()] = s
 	return s
 }
 
-// Unwrap returns the store behind the records, or nil if there are none for it.
+// Unwrap returns the store behind the records, or nil if there are none for it. The SDK asks for it to read saved versions, and
+// to change a store as a whole before it is loaded anew: neither needs what waits.
 func (r *Records) Unwrap(key storetypes.StoreKey) storetypes.CommitKVStore {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if s := r.stores[key.Name()]; s != nil {
-		return s.CommitKVStore
+		return s.tree
 	}
 	return nil
 }
 
 // Reset forgets all records.
-func (r *Records) Reset() { clear(r.stores) }
-
-// recordStore is a store with records in front of it. Iterators and commits go to the store.
-type recordStore struct {
-	storetypes.CommitKVStore
-	seed   maphash.Seed
-	shards [recordShards]recordShard
+func (r *Records) Reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.stores)
 }
 
-type recordShard struct {
-	sync.Mutex
-	records *simplelru.LRU[string, []byte]
-	bytes   int
-	most    int
+// all returns the stores in the order in which they were opened.
+func (r *Records) all() []*recordStore {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.SortedFunc(maps.Values(r.stores), func(a, b *recordStore) int { return cmp.Compare(a.number, b.number) })
 }
 
-func newRecordStore(store storetypes.CommitKVStore, shardBytes int) *recordStore {
-	s := &recordStore{CommitKVStore: store, seed: maphash.MakeSeed()}
-	for i := range s.shards {
-		shard := &s.shards[i]
-		shard.most = shardBytes
-		records, err := simplelru.NewLRU(maxRecords, func(key string, value []byte) { shard.bytes -= recordSize(key, value) })
-		if err != nil {
-			panic(err) // the number of records is not positive
+// hashAll brings all trees up to date and hashes them.
+func (r *Records) hashAll() {
+	together(slices.DeleteFunc(r.all(), func(s *recordStore) bool { return !s.changed() }), func(s *recordStore) { s.hash() })
+}
+
+// commitAll saves the next version of a store, and those of all other stores that have the same last version: the SDK commits them
+// with it. A store that has another one is new, or was saved before the node was killed, and the SDK decides what is to be done with it.
+func (r *Records) commitAll(first *recordStore) {
+	last := first.LastCommitID().Version
+	group := []*recordStore{first}
+	for _, s := range r.all() {
+		if s != first && last > 0 && s.mayCommit(last) {
+			group = append(group, s)
 		}
-		shard.records = records
 	}
-	return s
+	together(group, (*recordStore).commit)
 }
 
-func recordSize(key string, value []byte) int { return len(key) + len(value) + recordOverhead }
-
-// shard of a key. Where a record lies changes with each start, and nothing depends on it.
-func (s *recordStore) shard(key []byte) *recordShard {
-	return &s.shards[maphash.Bytes(s.seed, key)%recordShards]
-}
-
-// put keeps a record and gives up those that were not used for longest. The caller holds the lock.
-func (s *recordShard) put(key string, value []byte) {
-	s.records.Remove(key)
-	s.records.Add(key, value)
-	s.bytes += recordSize(key, value)
-	for s.bytes > s.most {
-		s.records.RemoveOldest()
+// together calls f with all stores at the same time and waits until it has returned for each. If it panics for one, as IAVL does when it
+// cannot read or write the disk, it goes on with the others and panics when they are done.
+func together(stores []*recordStore, f func(*recordStore)) {
+	faults := make([]any, len(stores))
+	var wg sync.WaitGroup
+	for i, s := range stores {
+		wg.Go(func() {
+			defer func() { faults[i] = recover() }()
+			f(s)
+		})
 	}
-}
-
-// CacheWrap returns a branch of the store.
-func (s *recordStore) CacheWrap() storetypes.CacheWrap { return cachekv.NewStore(s) }
-
-// Get returns the value of a key, nil if there is none. It must not be changed.
-func (s *recordStore) Get(key []byte) []byte {
-	shard := s.shard(key)
-	shard.Lock()
-	defer shard.Unlock()
-	if value, ok := shard.records.Get(string(key)); ok {
-		return value
+	wg.Wait()
+	for _, fault := range faults {
+		if fault != nil {
+			panic(fault)
+		}
 	}
-	value := s.CommitKVStore.Get(key)
-	if value != nil {
-		shard.put(string(key), value)
-	}
-	return value
-}
-
-// Has reports whether there is a key.
-func (s *recordStore) Has(key []byte) bool { return s.Get(key) != nil }
-
-// Set stores a value in the tree and keeps it.
-func (s *recordStore) Set(key, value []byte) {
-	shard := s.shard(key)
-	shard.Lock()
-	defer shard.Unlock()
-	s.CommitKVStore.Set(key, value)
-	shard.put(string(key), value)
-}
-
-// Delete removes a key from the tree and from what is kept.
-func (s *recordStore) Delete(key []byte) {
-	shard := s.shard(key)
-	shard.Lock()
-	defer shard.Unlock()
-	s.CommitKVStore.Delete(key)
-	shard.records.Remove(string(key))
 }

@@ -60,21 +60,9 @@ func TestRecordsAnswerAsTheTree(t *testing.T) {
 				plain.Set(k, []byte("branch"))
 			},
 			"commit": func(t *rapid.T) { require.Equal(t, plain.Commit().Hash, store.Commit().Hash) },
-			"": func(t *rapid.T) {
-				held := 0
-				for i := range store.(*recordStore).shards {
-					shard := &store.(*recordStore).shards[i]
-					sum := 0
-					for _, k := range shard.records.Keys() {
-						v, ok := shard.records.Peek(k)
-						require.True(t, ok)
-						sum += recordSize(k, v)
-					}
-					require.Equal(t, sum, shard.bytes)
-					held += sum
-				}
-				require.LessOrEqual(t, held, size)
-			},
+			"iterate": func(t *rapid.T) { require.Equal(t, contents(t, plain), contents(t, store)) },
+			"hash":    func(t *rapid.T) { require.Equal(t, plain.WorkingHash(), store.WorkingHash()) },
+			"":        func(t *rapid.T) { requireWithin(t, records.cache, size) },
 		})
 	})
 }
@@ -129,6 +117,36 @@ func TestRecordsAreNotSpoiltByAReadDuringAWrite(t *testing.T) {
 		wg.Wait()
 		require.Equal(t, "new", string(store.Get([]byte("key"))))
 	}
+}
+
+// contents are all records of a store in both directions.
+func contents(t require.TestingT, store storetypes.KVStore) (all []string) {
+	for _, iter := range []storetypes.Iterator{store.Iterator(nil, nil), store.ReverseIterator([]byte("key-2"), nil)} {
+		for ; iter.Valid(); iter.Next() {
+			all = append(all, fmt.Sprintf("%s=%x", iter.Key(), iter.Value()))
+		}
+		require.NoError(t, iter.Close())
+	}
+	return all
+}
+
+// requireWithin adds up what a cache holds and requires that its own count is right and within its bound.
+func requireWithin(t require.TestingT, cache *recordCache, most int) {
+	all := 0
+	for i := range cache.shards {
+		shard := &cache.shards[i]
+		held := 0
+		for _, chunk := range shard.chunks {
+			held += cap(chunk)
+		}
+		require.Equal(t, held, shard.held)
+		for hash, p := range shard.index {
+			own, _, _, _ := record(shard.chunks[p.chunk-shard.oldest], int(p.at&^usedBit))
+			require.Equal(t, hash, own)
+		}
+		all += held + len(shard.index)*indexBytes
+	}
+	require.LessOrEqual(t, all, most)
 }
 
 func TestRecordsOfAStoreThatIsLoadedAnew(t *testing.T) {

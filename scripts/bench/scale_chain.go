@@ -160,21 +160,22 @@ func (c *scaleChain) open(dir string) error {
 
 // warm reads the records that settlements touch.
 func (c *scaleChain) warm() error {
-	store := c.app.CommitMultiStore().GetKVStore(c.app.StoreKey(dacktypes.StoreKey))
-	prefixes := [][]byte{dacktypes.KeysPrefix.Bytes(), dacktypes.PursePagesPrefix.Bytes()}
-	if !c.options.dead {
-		prefixes = append(prefixes, dacktypes.LanesPrefix.Bytes())
-	}
-	for _, prefix := range prefixes {
+	read := func(name string, prefix []byte) error {
+		store := c.app.CommitMultiStore().GetKVStore(c.app.StoreKey(name))
 		it := store.Iterator(prefix, storetypes.PrefixEndBytes(prefix))
 		for ; it.Valid(); it.Next() {
 			store.Get(it.Key())
 		}
-		if err := it.Close(); err != nil {
-			return err
-		}
+		return it.Close()
 	}
-	return nil
+	err := read(dacktypes.StoreKey, dacktypes.KeysPrefix.Bytes())
+	for _, name := range dacktypes.PurseStoreKeys() {
+		err = errors.Join(err, read(name, dacktypes.PursePagesPrefix.Bytes()))
+	}
+	if !c.options.dead {
+		err = errors.Join(err, read(dacktypes.StoreKey, dacktypes.LanesPrefix.Bytes()))
+	}
+	return err
 }
 
 func scaleValidator() crypto.PubKey {

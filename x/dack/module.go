@@ -124,7 +124,9 @@ func (AppModule) GenerateGenesisState(simState *module.SimulationState) {
 
 // RegisterStoreDecoder registers how simulations print the store.
 func (am AppModule) RegisterStoreDecoder(sdr simtypes.StoreDecoderRegistry) {
-	sdr[types.StoreKey] = simtypes.NewStoreDecoderFuncFromCollectionsSchema(am.keeper.Schema())
+	for _, name := range append(types.PurseStoreKeys(), types.StoreKey) {
+		sdr[name] = simtypes.NewStoreDecoderFuncFromCollectionsSchema(am.keeper.Schemas()[name])
+	}
 }
 
 // WeightedOperations is replaced by WeightedOperationsX.

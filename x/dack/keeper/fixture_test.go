@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cosmossdk.io/core/address"
+	corestore "cosmossdk.io/core/store"
 	"cosmossdk.io/log/v2"
 	"cosmossdk.io/math"
 
@@ -112,18 +113,23 @@ func unitPrices() types.Prices {
 	return types.Prices{PerGib: math.NewInt(1 << 30), PerGfuel: math.NewInt(1_000_000_000)}
 }
 
+// storeNames are the stores of x/dack and of the modules under it.
+func storeNames() []string {
+	return append(types.PurseStoreKeys(), authtypes.StoreKey, banktypes.StoreKey, types.StoreKey)
+}
+
 func newFixture(t T) *fixture { return newFixtureOn(t, dbm.NewMemDB()) }
 
 func newFixtureOn(t T, db dbm.DB) *fixture {
 	t.Helper()
 	f := &fixture{
-		t: t, storeKeys: storetypes.NewKVStoreKeys(authtypes.StoreKey, banktypes.StoreKey, types.StoreKey),
+		t: t, storeKeys: storetypes.NewKVStoreKeys(storeNames()...),
 		objectKey: storetypes.NewObjectStoreKey(types.ObjectStoreKey),
 		addresses: addresscodec.NewBech32Codec("edge"),
 		epoch:     &epochDouble{current: firstEpoch}, node: &nodeDouble{workers: map[uint64]nodetypes.Worker{}},
 	}
 	cms := store.NewCommitMultiStore(db, log.NewNopLogger())
-	for _, name := range []string{authtypes.StoreKey, banktypes.StoreKey, types.StoreKey} {
+	for _, name := range storeNames() {
 		cms.MountStoreWithDB(f.storeKeys[name], storetypes.StoreTypeIAVL, nil)
 	}
 	cms.MountStoreWithDB(f.objectKey, storetypes.StoreTypeObject, nil)
@@ -163,7 +169,8 @@ func newFixtureOn(t T, db dbm.DB) *fixture {
 }
 
 func (f *fixture) newKeeper(bank types.BankKeeper) *keeper.Keeper {
-	return keeper.NewKeeper(f.cdc, runtime.NewKVStoreService(f.storeKeys[types.StoreKey]), f.objectKey, f.authority, f.addresses, bank, f.epoch, f.node)
+	open := func(name string) corestore.KVStoreService { return runtime.NewKVStoreService(f.storeKeys[name]) }
+	return keeper.NewKeeper(f.cdc, open, f.objectKey, f.authority, f.addresses, bank, f.epoch, f.node)
 }
 
 func (f *fixture) addr(name string) sdk.AccAddress {
@@ -277,7 +284,7 @@ func (f *fixture) check() {
 func (f *fixture) state() string {
 	f.t.Helper()
 	h := sha256.New()
-	for _, name := range []string{authtypes.StoreKey, banktypes.StoreKey, types.StoreKey} {
+	for _, name := range storeNames() {
 		iter := f.ctx.KVStore(f.storeKeys[name]).Iterator(nil, nil)
 		for ; iter.Valid(); iter.Next() {
 			fmt.Fprintf(h, "%s %x %x\n", name, iter.Key(), iter.Value())
@@ -386,18 +393,20 @@ func (f *fixture) requireRefused(want error, deliver func() error) {
 	f.check()
 }
 
-// reopen empties the module's store and returns the context: a genesis state can be imported next to the bank's balances.
+// reopen empties the module's stores and returns the context: a genesis state can be imported next to the bank's balances.
 func (f *fixture) reopen() sdk.Context {
 	f.t.Helper()
-	store := f.ctx.KVStore(f.storeKeys[types.StoreKey])
-	iter := store.Iterator(nil, nil)
-	var keys [][]byte
-	for ; iter.Valid(); iter.Next() {
-		keys = append(keys, iter.Key())
-	}
-	require.NoError(f.t, iter.Close())
-	for _, key := range keys {
-		store.Delete(key)
+	for _, name := range append(types.PurseStoreKeys(), types.StoreKey) {
+		store := f.ctx.KVStore(f.storeKeys[name])
+		iter := store.Iterator(nil, nil)
+		var keys [][]byte
+		for ; iter.Valid(); iter.Next() {
+			keys = append(keys, iter.Key())
+		}
+		require.NoError(f.t, iter.Close())
+		for _, key := range keys {
+			store.Delete(key)
+		}
 	}
 	return f.ctx
 }

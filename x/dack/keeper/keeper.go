@@ -64,18 +64,20 @@ type Keeper struct {
 	// removedServices are those to be pruned, by the epoch from which they can.
 	removedServices collections.KeySet[collections.Pair[uint64, uint64]]
 	nextServiceID   collections.Sequence
-	// pursePages are encoded PursePages: to replace one purse the others need not be decoded.
-	pursePages collections.Map[uint64, []byte]
-	totals     collections.Item[types.Totals]
+	totals          collections.Item[types.Totals]
+	// pursePages are encoded PursePages by PurseStoreOf, each map in a store of its own: to replace one purse the others need not
+	// be decoded.
+	pursePages   [types.PurseStores]collections.Map[uint64, []byte]
+	purseSchemas [types.PurseStores]collections.Schema
 
 	bank  types.BankKeeper
 	epoch types.EpochKeeper
 	node  types.NodeKeeper
 }
 
-// NewKeeper returns the keeper of x/dack. It panics on wiring faults.
+// NewKeeper returns the keeper of x/dack. Its stores are opened by their names. It panics on wiring faults.
 func NewKeeper(
-	cdc codec.BinaryCodec, svc corestore.KVStoreService, objectKey *storetypes.ObjectStoreKey, authority string, ac address.Codec,
+	cdc codec.BinaryCodec, open func(store string) corestore.KVStoreService, objectKey *storetypes.ObjectStoreKey, authority string, ac address.Codec,
 	bk types.BankKeeper, ek types.EpochKeeper, nk types.NodeKeeper,
 ) *Keeper {
 	if _, err := ac.StringToBytes(authority); err != nil {
@@ -84,7 +86,7 @@ func NewKeeper(
 	u64, pair := collections.Uint64Key, collections.PairKeyCodec(collections.Uint64Key, collections.Uint64Key)
 	triple := collections.TripleKeyCodec(collections.Uint64Key, collections.Uint64Key, collections.Uint64Key)
 	workerRevenue := codec.CollValue[types.WorkerRevenue](cdc)
-	sb := collections.NewSchemaBuilder(svc)
+	sb := collections.NewSchemaBuilder(open(types.StoreKey))
 	k := &Keeper{
 		cdc:       cdc,
 		addresses: ac,
@@ -114,9 +116,7 @@ func NewKeeper(
 			collections.PairKeyCodec(collections.BytesKey, collections.Uint64Key)),
 		removedServices: collections.NewKeySet(sb, types.RemovedServicesPrefix, "removed_services", pair),
 		oldestPruned:    collections.NewItem(sb, types.OldestKeptPrefix, "oldest_kept", collections.Uint64Value),
-
-		pursePages: collections.NewMap(sb, types.PursePagesPrefix, "purse_pages", u64, collections.BytesValue),
-		totals:     collections.NewItem(sb, types.TotalsPrefix, "totals", codec.CollValue[types.Totals](cdc)),
+		totals:          collections.NewItem(sb, types.TotalsPrefix, "totals", codec.CollValue[types.Totals](cdc)),
 
 		bank:  bk,
 		epoch: ek,
@@ -127,11 +127,24 @@ func NewKeeper(
 		panic(err)
 	}
 	k.schema = schema
+	for i, name := range types.PurseStoreKeys() {
+		sb := collections.NewSchemaBuilder(open(name))
+		k.pursePages[i] = collections.NewMap(sb, types.PursePagesPrefix, "purse_pages", u64, collections.BytesValue)
+		if k.purseSchemas[i], err = sb.Build(); err != nil {
+			panic(err)
+		}
+	}
 	return k
 }
 
-// Schema describes the store, for simulations and state tools.
-func (k *Keeper) Schema() collections.Schema { return k.schema }
+// Schemas describe the stores by their names, for simulations and state tools.
+func (k *Keeper) Schemas() map[string]collections.Schema {
+	schemas := map[string]collections.Schema{types.StoreKey: k.schema}
+	for i, name := range types.PurseStoreKeys() {
+		schemas[name] = k.purseSchemas[i]
+	}
+	return schemas
+}
 
 // Params returns the parameters.
 func (k *Keeper) Params(ctx context.Context) (types.Params, error) { return k.params.Get(ctx) }

@@ -34,8 +34,8 @@ func (k *Keeper) purse(ctx context.Context, account uint64) (types.Purse, error)
 	if p, ok := k.objects(ctx).Get(objectKey(changedPrefix, account)).(*types.Purse); ok {
 		return p.Clone(), nil
 	}
-	page, err := k.pursePages.Get(ctx, types.PageOf(account))
-	if err != nil && !errors.Is(err, collections.ErrNotFound) {
+	page, err := k.page(ctx, types.PageOf(account))
+	if err != nil {
 		return types.Purse{}, err
 	}
 	purse, ok, err := types.FindPurse(page, account)
@@ -61,14 +61,64 @@ func (k *Keeper) setPurse(ctx context.Context, purse types.Purse) error {
 // replacePurses writes purses of one page, ascending by account.
 func (k *Keeper) replacePurses(ctx context.Context, purses []types.Purse) error {
 	number := types.PageOf(purses[0].AccountId)
-	page, err := k.pursePages.Get(ctx, number)
-	if err != nil && !errors.Is(err, collections.ErrNotFound) {
+	page, err := k.page(ctx, number)
+	if err != nil {
 		return err
 	}
 	if page, err = types.ReplacePurses(page, purses); err != nil {
 		return errorsmod.Wrapf(err, "page %d", number)
 	}
-	return k.pursePages.Set(ctx, number, page)
+	return k.pursePages[types.PurseStoreOf(number)].Set(ctx, number, page)
+}
+
+// page returns an encoded page, which is empty if none of its accounts has been opened.
+func (k *Keeper) page(ctx context.Context, number uint64) ([]byte, error) {
+	page, err := k.pursePages[types.PurseStoreOf(number)].Get(ctx, number)
+	if errors.Is(err, collections.ErrNotFound) {
+		return nil, nil
+	}
+	return page, err
+}
+
+// walkPages calls f with every page, ascending by number, whatever store it stands in. It returns ErrInvariant if one stands
+// in a store that is not its own.
+func (k *Keeper) walkPages(ctx context.Context, f func(number uint64, page []byte) error) (err error) {
+	var iters [types.PurseStores]collections.Iterator[uint64, []byte]
+	for i := range iters {
+		if iters[i], err = k.pursePages[i].Iterate(ctx, nil); err != nil {
+			return err
+		}
+		defer iters[i].Close()
+	}
+	for {
+		first, number := -1, uint64(0)
+		for i := range iters {
+			if !iters[i].Valid() {
+				continue
+			}
+			n, err := iters[i].Key()
+			if err != nil {
+				return err
+			}
+			if types.PurseStoreOf(n) != i {
+				return errorsmod.Wrapf(types.ErrInvariant, "page %d stands in %s", n, types.PurseStoreKey(i))
+			}
+			if first < 0 || n < number {
+				first, number = i, n
+			}
+		}
+		if first < 0 {
+			return nil
+		}
+		page, err := iters[first].Value()
+		if err != nil {
+			return err
+		}
+		if err := f(number, page); err != nil {
+			return err
+		}
+		iters[first].Next()
+	}
 }
 
 // walkPurses calls f with every purse, ascending by account, as the block has left them so far. It returns ErrInvariant if
@@ -86,26 +136,26 @@ func (k *Keeper) walkPurses(ctx context.Context, f func(types.Purse) error) erro
 		}
 		return nil
 	}
-	if err := k.pursePages.Walk(ctx, nil, func(number uint64, encoded []byte) (bool, error) {
+	if err := k.walkPages(ctx, func(number uint64, encoded []byte) error {
 		var page types.PursePage
 		if err := page.Unmarshal(encoded); err != nil {
-			return true, errorsmod.Wrapf(types.ErrInvariant, "page %d: %s", number, err)
+			return errorsmod.Wrapf(types.ErrInvariant, "page %d: %s", number, err)
 		}
 		for _, p := range page.Purses {
 			if types.PageOf(p.AccountId) != number {
-				return true, errorsmod.Wrapf(types.ErrInvariant, "page %d has the purse of account %d", number, p.AccountId)
+				return errorsmod.Wrapf(types.ErrInvariant, "page %d has the purse of account %d", number, p.AccountId)
 			}
 			if err := upTo(p.AccountId); err != nil {
-				return true, err
+				return err
 			}
 			if len(changed) > 0 && changed[0].AccountId == p.AccountId {
 				continue // the newer one follows with the next
 			}
 			if err := f(p); err != nil {
-				return true, err
+				return err
 			}
 		}
-		return false, nil
+		return nil
 	}); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package keeper_test
 
 import (
+	"fmt"
 	"testing"
 
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
@@ -10,6 +11,7 @@ import (
 	"cosmossdk.io/log/v2"
 	"cosmossdk.io/math"
 
+	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/edgechain/edge/ack"
@@ -19,7 +21,12 @@ import (
 // page returns the encoded page of an account's purse as the state has it.
 func (f *fixture) page(account uint64) []byte {
 	f.t.Helper()
-	return f.ctx.KVStore(f.storeKeys[types.StoreKey]).Get(f.pageKey(account))
+	return f.pages(account).Get(f.pageKey(account))
+}
+
+// pages returns the store in which the page of an account's purse stands.
+func (f *fixture) pages(account uint64) storetypes.KVStore {
+	return f.ctx.KVStore(f.storeKeys[types.PurseStoreKey(types.PurseStoreOf(types.PageOf(account)))])
 }
 
 func (f *fixture) pageKey(account uint64) []byte {
@@ -146,6 +153,29 @@ func TestPursesAtAHeight(t *testing.T) {
 	require.Equal(t, "900", f.account(k.account).Balance.String())
 }
 
+// Purses are walked in the order of their accounts, whatever stores their pages stand in; one that stands in a store that is not
+// its own is an error.
+func TestPursesAreWalkedInOrder(t *testing.T) {
+	f := newFixture(t)
+	for i := range 3 * types.PurseStores * types.PursesPerPage {
+		f.deposit(fmt.Sprintf("owner-%d", i), 1_000)
+	}
+	f.endBlock()
+	gs, err := f.keeper.ExportGenesis(f.ctx)
+	require.NoError(t, err)
+	require.Len(t, gs.Accounts, 3*types.PurseStores*types.PursesPerPage)
+	for i, a := range gs.Accounts {
+		require.EqualValues(t, i+1, a.Id)
+		require.Equal(t, "1000", a.Balance.String())
+		require.NotEmpty(t, f.page(a.Id))
+	}
+	f.check()
+	const account = 2 * types.PursesPerPage
+	wrong := f.ctx.KVStore(f.storeKeys[types.PurseStoreKey(types.PurseStoreOf(types.PageOf(account))+1)])
+	wrong.Set(f.pageKey(account), f.page(account))
+	require.ErrorIs(t, f.keeper.CheckInvariants(f.ctx), types.ErrInvariant)
+}
+
 // A page that cannot be read stops the block: it must not go on without the money in it.
 func TestFoldFails(t *testing.T) {
 	f := newFixture(t)
@@ -153,7 +183,7 @@ func TestFoldFails(t *testing.T) {
 	f.endBlock()
 	e := f.epoch.current
 	f.settle(e, k.ack(e, 0, 100))
-	f.ctx.KVStore(f.storeKeys[types.StoreKey]).Set(f.pageKey(k.account), []byte{1, 2, 3})
+	f.pages(k.account).Set(f.pageKey(k.account), []byte{1, 2, 3})
 	require.ErrorIs(t, f.keeper.EndBlock(f.ctx), types.ErrInvariant)
 }
 

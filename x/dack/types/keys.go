@@ -3,6 +3,7 @@ package types
 
 import (
 	"encoding/binary"
+	"strconv"
 
 	"cosmossdk.io/collections"
 	errorsmod "cosmossdk.io/errors"
@@ -57,8 +58,6 @@ var (
 	EpochTotalsPrefix = collections.NewPrefix(15)
 	// SumCursorsPrefix: 0x10 | epoch(8) -> SumCursor
 	SumCursorsPrefix = collections.NewPrefix(16)
-	// PursePagesPrefix: 0x11 | page(8) -> PursePage, where page is account id / PursesPerPage
-	PursePagesPrefix = collections.NewPrefix(17)
 	// TotalsPrefix: 0x12 -> Totals
 	TotalsPrefix = collections.NewPrefix(18)
 	// NextServiceIDPrefix: 0x13 -> id of the next service
@@ -70,6 +69,31 @@ var (
 	// OldestKeptPrefix: 0x16 -> first epoch whose released totals have not been pruned
 	OldestKeptPrefix = collections.NewPrefix(22)
 )
+
+// PurseStores is how many stores the pages of purses are spread over. Each has a state tree of its own, so that the pages that a
+// block has changed, most of what it writes, are hashed and saved on several cores. Changing it is a migration.
+const PurseStores = 4
+
+// PursePagesPrefix is that of every store of purses: 0x00 | page(8) -> PursePage, where page is account id / PursesPerPage.
+var PursePagesPrefix = collections.NewPrefix(0)
+
+// PurseStoreKey is the key of one of the stores of purses.
+func PurseStoreKey(store int) string { return "purses" + strconv.Itoa(store) }
+
+// PurseStoreKeys returns the keys of the stores of purses in their order.
+func PurseStoreKeys() []string {
+	keys := make([]string, PurseStores)
+	for i := range keys {
+		keys[i] = PurseStoreKey(i)
+	}
+	return keys
+}
+
+// PurseStoreOf is the store of a page, a pure function of its number: neighbours, and so the accounts that came about the same time, stand in
+// different ones.
+//
+// Example: the pages 0, 4 and 8 stand in purses0.
+func PurseStoreOf(page uint64) int { return int(page % PurseStores) }
 
 // sumItemKeySize is the length of the key of an item of the sum stage in bytes.
 const sumItemKeySize = 16
