@@ -144,6 +144,12 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, status int, a an
 			return wrote, err
 		}
 	}
+	// What of the body a failed write can have sent although it does not say so.
+	var body io.Writer = w
+	unsaid := int64(0)
+	if r.ProtoMajor == 2 {
+		body, unsaid = pieces{w}, pieceBytes
+	}
 	for done := uint64(0); ; {
 		n := min(m.step(straight), a.payload-done)
 		if n > 0 {
@@ -159,9 +165,9 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, status int, a an
 		if done == 0 {
 			w.WriteHeader(status)
 		}
-		wrote, err := write(w, done, n)
+		wrote, err := write(body, done, n)
 		if err != nil {
-			m.release(unsent(n, wrote))
+			m.release(unsent(n, wrote+unsaid))
 			return err
 		}
 		done += n
