@@ -171,6 +171,9 @@ type Request struct {
 	Name content.Name
 	// Offset and Length of the range in bytes. A Length of content.ToEnd goes on to the end.
 	Offset, Length uint64
+	// Size that the object must have in bytes, as a folder says; nil if any will do. A worker that claims another one is given
+	// up with content.ErrSize before anything is written.
+	Size *uint64
 	// Workers to try, best first.
 	Workers []Worker
 	// Out receives the verified bytes.

@@ -104,8 +104,11 @@ func (s *source) stream(ctx context.Context, r *lane.Request) (err error) {
 	defer notice.Stop()
 
 	dec := content.NewDecoder(resp.Body, s.req.Name, from, to-from, s.cfg.MaxSize)
-	if s.size != content.UnknownSize {
+	switch {
+	case s.size != content.UnknownSize:
 		dec.RequireSize(s.size)
+	case s.req.Size != nil:
+		dec.RequireSize(*s.req.Size)
 	}
 	rec := requestRecord{from: from}
 	defer func() { s.record(r, &rec, resp.Header) }()

@@ -82,6 +82,23 @@ func (d *display) event(e fetch.Event) {
 	_ = d.bar.Set64(int64(min(e.Done, e.Total)))
 }
 
+// look shows what is worth knowing while manifests are fetched: not how much of them is there.
+func (d *display) look(e fetch.Event) {
+	if e.Kind == fetch.EventWaiting || e.Kind == fetch.EventWorkerFailed {
+		d.event(e)
+	}
+}
+
+// endSearch tells that what the name stands for was not found, or no file was opened for it.
+func (d *display) endSearch(err error) {
+	if d.lines == nil || err == nil {
+		return
+	}
+	if err := d.lines.Encode(map[string]string{"event": "error", "error": err.Error()}); err != nil {
+		fmt.Fprintln(d.errs, "edge: write the last line:", err)
+	}
+}
+
 // note says once why the transfer waits or changes the worker.
 func (d *display) note(e fetch.Event) {
 	text := fmt.Sprintf("%s: %s", e.Worker, e.Reason)

@@ -47,6 +47,8 @@ type freeWorker struct {
 	ranges  []string
 	// flip changes the byte at this place of a stream, cut ends it there; below 0 is never.
 	flip, cut int
+	// cutOf is cut by what would be sent.
+	cutOf     func(b []byte) int
 	quotaUsed bool
 }
 
@@ -118,8 +120,11 @@ func (w *freeWorker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		b[w.flip] ^= 1
 	}
 	rw.Header().Set("Edge-Payload-Bytes", strconv.FormatUint(ack.ContentBytes(size, offset, length), 10))
-	if w.cut >= 0 {
-		_, _ = rw.Write(b[:w.cut])
+	if cut := w.cut; cut >= 0 || w.cutOf != nil && w.cutOf(b) >= 0 {
+		if w.cutOf != nil {
+			cut = w.cutOf(b)
+		}
+		_, _ = rw.Write(b[:cut])
 		_ = http.NewResponseController(rw).Flush()
 		panic(http.ErrAbortHandler)
 	}
@@ -507,7 +512,9 @@ func TestUsage(t *testing.T) {
 		{"get", name, "--range", "x"},
 		{"get", name, "--free", "--key", "3"},
 		{"get", name, "--output", "xml"},
-		{"get", name, "--worker", "http://localhost:1", "-o", home},
+		{"get", name, "--worker", "http://localhost:1", "-o", home, "--range", "0-1"},
+		{"get", name + "/../x"},
+		{"get", name + "/", "-o", "-"},
 		{"account", "bogus"},
 		{"account", "open"},
 		{"account", "open", "--deposit", "-5uusd", "--from", "a"},

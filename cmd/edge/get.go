@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/big"
 	"strconv"
 	"strings"
 	"time"
@@ -37,19 +36,29 @@ type getOptions struct {
 	maxWait time.Duration
 	restart bool
 	receipt string
+	// manifest takes a folder for the object that its manifest is.
+	manifest bool
+	parallel int
 }
 
 func newGetCommand(a *app) *cobra.Command {
 	var o getOptions
 	cmd := &cobra.Command{
-		Use:   "get NAME",
-		Short: "Fetch content, verified and paid as it arrives",
+		Use:   "get NAME[/PATH]",
+		Short: "Fetch a file or a folder, verified and paid as it arrives",
 		Long: `Fetches the object with a name: the BLAKE3 hash of its bytes as 64 hex digits or as a CID. The worker is one of the
 chain's registry, or those that --worker names, tried in order. Every byte is verified before it is written.
 
 The object arrives in FILE.part and takes its name when it is whole. A download that broke off goes on where it stopped
 when the same command is given again. If a worker sends a byte that does not verify, the command ends with exit code 1,
 names the worker and the group, and FILE.part holds the groups before it.
+
+If the name is a folder's, all that is below it is fetched into a folder, which -o names, several files at a time. NAME/PATH is
+a file or folder below it: the manifests on the way are fetched and verified, and paid like all content. Files that are there
+and have the right bytes are not fetched again, others are replaced, and what the folder does not name is left alone, so the
+same command finishes a folder that broke off. What is under way lies in .edge-part in the folder until it is whole. A name that
+this machine cannot hold, or that it cannot keep apart from another one, is not written: the summary lists it, and NAME/PATH
+with -o fetches it. Files of the same bytes are fetched once.
 
 With a client key (edge account add-key) what arrives is acknowledged and paid, with the newest usable key unless --key
 names one. Without a key, or with --free, the worker's free quota is used.
@@ -58,22 +67,21 @@ names one. Without a key, or with --free, the worker's free quota is used.
 them, wherever the file goes.
 
 --output json prints a JSON object per line: start, progress, acknowledged, waiting, worker_failed, and at the end done or
-error. They go to standard output, or to standard error if that is where the content goes.`,
+error. They go to standard output, or to standard error if that is where the content goes. Of a folder it prints progress,
+waiting, worker_failed and file, which is about one file, and done or error with the sums.
+
+The exit code is 0 if everything is there and verified, 2 if the command line is at fault, and else 1.`,
 		Example: `  edge get af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262 -o file.iso
   edge get bafkr4if... --range 0-65535 -o head.bin
   edge get bafkr4if... --worker http://localhost:8080 -o - | tar x
+  edge get bafkr4if.../docs/index.html
+  edge get bafkr4if... -o site --parallel 8
   edge get bafkr4if... -o file.iso --receipt receipt.json`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			name, err := content.ParseName(args[0])
-			if err != nil {
-				return &usageError{err}
-			}
-			return a.get(cmd, name, &o)
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.get(cmd, args[0], &o) },
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.file, "file", "o", "", "file to write, - for standard output (default the name's hex digits, in this folder)")
+	f.StringVarP(&o.file, "file", "o", "", "file or folder to write, - for standard output (default the last name of PATH or NAME's hex digits, here)")
 	f.StringSliceVar(&o.workers, flagWorker, nil, "URL of a worker's gateway; can be given several times (default the chain's registry)")
 	f.StringVar(&o.span, "range", "", "range of bytes, such as 0-65535, or 65536- for the rest")
 	f.Uint64Var(&o.key, flagKey, 0, "id of the client key that pays (default the newest usable one)")
@@ -81,6 +89,8 @@ error. They go to standard output, or to standard error if that is where the con
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar and no summary")
 	f.BoolVar(&o.restart, "restart", false, "begin anew even if FILE.part is there")
 	f.IntVar(&o.retries, "retries", 6, "tries with a worker that makes no progress, before it is given up")
+	f.BoolVar(&o.manifest, "manifest", false, "fetch the manifest of a folder as the object that it is")
+	f.IntVar(&o.parallel, "parallel", 4, "files of a folder that are fetched at a time, at most 8")
 	f.StringVar(&o.receipt, "receipt", "", "file to write receipts to")
 	f.DurationVar(&o.maxWait, "max-wait", 5*time.Minute, "longest wait for credit or a busy worker without progress")
 	return cmd
@@ -105,16 +115,58 @@ func parseRange(s string) (offset, length uint64, err error) {
 	return offset, end - offset + 1, nil
 }
 
-func (a *app) get(cmd *cobra.Command, name content.Name, o *getOptions) error {
-	offset, length, err := parseRange(o.span)
+// wanted is what a command line asks for.
+type wanted struct {
+	root content.Name
+	// names below the root, and whether it must be a folder.
+	names  []string
+	folder bool
+	// offset and length in bytes.
+	offset, length uint64
+}
+
+// parseWanted reads the argument and the flags.
+func parseWanted(arg string, o *getOptions) (w wanted, err error) {
+	text, path, below := strings.Cut(arg, "/")
+	if w.root, err = content.ParseName(text); err != nil {
+		return w, &usageError{err}
+	}
+	if below {
+		if w.names, w.folder, err = fetch.SplitPath(path); err != nil {
+			return w, &usageError{err}
+		}
+	}
+	if w.offset, w.length, err = parseRange(o.span); err != nil {
+		return w, err
+	}
+	switch {
+	case o.free && o.key != 0:
+		return w, usagef("--free and --key exclude each other")
+	case o.free && o.receipt != "":
+		return w, usagef("--free and --receipt exclude each other")
+	case o.parallel < 1 || o.parallel > maxParallel:
+		return w, usagef("--parallel %d, want 1 to %d", o.parallel, maxParallel)
+	case w.folder && o.manifest:
+		return w, usagef("--manifest is of a name without a path")
+	case w.folder && (o.span != "" || o.file == "-"):
+		return w, usagef("a folder has no range and does not go to standard output")
+	}
+	if o.file == "" {
+		o.file = w.root.String()
+		if n := len(w.names); n > 0 {
+			o.file = w.names[n-1]
+			if why := unusable(o.file, onWindows); why != "" {
+				return w, usagef("%q %s: name a file with -o", o.file, why)
+			}
+		}
+	}
+	return w, nil
+}
+
+func (a *app) get(cmd *cobra.Command, arg string, o *getOptions) error {
+	w, err := parseWanted(arg, o)
 	if err != nil {
 		return err
-	}
-	if o.free && o.key != 0 {
-		return usagef("--free and --key exclude each other")
-	}
-	if o.free && o.receipt != "" {
-		return usagef("--free and --receipt exclude each other")
 	}
 	ctx := cmd.Context()
 	plan, err := a.plan(ctx, o)
@@ -130,19 +182,84 @@ func (a *app) get(cmd *cobra.Command, name content.Name, o *getOptions) error {
 		return err
 	}
 	defer client.Close()
-	t, err := openTarget(cmd, o, name, offset, length)
+	g := &getting{app: a, cmd: cmd, o: o, plan: plan, client: client}
+	err = a.advise(ctx, g.run(ctx, &w))
+	if o.receipt != "" {
+		// What was acknowledged is paid for, also if the fetch broke off.
+		err = errors.Join(err, a.saveReceipts(cmd, o.receipt, plan.payer, g.sum.acknowledged()))
+	}
+	g.end(err)
+	return err
+}
+
+// getting is one edge get.
+type getting struct {
+	*app
+	cmd    *cobra.Command
+	o      *getOptions
+	plan   *plan
+	client *fetch.Client
+	// sum of all transfers.
+	sum sum
+	// end tells what came of it.
+	show *display
+	end  func(err error)
+}
+
+// run finds out what the name is, and fetches it.
+func (g *getting) run(ctx context.Context, w *wanted) error {
+	g.show = newDisplay(g.cmd, g.output, g.o, g.plan)
+	g.end = g.show.endSearch
+	e := content.Entry{Kind: content.KindFolder, Hash: w.root}
+	req := fetch.Request{Name: w.root, Workers: g.plan.workers, Progress: g.show.look}
+	switch {
+	case len(w.names) > 0:
+		found, err := g.client.Find(ctx, req, w.names, g.sum.add)
+		if err != nil {
+			return err
+		}
+		if w.folder && found.Kind == content.KindFile {
+			return fmt.Errorf("%w: %q is a file", fetch.ErrNoEntry, strings.Join(w.names, "/"))
+		}
+		e = found
+		if e.Kind == content.KindFolder && !g.o.manifest {
+			req.Size = &e.Size
+		}
+	case !w.folder:
+		entries, err := g.file(ctx, &e, false, w)
+		if entries == nil || err != nil {
+			return err
+		}
+		return g.folder(ctx, entries)
+	}
+	if e.Kind == content.KindFile || g.o.manifest {
+		_, err := g.file(ctx, &e, true, w)
+		return err
+	}
+	if g.o.span != "" || g.o.file == "-" {
+		return usagef("a folder has no range and does not go to standard output")
+	}
+	req.Name = e.Hash
+	entries, report, err := g.client.Folder(ctx, req)
+	g.sum.add(report)
 	if err != nil {
 		return err
 	}
-	show := newDisplay(cmd, a.output, o, plan)
-	report, err := t.fetch(ctx, client, fetch.Request{Name: name, Offset: offset, Length: length, Workers: plan.workers, Progress: show.event})
-	err = a.advise(ctx, err)
-	if o.receipt != "" {
-		// What was acknowledged is paid for, also if the fetch broke off.
-		err = errors.Join(err, a.saveReceipts(cmd, o.receipt, plan.payer, &report))
+	return g.folder(ctx, entries)
+}
+
+// file fetches an object. It returns the entries of a folder if that is what the object turned out to be.
+func (g *getting) file(ctx context.Context, e *content.Entry, below bool, w *wanted) ([]content.Entry, error) {
+	t, err := openTarget(g.cmd, g.o, e, below, w.offset, w.length)
+	if err != nil {
+		return nil, err
 	}
-	show.end(t, report, err)
-	return err
+	report, err := t.fetch(ctx, g.client, fetch.Request{
+		Name: e.Hash, Offset: w.offset, Length: w.length, Workers: g.plan.workers, Progress: g.show.event,
+	})
+	g.sum.add(report)
+	g.end = func(err error) { g.show.end(t, g.sum.with(report), err) }
+	return t.entries, err
 }
 
 // adviseTimeout bounds what is asked of the chain for an advice.
@@ -318,16 +435,5 @@ func describe(r *fetch.Report, p *plan) string {
 		rate = float64(r.Bytes) / r.Seconds / 1e6
 	}
 	text := fmt.Sprintf("%d bytes verified in %.2f s (%.1f MB/s) from %s", r.Bytes, r.Seconds, rate, fetch.Worker{ID: r.WorkerID, URL: r.WorkerURL})
-	if !r.Paid {
-		return text + ", unpaid"
-	}
-	price := r.Price
-	if _, ok := new(big.Int).SetString(price, 10); !ok {
-		price = "an unknown amount of "
-	}
-	text += fmt.Sprintf(", %d bytes acknowledged for %s%s", r.AcknowledgedBytes, price, p.denom)
-	if r.Unacknowledged > 0 {
-		text += fmt.Sprintf("; %d bytes could not be acknowledged and will be with the next fetch", r.Unacknowledged)
-	}
-	return text
+	return text + paidFor(r, p)
 }

@@ -43,6 +43,14 @@ type target struct {
 	name           content.Name
 	offset, length uint64
 	whole          bool
+	// size that a folder says the object has, nil if none does.
+	size *uint64
+	// sniffs is true while nothing says that the object is no folder. Nothing is on disk until then. manifest is what arrived,
+	// and entries is what it holds once it is whole.
+	sniffs   bool
+	manifest []byte
+	entries  []content.Entry
+	options  *getOptions
 
 	out  io.Writer // standard output, or nil
 	path string
@@ -62,23 +70,57 @@ type target struct {
 	noting chan error
 }
 
-func openTarget(cmd *cobra.Command, o *getOptions, name content.Name, offset, length uint64) (*target, error) {
-	t := &target{name: name, offset: offset, length: length, whole: offset == 0 && length == content.ToEnd}
-	switch o.file {
-	case "-":
+// openTarget opens what the object with a name goes to. If it is not below a folder and no range of it is wanted, it may turn
+// out to be a folder.
+func openTarget(cmd *cobra.Command, o *getOptions, e *content.Entry, below bool, offset, length uint64) (*target, error) {
+	t := &target{name: e.Hash, offset: offset, length: length, whole: offset == 0 && length == content.ToEnd, options: o}
+	if below {
+		t.size = &e.Size
+	}
+	if o.file == "-" {
 		t.out = cmd.OutOrStdout()
 		return t, nil
-	case "":
-		o.file = name.String()
 	}
 	t.path = o.file
+	// A part is one of a file.
+	if _, err := os.Lstat(t.partPath()); t.whole && !below && !o.manifest && errors.Is(err, fs.ErrNotExist) {
+		t.sniffs = true
+		return t, nil
+	}
+	return t, t.openFile()
+}
+
+// openFile takes up the file that the object goes to.
+func (t *target) openFile() error {
 	if info, err := os.Stat(t.path); err == nil && info.IsDir() {
-		return nil, usagef("%s is a folder", t.path)
+		return usagef("%s is a folder, and %s is none: name a file with -o", t.path, t.name)
 	}
-	if err := t.openPart(o); err != nil {
-		return nil, err
+	return t.openPart(t.options)
+}
+
+// spill ends the looking for a manifest: it is a file.
+func (t *target) spill() error {
+	t.sniffs = false
+	if err := t.openFile(); err != nil {
+		return err
 	}
-	return t, nil
+	if _, err := t.Write(t.manifest); err != nil {
+		return err
+	}
+	t.manifest = nil
+	return nil
+}
+
+// isFolder reports whether the object turned out to be a folder, and makes it a file if not.
+func (t *target) isFolder() (bool, error) {
+	if !t.sniffs {
+		return false, nil
+	}
+	if entries, err := content.DecodeManifest(t.manifest); err == nil {
+		t.entries = entries
+		return true, nil
+	}
+	return false, t.spill()
 }
 
 func (t *target) partPath() string { return t.path + ".part" }
@@ -202,6 +244,15 @@ func (t *target) cut(n uint64) error {
 
 // Write takes verified bytes. It implements fetch.Writer.
 func (t *target) Write(p []byte) (int, error) {
+	if t.sniffs {
+		if (len(t.manifest) > 0 || content.IsManifest(p)) && len(t.manifest)+len(p) <= content.MaxManifestSize {
+			t.manifest = append(t.manifest, p...)
+			return len(p), nil
+		}
+		if err := t.spill(); err != nil {
+			return 0, err
+		}
+	}
 	n, err := t.part.Write(p)
 	t.written += uint64(n)
 	if err != nil {
@@ -275,6 +326,7 @@ func (t *target) sum(n uint64) (content.Name, error) {
 
 // fetch runs the transfer into the target.
 func (t *target) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) (fetch.Report, error) {
+	req.Size = t.size
 	if t.out != nil {
 		w := bufio.NewWriterSize(t.out, 64<<10)
 		req.Out = w
@@ -283,6 +335,16 @@ func (t *target) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) 
 	}
 	defer t.close()
 	report, err := t.run(ctx, c, req)
+	if err == nil {
+		var folder bool
+		if folder, err = t.isFolder(); folder {
+			return report, nil
+		}
+	}
+	if t.part == nil {
+		// Nothing is on disk.
+		return report, err
+	}
 	if t.kept > 0 && errors.Is(err, fetch.ErrRange) {
 		// Either the part ended with the object, and the run before did not live to note it, or the worker lies. The last
 		// group is fetched again: it proves where the object ends, and costs next to nothing if the worker does lie.
