@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -194,6 +195,31 @@ func TestBatchAgreesWithSingle(t *testing.T) {
 		require.Equal(t, n, batch.Len())
 		require.Equal(t, want, batch.Verify())
 	})
+}
+
+// A large batch is verified in parts, as many as there are cores, and the verdicts are the same for any number of them.
+func TestBatchInParts(t *testing.T) {
+	const n = 700
+	chain := ack.HashChainID("edge-1")
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	bad := map[int]bool{0: true, 349: true, 350: true, 466: true, n - 1: true}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, cores := range []int{1, 2, 3, 64} {
+		runtime.GOMAXPROCS(cores)
+		batch := ack.NewBatch(chain, n)
+		for i := range n {
+			s := ack.Sign(key, chain, &ack.Ack{Epoch: 1, KeyID: 1, WorkerID: 1, Bytes: uint64(i)})
+			if bad[i] {
+				s.Bytes++
+			}
+			batch.Add([]byte(key.Public().(ed25519.PublicKey)), &s)
+		}
+		verdicts := batch.Verify()
+		require.Len(t, verdicts, n)
+		for i, ok := range verdicts {
+			require.Equal(t, !bad[i], ok, "%d of %d cores", i, cores)
+		}
+	}
 }
 
 // The points of small order in all encodings, https://eprint.iacr.org/2020/1244, table 6b.
