@@ -60,6 +60,7 @@ func newSettings(c *config.Config) (settings, error) {
 	s.gateway.WriteTimeout, s.gateway.CheckTimeout = g.WriteTimeout.Std(), g.CheckTimeout.Std()
 	setProtocols(&s.gateway, g)
 	s.gateway.MaxHeaderBytes, s.gateway.MaxBodyBytes, s.gateway.StepBytes = g.MaxHeaderBytes, g.MaxBodyBytes, g.StepBytes
+	s.gateway.MinUploadBytesPerSecond = g.MinUploadBytesPerSecond
 	s.session.Base, s.session.MaxUnsettled, s.session.StallTimeout = c.Credit.Base, c.Credit.MaxUnsettled, c.Credit.StallTimeout.Std()
 	s.session.MaxSessions, s.session.IdleTimeout, s.session.RetryAfter = g.MaxSessions, g.SessionTimeout.Std(), g.RetryAfter.Std()
 	s.session.ChallengeTTL, s.session.MaxChallenges = g.ChallengeTTL.Std(), g.MaxChallenges

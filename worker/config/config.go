@@ -95,6 +95,7 @@ type Gateway struct {
 	DrainGrace               Duration `toml:"drain_grace" doc:"For how long after the last answer a stop waits for acknowledgements."`
 	MaxHeaderBytes           int      `toml:"max_header_bytes" doc:"Bound of a request's header in bytes."`
 	MaxBodyBytes             int      `toml:"max_body_bytes" doc:"Bound of a request's body in bytes."`
+	MinUploadBytesPerSecond  int      `toml:"min_upload_bytes_per_second" doc:"The least average speed of an upload, after write_timeout and without its waits for credit; with them it may take 8 times as long."`
 	StepBytes                int      `toml:"step_bytes" doc:"How much payload is reserved, read and written at a time, a multiple of 16 KiB."`
 	MaxSessions              int      `toml:"max_sessions" doc:"How many sessions are open at a time."`
 	SessionTimeout           Duration `toml:"session_timeout" doc:"A session that is idle for longer ends."`
@@ -206,7 +207,8 @@ func Default() Config {
 			MaxRequestsPerAccount: 512, FirstByteTimeout: Duration(time.Minute), MaxAckRequests: 64, RetryAfter: Duration(time.Second),
 			HeaderTimeout: Duration(10 * time.Second), BodyTimeout: Duration(10 * time.Second), IdleTimeout: Duration(2 * time.Minute),
 			WriteTimeout: Duration(30 * time.Second), DrainGrace: Duration(time.Second), MaxHeaderBytes: 16 << 10, MaxBodyBytes: 64 << 10, StepBytes: 256 << 10,
-			MaxSessions: 10_000, SessionTimeout: Duration(10 * time.Minute),
+			MinUploadBytesPerSecond: 32 << 10,
+			MaxSessions:             10_000, SessionTimeout: Duration(10 * time.Minute),
 			ChallengeTTL: Duration(time.Minute), MaxChallenges: 100_000, CheckTimeout: Duration(2 * time.Second),
 		},
 		Credit: Credit{

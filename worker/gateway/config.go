@@ -98,6 +98,9 @@ type Config struct {
 	CheckTimeout time.Duration
 	// MaxHeaderBytes and MaxBodyBytes bound header and body of a request, in bytes.
 	MaxHeaderBytes, MaxBodyBytes int
+	// MinUploadBytesPerSecond is the least average speed of the body of an upload, after WriteTimeout and without the waits for
+	// credit. With them it may take 8 times as long.
+	MinUploadBytesPerSecond int
 	// StepBytes is how much payload is reserved, read and written at a time, a multiple of 16 KiB. Accounts of
 	// little credit get smaller steps.
 	StepBytes int
@@ -140,6 +143,7 @@ func DefaultConfig() Config {
 		CheckTimeout:             2 * time.Second,
 		MaxHeaderBytes:           16 << 10,
 		MaxBodyBytes:             64 << 10,
+		MinUploadBytesPerSecond:  32 << 10,
 		StepBytes:                256 << 10,
 	}
 }
@@ -185,6 +189,7 @@ func (c Config) Validate() error {
 	}
 	fault(c.MaxHeaderBytes < 1<<10, "max_header_bytes is %d, want at least 1024", c.MaxHeaderBytes)
 	fault(c.MaxBodyBytes < maxAckBody, "max_body_bytes is %d, want at least %d, the largest list of acknowledgements", c.MaxBodyBytes, maxAckBody)
+	fault(c.MinUploadBytesPerSecond < 1<<10, "min_upload_bytes_per_second is %d, want at least 1024", c.MinUploadBytesPerSecond)
 	fault(c.StepBytes <= 0 || c.StepBytes > 16<<20 || c.StepBytes%content.GroupSize != 0, "step_bytes is %d, want a multiple of 16 KiB up to 16 MiB", c.StepBytes)
 	return errors.Join(errs...)
 }

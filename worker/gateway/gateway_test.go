@@ -141,7 +141,7 @@ type sessions struct {
 	limit    uint64
 	claim    uint64
 	changed  chan struct{}
-	open     map[string]*fakeSession
+	open     map[string]gateway.Session
 	requests []*request
 	// fail is what every call returns, if it is set.
 	fail error
@@ -160,7 +160,7 @@ type sessions struct {
 }
 
 func newSessions() *sessions {
-	s := &sessions{limit: 1 << 40, changed: make(chan struct{}), open: map[string]*fakeSession{}, refuse: map[uint64]error{}, closed: map[uint64]bool{}, stall: time.Hour}
+	s := &sessions{limit: 1 << 40, changed: make(chan struct{}), open: map[string]gateway.Session{}, refuse: map[uint64]error{}, closed: map[uint64]bool{}, stall: time.Hour}
 	s.open["token"] = &fakeSession{s: s}
 	return s
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -20,8 +22,13 @@ import (
 const (
 	// maxUploads bounds the uploads under way, each of which holds 1 MiB of memory and what it has taken of the disk.
 	maxUploads = 32
-	// maxUploadsPerAccount keeps one account from holding all of them with slow bodies.
+	// maxUploadsPerAccount and maxUploadsPerAddress keep few from holding all of them with slow bodies.
 	maxUploadsPerAccount = 4
+	maxUploadsPerAddress = 8
+	// creditPatience is how many times the time that the body may take an upload may, with its waits for credit.
+	creditPatience = 8
+	// maxUploadSeconds keeps the time for a body within a time.Duration.
+	maxUploadSeconds = 1e8
 	// maxKeepEpochs bounds for how many epochs uploads are kept.
 	maxKeepEpochs = 1_000_000
 )
@@ -45,13 +52,16 @@ type uploads struct {
 	Uploads
 	places chan struct{}
 	of     *perKey[uint64]
+	from   *perKey[netip.Prefix]
 }
 
 func newUploads(u *Uploads) *uploads {
 	if u == nil {
 		return nil
 	}
-	return &uploads{Uploads: *u, places: make(chan struct{}, maxUploads), of: newPerKey[uint64](maxUploadsPerAccount)}
+	return &uploads{
+		Uploads: *u, places: make(chan struct{}, maxUploads), of: newPerKey[uint64](maxUploadsPerAccount), from: newPerKey[netip.Prefix](maxUploadsPerAddress),
+	}
 }
 
 // uploadDoc is the answer to an upload.
@@ -104,6 +114,14 @@ func (s *Server) servePut(w http.ResponseWriter, r *http.Request) error {
 	} else if !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrCorrupt) {
 		return err
 	}
+	if err := s.affords(r, client); err != nil {
+		return err
+	}
+	from := s.originOf(r, peerOf(r.Context())).address
+	if !s.uploads.from.take(from) {
+		return s.refuse("uploads", "more than %d uploads are under way from one address", maxUploadsPerAddress)
+	}
+	defer s.uploads.from.done(from)
 	if !s.uploads.of.take(account) {
 		return s.refuse("uploads", "more than %d uploads are under way for one account", maxUploadsPerAccount)
 	}
@@ -121,6 +139,36 @@ func (s *Server) servePut(w http.ResponseWriter, r *http.Request) error {
 	return s.receive(w, r, client, account, name)
 }
 
+// spenderSession is implemented by sessions that know what could still be spent.
+type spenderSession interface {
+	// Spendable returns what the session could still be billed, in units of the settlement coin.
+	Spendable(ctx context.Context) (*big.Int, error)
+}
+
+// affords refuses an upload that costs more than the session can pay. Credit opens up on the way, so that is no bound here.
+func (s *Server) affords(r *http.Request, client Session) error {
+	of := client
+	if b, ok := of.(boundedSession); ok {
+		of = b.Session
+	}
+	spender, ok := of.(spenderSession)
+	if !ok {
+		return s.inCredit(r.Context(), client)
+	}
+	info, err := s.info()
+	if err != nil {
+		return err
+	}
+	has, err := spender.Spendable(r.Context())
+	if err != nil {
+		return err
+	}
+	if price := info.Prices.Price(uint64(r.ContentLength), 0); price.Cmp(has) > 0 {
+		return withCredit(newProblem(accountEmpty, "the upload costs %s, and %s can be spent", price, has), client)
+	}
+	return nil
+}
+
 // receive takes the body of an upload, which it has reserved from the session's credit before it reads it.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request, client Session, account uint64, name content.Name) (err error) {
 	size := uint64(r.ContentLength)
@@ -133,7 +181,9 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, client Session,
 		return withCredit(err, client)
 	}
 	rc := http.NewResponseController(w)
-	body := &uploadBody{s: s, rc: rc, ctx: r.Context(), body: r.Body, client: client, request: request, left: size, step: s.paidStep(client, size)}
+	body := &uploadBody{
+		s: s, rc: rc, ctx: r.Context(), body: r.Body, client: client, request: request, size: size, left: size, step: s.paidStep(client, size),
+	}
 	finished := false
 	defer func() {
 		request.Release(body.reserved)
@@ -147,7 +197,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, client Session,
 		Name: &name, Size: r.ContentLength, Hold: store.Hold{Owner: account, Until: until},
 	}, body)
 	if err != nil {
-		if errors.Is(err, store.ErrMismatch) || errors.Is(err, store.ErrFull) || errors.Is(err, session.ErrStalled) {
+		if errors.Is(err, store.ErrMismatch) || errors.Is(err, store.ErrFull) || errors.Is(err, session.ErrStalled) || problemOf(err).kind == bodySlow {
 			// What arrived is owed for, whatever became of it.
 			return problemOf(err).with("received_bytes", size-body.left-body.reserved)
 		}
@@ -177,9 +227,17 @@ type uploadBody struct {
 	body    io.Reader
 	client  Session
 	request Request
-	// left is what is not reserved yet, and reserved what is and was not read, both in bytes.
-	left, reserved uint64
-	step           uint64
+	// left is what of the size is not reserved yet, and reserved what is and was not read, all in bytes.
+	size, left, reserved uint64
+	step                 uint64
+	// reading and waiting are the times that were spent on the body and on the credit for it.
+	reading, waiting time.Duration
+}
+
+// allowance is how long the first n bytes of a body may take.
+func (b *uploadBody) allowance(n uint64) time.Duration {
+	seconds := min(float64(n)/float64(b.s.cfg.MinUploadBytesPerSecond), maxUploadSeconds)
+	return b.s.cfg.WriteTimeout + time.Duration(seconds*float64(time.Second))
 }
 
 // Read implements io.Reader.
@@ -192,32 +250,55 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		n := min(b.step, b.left)
-		start := time.Now()
+		through := b.size - b.left + n
 		// The wait for credit is the worker's: with HTTP/2 a deadline that passes meanwhile would end the body for good, and
 		// that for writing the stream, although nothing is to be written yet.
 		_ = b.rc.SetReadDeadline(time.Time{})
 		_ = b.rc.SetWriteDeadline(time.Time{})
-		err := b.request.Reserve(b.ctx, n)
-		b.s.metrics.waited.Observe(time.Since(start).Seconds())
-		if err != nil {
-			return 0, withCredit(err, b.client)
+		if err := b.reserve(n, through); err != nil {
+			return 0, err
 		}
 		b.left, b.reserved = b.left-n, n
-		_ = b.rc.SetReadDeadline(time.Now().Add(b.s.cfg.WriteTimeout)) // writers of tests have none
+		_ = b.rc.SetReadDeadline(time.Now().Add(min(b.s.cfg.WriteTimeout, b.allowance(through)-b.reading))) // writers of tests have none
 	}
+	start := time.Now()
 	n, err := b.body.Read(p[:min(uint64(len(p)), b.reserved)])
+	b.reading += time.Since(start)
 	b.reserved -= uint64(n)
 	b.s.metrics.received.Add(float64(n))
 	switch {
 	case err == nil || errors.Is(err, io.EOF) && b.left+b.reserved == 0:
 		return n, nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return n, newProblem(bodySlow, "%d bytes did not arrive in %s", b.step, b.s.cfg.WriteTimeout)
+		return n, newProblem(bodySlow, "%d bytes did not arrive in %s, or all so far not at %d bytes a second",
+			b.step, b.s.cfg.WriteTimeout, b.s.cfg.MinUploadBytesPerSecond)
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
 	}
 	return n, fmt.Errorf("%w: %w", errClient, err)
 }
+
+// reserve takes credit for the next n bytes, those up to through. Whoever acknowledges a little whenever the stall timeout is about
+// to end holds a place no longer than creditPatience.
+func (b *uploadBody) reserve(n, through uint64) error {
+	ctx, cancel := context.WithTimeoutCause(b.ctx, creditPatience*b.allowance(through)-b.reading-b.waiting, errUploadSlow)
+	defer cancel()
+	start := time.Now()
+	err := b.request.Reserve(ctx, n)
+	took := time.Since(start)
+	b.waiting += took
+	b.s.metrics.waited.Observe(took.Seconds())
+	if err != nil && errors.Is(context.Cause(ctx), errUploadSlow) {
+		return newProblem(bodySlow, "%d bytes, with the waits for credit, took longer than %s", through-n, creditPatience*b.allowance(through))
+	}
+	if err != nil {
+		return withCredit(err, b.client)
+	}
+	return nil
+}
+
+// errUploadSlow ends the wait for the credit of an upload.
+var errUploadSlow = errors.New("the upload takes too long")
 
 // uploadNeedsSession says how to pay.
 func (s *Server) uploadNeedsSession() error {

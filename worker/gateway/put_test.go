@@ -25,7 +25,7 @@ import (
 )
 
 // uploadBench takes uploads, of which account 5 may have a share.
-func uploadBench(t *testing.T, total, each uint64) *bench {
+func uploadBench(t *testing.T, total, each uint64, change ...func(*gateway.Config)) *bench {
 	t.Helper()
 	return newBench(t, func(cfg *gateway.Config, deps *gateway.Deps) {
 		c := store.DefaultConfig(t.TempDir())
@@ -35,6 +35,9 @@ func uploadBench(t *testing.T, total, each uint64) *bench {
 		t.Cleanup(func() { require.NoError(t, st.Close()) })
 		deps.Store, deps.Uploads = st, &gateway.Uploads{Store: st, KeepEpochs: 7}
 		cfg.WriteTimeout = 300 * time.Millisecond
+		for _, f := range change {
+			f(cfg)
+		}
 	})
 }
 

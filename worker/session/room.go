@@ -1,6 +1,8 @@
 package session
 
 import (
+	"context"
+	"fmt"
 	"math/big"
 	"time"
 
@@ -22,6 +24,8 @@ type room struct {
 	most, keyMost uint64
 	// step of the watermark, in bytes.
 	step uint64
+	// share is what one step of an answer may need: an eighth of what the whole credit buys, in bytes.
+	share uint64
 }
 
 // holds reports whether n more bytes of the session fit into its room, with a watermark that is far enough above and
@@ -37,6 +41,39 @@ func (s *Session) holds(view *chain.View, n uint64) bool {
 		return false
 	}
 	return n == 0 || sent <= granted && granted-sent > r.step/2
+}
+
+// Spendable returns what the session could still be billed: what its account can spend and its key in this epoch, less what both
+// owe the worker already. It returns ErrChainStale and those of the chain.
+func (s *Session) Spendable(ctx context.Context) (*big.Int, error) {
+	m, a := s.m, s.account
+	if err := m.refresh(ctx, a, m.cfg.AccountTTL); err != nil {
+		return nil, err
+	}
+	if err := s.refreshKey(ctx, m.cfg.AccountTTL); err != nil {
+		return nil, err
+	}
+	view, ok := m.chain.View()
+	if !ok {
+		return nil, fmt.Errorf("%w: nothing seen yet", ErrChainStale)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p, err := m.position(a, &view)
+	if err != nil {
+		return nil, err
+	}
+	has, left := new(big.Int).Sub(a.spendable, p.Claim), s.seen.LeftIn(view.Epoch)
+	if k := m.keyPosition(a, p, s.key.ID, left); k != nil {
+		left = new(big.Int).Sub(left, k.Claim)
+	}
+	if left.Cmp(has) < 0 {
+		has = left
+	}
+	if has.Sign() < 0 {
+		return new(big.Int), nil
+	}
+	return new(big.Int).Set(has), nil
 }
 
 // settled reports whether the session's account has nothing to lower: its one watermark is within the steps that an open
@@ -55,9 +92,10 @@ func (s *Session) settled(view *chain.View) bool {
 func (s *Session) remember(view *chain.View, version uint64, left *big.Int, p, k *position) {
 	s.room = room{
 		version: version, spendable: s.account.spendable, left: left, epoch: view.Epoch, oldest: view.OldestLive, until: time.Now().Add(roomTTL),
-		most: p.room(), keyMost: ^uint64(0), step: p.step(),
+		most: p.room(), keyMost: ^uint64(0), step: p.step(), share: bytesFor(p.prices, p.Limit) / shareOfCredit,
 	}
 	if k != nil {
+		s.room.share = bytesFor(k.prices, k.Limit) / shareOfCredit
 		// The limit counts bytes of earlier epochs as well; they only ever fall.
 		earlier := k.UnacknowledgedBytes - s.account.keyBytes[keyEpoch{s.key.ID, view.Epoch}]
 		s.room.keyMost = k.room() - min(k.room(), earlier)
