@@ -13,6 +13,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	"github.com/cosmos/cosmos-sdk/x/authz"
+
 	"github.com/edgechain/edge/ack"
 	dacktypes "github.com/edgechain/edge/x/dack/types"
 	nodetypes "github.com/edgechain/edge/x/node/types"
@@ -405,12 +408,21 @@ func (f *Follower) refresh(ctx context.Context, source Source, status Status, ol
 		}
 		view.Grants = &grants
 		if f.cfg.FeeGranter != "" {
-			if left := grants.Fees.Left(f.cfg.FeeDenom, view.Time); left != nil && left.Cmp(view.FeeBalance) < 0 {
+			if left := grants.Fees.Left(f.cfg.FeeDenom, view.Time, f.paidMessage()); left != nil && left.Cmp(view.FeeBalance) < 0 {
 				view.FeeBalance = left
 			}
 		}
 	}
 	return view, nil
+}
+
+// paidMessage is what the transactions of the hot account are made of: its own messages, or one that wraps those that it sends
+// for another account.
+func (f *Follower) paidMessage() sdk.Msg {
+	if f.cfg.Granter != "" {
+		return &authz.MsgExec{}
+	}
+	return &dacktypes.MsgSettle{}
 }
 
 func (f *Follower) worker(ctx context.Context, source Source) (nodetypes.Worker, error) {
