@@ -89,12 +89,19 @@ func (d *display) look(e fetch.Event) {
 	}
 }
 
-// endSearch tells that what the name stands for was not found, or no file was opened for it.
-func (d *display) endSearch(err error) {
+// endSearch tells that what the name stands for was not found, or no file was opened for it, and what the search has cost.
+func (d *display) endSearch(all *fetch.Report, err error) {
 	if d.lines == nil || err == nil {
 		return
 	}
-	if err := d.lines.Encode(map[string]string{"event": "error", "error": err.Error()}); err != nil {
+	out := struct {
+		Event             string `json:"event"`
+		AcknowledgedBytes uint64 `json:"acknowledged_bytes"`
+		Price             string `json:"price,omitempty"`
+		Denom             string `json:"denom,omitempty"`
+		Error             string `json:"error"`
+	}{"error", all.AcknowledgedBytes, all.Price, d.plan.denom, err.Error()}
+	if err := d.lines.Encode(out); err != nil {
 		fmt.Fprintln(d.errs, "edge: write the last line:", err)
 	}
 }

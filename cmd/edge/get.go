@@ -209,7 +209,7 @@ type getting struct {
 // run finds out what the name is, and fetches it.
 func (g *getting) run(ctx context.Context, w *wanted) error {
 	g.show = newDisplay(g.cmd, g.output, g.o, g.plan)
-	g.end = g.show.endSearch
+	g.end = func(err error) { g.show.endSearch(g.sum.acknowledged(), err) }
 	e := content.Entry{Kind: content.KindFolder, Hash: w.root}
 	req := fetch.Request{Name: w.root, Workers: g.plan.workers, Progress: g.show.look}
 	switch {
