@@ -59,7 +59,7 @@ func TestRecordsAnswerAsTheTree(t *testing.T) {
 				branch.Write()
 				plain.Set(k, []byte("branch"))
 			},
-			"commit": func(t *rapid.T) { require.Equal(t, plain.Commit().Hash, store.Commit().Hash) },
+			"commit":  func(t *rapid.T) { require.Equal(t, plain.Commit().Hash, store.Commit().Hash) },
 			"iterate": func(t *rapid.T) { require.Equal(t, contents(t, plain), contents(t, store)) },
 			"hash":    func(t *rapid.T) { require.Equal(t, plain.WorkingHash(), store.WorkingHash()) },
 			"":        func(t *rapid.T) { requireWithin(t, records.cache, size) },
