@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -91,27 +92,39 @@ func (s *Session) Take(ctx context.Context, acks []ack.Signed) ([]AckOutcome, er
 		if !m.takes(s, &view, &acks[i]) {
 			// What was taken before is older: it must not come behind.
 			m.flush(ctx)
-			return m.Acknowledge(ctx, acks)
+			outcomes, err := m.Acknowledge(ctx, acks)
+			if err == nil && !slices.ContainsFunc(outcomes, func(o AckOutcome) bool { return !o.Accepted() }) {
+				s.doubted.Store(false) // the pool works again
+			}
+			return outcomes, err
 		}
 	}
 	outcomes := make([]AckOutcome, len(acks))
+	for i := range acks {
+		outcomes[i] = AckOutcome{Status: AckTaken, AccountID: s.account.id}
+	}
+	m.enqueueAll(s, acks)
+	return outcomes, nil
+}
+
+// enqueueAll queues acknowledgements that takes has passed, and sees to it that the queue is worked off. The caller is counted
+// by begin.
+func (m *Manager) enqueueAll(s *Session, acks []ack.Signed) {
 	m.queue.mu.Lock()
 	defer m.queue.mu.Unlock()
 	for i := range acks {
-		outcomes[i] = AckOutcome{Status: AckTaken, AccountID: s.account.id}
 		m.enqueue(s, &acks[i])
 	}
 	if !m.queue.running {
 		m.queue.running = true
-		m.work.Add(1) // not the first: this call is counted
+		m.work.Add(1) // not the first: the caller is counted
 		go m.workOff()
 	}
-	return outcomes, nil
 }
 
 // takes reports whether an acknowledgement can wait in the queue: it goes on from one that is held of the session's lane.
 func (m *Manager) takes(s *Session, view *chain.View, a *ack.Signed) bool {
-	if s.distrusted.Load() || laneKeyOf(a.LaneID()) != s.lane || a.Check() != nil || a.WorkerID != view.Worker.Id {
+	if s.distrusted.Load() || s.doubted.Load() || laneKeyOf(a.LaneID()) != s.lane || a.Check() != nil || a.WorkerID != view.Worker.Id {
 		return false
 	}
 	if a.Epoch < view.OldestLive || a.Epoch > view.Epoch || !view.MaySettle(a.Epoch) || s.key.LastEpoch < a.Epoch {
@@ -184,8 +197,12 @@ func (m *Manager) workOff() {
 	}
 }
 
+// passing are the reasons for a refusal that are the worker's own.
+var passing = map[string]bool{ReasonOverloaded: true, ReasonUnavailable: true}
+
 // storeQueued verifies and stores acknowledgements, each of the session at the same place. A session of which one is not
-// stored has its next ones dealt with before its requests are served, so that its client learns why.
+// stored has its next ones dealt with before its requests are served, so that its client learns why: for good if it was refused for
+// what it says, until one is stored if the pool or the chain failed.
 func (m *Manager) storeQueued(owners []*Session, acks []ack.Signed) {
 	ctx, cancel := context.WithTimeout(context.Background(), queueTimeout)
 	defer cancel()
@@ -204,7 +221,10 @@ func (m *Manager) storeQueued(owners []*Session, acks []ack.Signed) {
 		m.log.Error("acknowledgements that were taken could not be stored; their clients send them again", "count", len(acks), "error", err)
 	}
 	for i, s := range owners {
-		if err != nil || !outcomes[i].Accepted() {
+		switch {
+		case err != nil, !outcomes[i].Accepted() && passing[outcomes[i].Reason]:
+			s.doubted.Store(true)
+		case !outcomes[i].Accepted():
 			s.distrusted.Store(true)
 		}
 		if err == nil && outcomes[i].Status == AckRefused {

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"math/big"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/worker/chain"
 	"github.com/edgechain/edge/worker/session"
 )
 
@@ -161,4 +163,95 @@ func TestStopStoresWhatWasTaken(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestDoubtPasses: after the worker itself could not store what was taken, a session's acknowledgements are dealt with at once
+// until one is stored, and taken as before from then on. A bad signature is not forgotten.
+func TestDoubtPasses(t *testing.T) {
+	for name, fault := range map[string]func(*fakeChain){
+		"of all":  func(c *fakeChain) { c.view.Epoch = 0 },
+		"of one":  func(c *fakeChain) { c.view.Prices = map[uint64]ack.Prices{4: prices()} },
+		"of mine": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				defer w.stop()
+				s, c := w.open(11, 0), newClient(11, 0, 5)
+				next := func(n byte) ack.Signed {
+					w.fetch(s, meta(n, mib))
+					c.finish(meta(n, mib))
+					return c.signed()
+				}
+				take(t, s, next(1))
+				lost := next(2)
+				if fault == nil {
+					lost.Signature[0] ^= 1
+				}
+				require.Equal(t, []session.AckStatus{session.AckTaken}, take(t, s, lost))
+				healthy, _ := w.chain.View()
+				if fault != nil {
+					w.chain.update(fault)
+				}
+				time.Sleep(time.Second)
+				synctest.Wait()
+				w.chain.update(func(c *fakeChain) { c.view = healthy })
+				require.NotEqual(t, lost, w.held(c.LaneID()))
+				require.Equal(t, []session.AckStatus{session.AckStored}, take(t, s, next(3)), "dealt with at once")
+				want := session.AckTaken
+				if fault == nil {
+					want = session.AckStored
+				}
+				require.Equal(t, []session.AckStatus{want}, take(t, s, next(4)))
+				time.Sleep(time.Second)
+				synctest.Wait()
+				require.Equal(t, c.signed(), w.held(c.LaneID()))
+			})
+		})
+	}
+}
+
+// TestReady: who is at the limit is looked at once more before it is said so.
+func TestReady(t *testing.T) {
+	w := newWorld(t, nil)
+	defer w.stop()
+	ctx := context.Background()
+	s, c := w.open(11, 0), newClient(11, 0, 5)
+	require.NoError(t, s.Ready(ctx))
+	has, err := s.Spendable(ctx)
+	require.NoError(t, err)
+	require.EqualValues(t, 1_000_000, has.Int64())
+	w.fetch(s, meta(1, 16*mib))
+	require.ErrorIs(t, s.Ready(ctx), session.ErrCreditExhausted)
+	has, err = s.Spendable(ctx)
+	require.NoError(t, err)
+	require.EqualValues(t, 1_000_000-16, has.Int64(), "what is owed is spent")
+	c.finish(meta(1, 16*mib))
+	take(t, s, c.signed())
+	w.settle()
+	require.NoError(t, s.Ready(ctx))
+
+	w.fetch(s, meta(2, mib))
+	c.finish(meta(2, mib))
+	require.Equal(t, []session.AckStatus{session.AckTaken}, take(t, s, c.signed()))
+	w.fetch(s, meta(3, 17*mib))
+	c.finish(meta(3, 17*mib))
+	require.Equal(t, []session.AckStatus{session.AckTaken}, take(t, s, c.signed()))
+	require.ErrorIs(t, s.Ready(ctx), session.ErrCreditExhausted)
+	require.Equal(t, c.signed(), w.held(c.LaneID()), "what was taken was looked at")
+
+	// A key with little left cannot be billed what the account has.
+	w.chain.update(func(c *fakeChain) {
+		k := c.keys[12]
+		k.Left = big.NewInt(100)
+		c.keys[12] = k
+	})
+	has, err = w.open(12, 0).Spendable(ctx)
+	require.NoError(t, err)
+	require.EqualValues(t, 100, has.Int64())
+	w.chain.update(func(c *fakeChain) {
+		c.accounts[2] = chain.Account{ID: 2, Spendable: big.NewInt(0), Payable: big.NewInt(0)}
+	})
+	_, err = w.m.Open(ctx, w.request(21, 0))
+	require.ErrorIs(t, err, session.ErrAccountEmpty)
 }

@@ -22,8 +22,9 @@ type Session struct {
 	lane    laneKey
 	// ended is closed when the session is no longer valid.
 	ended chan struct{}
-	// distrusted is set once an acknowledgement that was taken could not be stored.
-	distrusted atomic.Bool
+	// distrusted is set once an acknowledgement that was taken was refused for what it says, doubted while the worker itself could
+	// not store one.
+	distrusted, doubted atomic.Bool
 	// queued are the newest acknowledgements that were taken and not looked at, one of an epoch. The queue's lock guards it.
 	queued []ack.Signed
 
