@@ -73,14 +73,14 @@ func TestFullAppSimulation(t *testing.T) {
 }
 
 // TestDeterminismSimulation runs the same seed twice with the executor that runs one transaction after the other, and once with
-// the one that runs them in parallel; and has the blocks of the first run executed by a node that only follows. All must give
+// the one that runs them in parallel, with records in memory; and has the blocks of the first run executed by a node that only follows. All must give
 // the same app hashes, results and events in every block.
 func TestDeterminismSimulation(t *testing.T) {
 	for _, seed := range seeds(t)[:1] {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			blocks := *simBlocks / 2
 			sequential := map[string]any{"block-executor": "sequential"}
-			parallel := map[string]any{"block-executor": "block-stm", "block-stm-workers": 4}
+			parallel := map[string]any{"block-executor": "block-stm", "block-stm-workers": 4, app.FlagRecordCacheBytes: 1 << 20}
 			first := newSimulation(t, simSetup{seed: seed, opts: sequential})
 			first.run(blocks)
 			for _, other := range []struct {

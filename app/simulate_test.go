@@ -10,14 +10,17 @@ import (
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
 )
 
-// A short simulation, so that every run of the tests meets it, with each executor: they must give the same results, reveals
-// included. `make sim` runs the long ones.
+// A short simulation, so that every run of the tests meets it, with each executor, one of them with records in memory: they must
+// give the same results, reveals included. `make sim` runs the long ones.
 func TestShortSimulation(t *testing.T) {
 	var first *simulation
-	for _, executor := range []string{"sequential", "block-stm"} {
+	for _, opts := range []map[string]any{
+		{"block-executor": "sequential"},
+		{"block-executor": "block-stm", "block-stm-workers": 4, app.FlagRecordCacheBytes: 1 << 20},
+	} {
 		s := newSimulation(t, simSetup{
 			seed: 1,
-			opts: map[string]any{"block-executor": executor, "block-stm-workers": 4},
+			opts: opts,
 			change: func(s *simulation, state app.GenesisState) {
 				edit(s.t, s.chain, state, epochtypes.ModuleName, func(gs *epochtypes.GenesisState) {
 					gs.Params.Duration, gs.Params.CloseBudget = 5*blockTime, 50

@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	// maxWorkerID bounds the search for a worker that may settle.
-	maxWorkerID = 120
+	// minWorkerBits and maxWorkerBits bound the length of the ids among which a worker that may settle is looked for: ids are never
+	// used again, so those of a long run are large, and those of a short one must be met, too.
+	minWorkerBits, maxWorkerBits = 4, 11
 	// maxSimAcks bounds the acknowledgements of a settlement.
 	maxSimAcks = 12
 )
@@ -39,7 +40,7 @@ func MsgSettleFactory(k *keeper.Keeper) simsx.SimMsgFactoryFn[*types.MsgSettle] 
 		var sender simsx.SimAccount
 		found := false
 		for range maxTries {
-			worker, err := k.Worker(ctx, 1+uint64(r.Intn(maxWorkerID)))
+			worker, err := k.Worker(ctx, 1+uint64(r.Intn(1<<(minWorkerBits+r.Intn(maxWorkerBits-minWorkerBits+1)))))
 			if err != nil || !worker.MaySettle(epoch) {
 				continue
 			}
