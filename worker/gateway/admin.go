@@ -40,7 +40,7 @@ func (s *Server) AdminHandler() http.Handler {
 			http.Error(w, "this listener answers to loopback names only", http.StatusMisdirectedRequest)
 			return
 		}
-		if foreign(r) {
+		if ofAnotherSite(r) {
 			http.Error(w, "requests of other sites are refused", http.StatusForbidden)
 			return
 		}
@@ -48,9 +48,9 @@ func (s *Server) AdminHandler() http.Handler {
 	})
 }
 
-// foreign reports whether a page of another site asks, other ports of this machine included. Browsers say so to loopback
+// ofAnotherSite reports whether a page of another site asks, other ports of this machine included. Browsers say so to loopback
 // addresses, which they trust; of those that do not, the origin and the referrer do. A link to the page at / may stand anywhere.
-func foreign(r *http.Request) bool {
+func ofAnotherSite(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin", "none":
 		return false
