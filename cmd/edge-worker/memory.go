@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 
 	"github.com/edgechain/edge/worker/config"
+	"github.com/edgechain/edge/worker/gateway"
+	"github.com/edgechain/edge/worker/store"
 )
 
 // What one of each takes of memory that is in use, in bytes. TestMemory of worker/gateway measures connections and requests;
@@ -24,7 +26,12 @@ const (
 	chainMemory      = 384
 	challengeMemory  = 128
 	addressMemory    = 200
-	baseMemory       = 48 << 20
+	// A fetch has a part of its object, the reader's buffers and a connection; a name that no origin has and a file of a folder
+	// stand in a map.
+	fetchMemory   = 1<<20 + 256<<10
+	missingMemory = 256
+	fileMemory    = 512
+	baseMemory    = 48 << 20
 )
 
 // memoryOf estimates what the parts take at their bounds, in bytes.
@@ -39,6 +46,19 @@ func memoryOf(c *config.Config) uint64 {
 		}
 	}
 	add(1, c.Store.HotBytes)
+	add(c.Store.MaxObjects, store.ObjectMemory)
+	add(1, gateway.FolderMemory)
+	if c.Store.UploadBytes > 0 {
+		add(1, gateway.UploadMemory)
+	}
+	o := &c.Origin
+	if len(o.Workers)+len(o.HTTP)+len(o.Folders) > 0 {
+		add(o.MaxFetches, fetchMemory)
+		add(o.MaxMissing, missingMemory)
+	}
+	if len(o.Folders) > 0 {
+		add(o.MaxFiles, fileMemory)
+	}
 	add(g.MaxConnections, connectionMemory)
 	if g.TLSCertFile != "" || len(g.ACMEDomains) > 0 {
 		add(g.MaxConnections, tlsMemory)
@@ -54,14 +74,15 @@ func memoryOf(c *config.Config) uint64 {
 	add(g.MaxChallenges, challengeMemory)
 	add(c.Credit.MaxAccounts, accountMemory)
 	add(c.Chain.CacheSize, 2*chainMemory)
-	add(g.FreeQuotaAddresses, 2*addressMemory)
+	// Each is remembered for its free quota, for what is done aside of it, and for its rate of connections.
+	add(g.FreeQuotaAddresses, 3*addressMemory)
 	return sum
 }
 
 // checkMemory says whether what the configuration allows fits into the memory that it allows.
 func checkMemory(c *config.Config) error {
 	if need := memoryOf(c); need > c.Worker.MemoryLimit {
-		return fmt.Errorf("memory_limit is %d MiB, but the bounds allow %d MiB: raise it, or lower store.hot_bytes, gateway.max_connections, gateway.max_requests, gateway.step_bytes, pool.max_lanes or credit.max_accounts",
+		return fmt.Errorf("memory_limit is %d MiB, but the bounds allow %d MiB: raise it, or lower store.hot_bytes, store.max_objects, gateway.max_connections, gateway.max_requests, gateway.step_bytes, pool.max_lanes or credit.max_accounts",
 			c.Worker.MemoryLimit>>20, need>>20)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/edgechain/edge/worker/config"
+	"github.com/edgechain/edge/worker/gateway"
 )
 
 // TestMemoryOfTheConfiguration: what the bounds allow together must fit into the limit, whichever of them is raised.
@@ -15,6 +16,11 @@ func TestMemoryOfTheConfiguration(t *testing.T) {
 	require.NoError(t, checkMemory(&c))
 	c.Gateway.TLSCertFile, c.Gateway.TLSKeyFile = "cert.pem", "key.pem"
 	require.NoError(t, checkMemory(&c), "the defaults fit with TLS and HTTP/3, too")
+	c.Store.UploadBytes, c.Origin.HTTP, c.Origin.Folders = 1<<30, config.List{"https://a.example/{name}"}, config.List{"/srv"}
+	require.NoError(t, checkMemory(&c), "and with uploads and origins")
+	uploads := memoryOf(&c)
+	c.Store.UploadBytes = 0
+	require.EqualValues(t, gateway.UploadMemory, uploads-memoryOf(&c))
 	for what, change := range map[string]func(*config.Config){
 		"limit":       func(c *config.Config) { c.Worker.MemoryLimit = 256 << 20 },
 		"hot objects": func(c *config.Config) { c.Store.HotBytes = 1 << 30 },
@@ -23,7 +29,15 @@ func TestMemoryOfTheConfiguration(t *testing.T) {
 		"requests":    func(c *config.Config) { c.Gateway.MaxRequests = 1 << 14 },
 		"steps":       func(c *config.Config) { c.Gateway.StepBytes = 16 << 20 },
 		"lanes":       func(c *config.Config) { c.Pool.MaxLanes = 10_000_000 },
-		"accounts":    func(c *config.Config) { c.Credit.MaxAccounts = math.MaxInt },
+		"objects":     func(c *config.Config) { c.Store.MaxObjects = 10_000_000 },
+		"fetches": func(c *config.Config) {
+			c.Origin.HTTP, c.Origin.MaxFetches = config.List{"https://a.example/{name}"}, 2_000
+		},
+		"missing": func(c *config.Config) {
+			c.Origin.HTTP, c.Origin.MaxMissing = config.List{"https://a.example/{name}"}, 10_000_000
+		},
+		"files":    func(c *config.Config) { c.Origin.Folders, c.Origin.MaxFiles = config.List{"/srv"}, 10_000_000 },
+		"accounts": func(c *config.Config) { c.Credit.MaxAccounts = math.MaxInt },
 	} {
 		c := config.Default()
 		change(&c)

@@ -149,7 +149,7 @@ type Report struct {
 type Store struct {
 	MaxBytes              uint64   `toml:"max_bytes" doc:"Budget on disk in bytes. Content that is neither pinned nor kept for a client makes room for new content; what does not fit then is refused."`
 	MaxObjectBytes        uint64   `toml:"max_object_bytes" doc:"Bound of one object in bytes."`
-	MaxObjects            int      `toml:"max_objects" doc:"How many objects are held, about 300 bytes of memory each."`
+	MaxObjects            int      `toml:"max_objects" doc:"How many objects are held, about 450 bytes of memory each."`
 	Evict                 bool     `toml:"evict" doc:"Make room for new content. Without it whatever does not fit is refused."`
 	MinFreeBytes          uint64   `toml:"min_free_bytes" doc:"How much of the disk's free space is left alone, in bytes, whatever max_bytes says."`
 	UploadBytes           uint64   `toml:"upload_bytes" doc:"How much of max_bytes clients can have kept, in bytes. 0 takes no uploads."`
@@ -198,7 +198,7 @@ func Default() Config {
 			QueryTimeout: Duration(5 * time.Second), CacheSize: 65_536, CacheTTL: Duration(2 * time.Second), MaxQueries: 32,
 			MaxQueued: 512, QueueTimeout: Duration(time.Second), Events: true,
 		},
-		Worker: Worker{StopTimeout: Duration(30 * time.Second), MemoryLimit: 1 << 30},
+		Worker: Worker{StopTimeout: Duration(30 * time.Second), MemoryLimit: 2 << 30},
 		Gateway: Gateway{
 			Listen: "0.0.0.0:8080", AdminListen: "127.0.0.1:8081", FreeQuotaBytes: 16 << 20, FreeQuotaWindow: Duration(time.Hour),
 			ACMEDirectory: "https://acme-v02.api.letsencrypt.org/directory", ACMECache: "acme", HTTP3: true, CORSOrigins: List{"*"}, CORSMaxAge: Duration(2 * time.Hour),

@@ -24,6 +24,9 @@ const (
 	manifestMemory = 16 << 20
 	// manifestReads is how many manifests are read and decoded at a time, one of an address.
 	manifestReads = 4
+	// FolderMemory is what folders take of memory at most, in bytes: manifests that are kept, and those that are being decoded, each
+	// with its entries beside its bytes.
+	FolderMemory = manifestMemory + manifestReads*(2*content.MaxManifestSize+content.MaxManifestEntries*entryMemory)
 	// entryMemory is what an entry takes beside its strings, in bytes.
 	entryMemory = 96
 )

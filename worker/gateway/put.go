@@ -20,8 +20,10 @@ import (
 )
 
 const (
-	// maxUploads bounds the uploads under way, each of which holds 1 MiB of memory and what it has taken of the disk.
-	maxUploads = 32
+	// maxUploads bounds the uploads under way, each of which holds 1 MiB of memory and what it has taken of the disk. UploadMemory is
+	// what they take of memory, in bytes.
+	maxUploads   = 32
+	UploadMemory = maxUploads << 20
 	// maxUploadsPerAccount and maxUploadsPerAddress keep few from holding all of them with slow bodies.
 	maxUploadsPerAccount = 4
 	maxUploadsPerAddress = 8

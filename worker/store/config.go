@@ -14,7 +14,7 @@ const (
 	DefaultMaxBytes = 64 << 30
 	// DefaultMaxObjectBytes is the default bound of one object: 16 GiB. It keeps one upload from taking the whole budget.
 	DefaultMaxObjectBytes = 16 << 30
-	// DefaultMaxObjects is the default bound of the number of objects, about 300 bytes of memory each.
+	// DefaultMaxObjects is the default bound of the number of objects, ObjectMemory of memory each.
 	DefaultMaxObjects = 1_000_000
 	// DefaultMinFreeBytes is what is left free of the disk by default, for the pool of acknowledgements on the same disk:
 	// 1 GiB.

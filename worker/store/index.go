@@ -26,6 +26,10 @@ const (
 	indexBuffer = 1 << 20
 
 	frameSize = 2 + crc32.Size
+
+	// ObjectMemory is what an object takes of memory, in bytes: its record, its place in the lists of the eviction, and its entry
+	// while the index is written anew. TestMemoryOfAnObject measures it.
+	ObjectMemory = 448
 )
 
 var (
