@@ -9,6 +9,8 @@ func TestLongEpoch(t *testing.T) {
 	t.Run("flipped byte", testFlippedByte)
 	t.Run("origins", testOrigins)
 	t.Run("put", testPut)
+	t.Run("folder", testFolder)
+	t.Run("cut upload", testCutUpload)
 	t.Run("credit limit", testCreditLimit)
 	t.Run("killed worker", testKilledWorker)
 	t.Run("console", testConsole)

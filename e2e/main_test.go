@@ -26,6 +26,7 @@ const (
 	offsetPlant
 	offsetTaken
 	offsetMoney
+	offsetGrants
 )
 
 // suite is what the tests share.
