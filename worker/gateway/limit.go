@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -19,6 +20,8 @@ const (
 	spareConnections = 16
 	// spareStreams of a connection are for acknowledgements: a client whose streams are all paused brings them on the same one.
 	spareStreams = 8
+	// unprovenPerSecond bounds the QUIC handshakes with addresses that nobody has proven to be at. Others take a round trip more.
+	unprovenPerSecond = 100
 	// subnetRates is how many times as many new connections a second a subnet may open as an address.
 	subnetRates = 4
 )
@@ -90,6 +93,8 @@ type connections struct {
 	proxies          proxies
 	places           *occupancy
 	rates            *rates
+	// trusting lets handshakes begin with addresses that may be lies.
+	trusting *rate.Limiter
 
 	mu         sync.Mutex
 	open, quic int
@@ -108,6 +113,7 @@ func limitConnections(l net.Listener, cfg Config, trusted proxies) (*connections
 		Listener: l, limit: cfg.MaxConnections, quicLimit: cfg.MaxHTTP3Connections,
 		slots: make(chan struct{}, 2*cfg.MaxConnections+spareConnections), closed: make(chan struct{}),
 		places: newOccupancy(cfg.MaxConnectionsPerAddress, cfg.MaxConnectionsPerSubnet), proxies: trusted, rates: r,
+		trusting: rate.NewLimiter(unprovenPerSecond, unprovenPerSecond),
 	}, nil
 }
 
@@ -189,12 +195,15 @@ func (c *connections) beginQUIC(ctx context.Context, addr net.Addr) (context.Con
 }
 
 // unproven reports whether the peer of a new QUIC connection must prove its address first, at the cost of a round trip: the
-// places of an address that is a lie are another's.
+// places of an address that is a lie are another's, and so is its rate, which a handshake takes of even if it is closed at once.
+// Half of both is left to whoever is there. All handshakes that are believed are bounded together, so that lies cannot make
+// the worker forget what it knows of others.
 func (c *connections) unproven(addr net.Addr) bool {
 	c.mu.Lock()
 	busy := c.quic >= c.quicLimit/4
 	c.mu.Unlock()
-	return busy || c.places.busy(c.source(addr))
+	from := c.source(addr)
+	return busy || c.places.busy(from) || c.rates.low(from, time.Now()) || !c.trusting.Allow()
 }
 
 func (c *connections) source(addr net.Addr) source {
@@ -450,6 +459,20 @@ func (r *rates) take(from source, now time.Time) speed {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return max(r.takeOf(from.address, 1, now), r.takeOf(from.subnet, subnetRates, now))
+}
+
+// low reports whether an address or its subnet has used up half of its tokens. It uses none.
+func (r *rates) low(from source, now time.Time) bool {
+	if r.perSecond == 0 || from.trusted {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	low := func(of netip.Prefix, times float64) bool {
+		b, known := r.buckets.Peek(of)
+		return known && 2*(b.tokens+now.Sub(b.at).Seconds()*float64(r.perSecond)*times) < r.burst*times
+	}
+	return low(from.address, 1) || low(from.subnet, subnetRates)
 }
 
 func (r *rates) takeOf(of netip.Prefix, times float64, now time.Time) speed {
