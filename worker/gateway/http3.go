@@ -22,6 +22,9 @@ const (
 	quicWindow       = 512 << 10
 	// quicUniStreams are what a client needs of its own: control, and two of QPACK.
 	quicUniStreams = 8
+
+	// minLinger and maxLinger bound the time between the last byte of the last answer and the end of its connection.
+	minLinger, maxLinger = 50 * time.Millisecond, time.Second
 )
 
 // errTooManyConnections refuses a QUIC connection in its first packet.
@@ -32,12 +35,13 @@ type http3Server struct {
 	server    *http3.Server
 	transport *quic.Transport
 	listener  *quic.Listener
-	header    time.Duration
+	// header is the time for the header of a request, and grace that of requests under way at a shutdown.
+	header, grace time.Duration
 
-	// context ends with the server; the connections and their streams are in running.
-	context context.Context
-	cancel  context.CancelFunc
-	running sync.WaitGroup
+	// open ends when no new requests are taken, and context with the server; the connections and their streams are in running.
+	open, context context.Context
+	stop, cancel  context.CancelFunc
+	running       sync.WaitGroup
 }
 
 // listenHTTP3 opens the UDP port of the public TCP listener.
@@ -59,8 +63,9 @@ func (s *Server) listenHTTP3(base context.Context, handler http.Handler, admissi
 	if _, err := rand.Read(reset[:]); err != nil {
 		return nil, errors.Join(err, udp.Close())
 	}
-	h := &http3Server{header: s.cfg.HeaderTimeout}
+	h := &http3Server{header: s.cfg.HeaderTimeout, grace: s.cfg.DrainGrace + maxLinger}
 	h.context, h.cancel = context.WithCancel(base)
+	h.open, h.stop = context.WithCancel(h.context)
 	h.transport = &quic.Transport{
 		Conn: udp, StatelessResetKey: &reset, VerifySourceAddress: admission.unproven,
 		ConnContext: func(ctx context.Context, info *quic.ClientInfo) (context.Context, error) {
@@ -94,9 +99,9 @@ func (s *Server) listenHTTP3(base context.Context, handler http.Handler, admissi
 // serve accepts connections until the server is closed.
 func (h *http3Server) serve() error {
 	for {
-		conn, err := h.listener.Accept(h.context)
+		conn, err := h.listener.Accept(h.open)
 		if err != nil {
-			if h.context.Err() != nil || errors.Is(err, quic.ErrServerClosed) {
+			if h.open.Err() != nil || errors.Is(err, quic.ErrServerClosed) {
 				return nil //nolint:nilerr // it was closed
 			}
 			return fmt.Errorf("gateway: serve HTTP/3: %w", err)
@@ -107,40 +112,75 @@ func (h *http3Server) serve() error {
 
 // serveConn serves a connection until it ends. The loop is its own, because that of http3.Server gives the header of a
 // request all the time that a client likes.
+//
+// When no new requests are taken, those under way come to their end, and the connection is closed behind their last bytes. New ones
+// are refused as not begun, so that a client may send them again elsewhere: that is what a GOAWAY would say, for which this version
+// of the library does not hand out the control stream.
 func (h *http3Server) serveConn(conn *quic.Conn) {
 	raw, err := h.server.NewRawServerConn(conn)
 	if err != nil {
 		_ = conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeInternalError), "")
 		return
 	}
-	var streams sync.WaitGroup
-	defer streams.Wait()
-	streams.Go(func() {
+	end := func() { _ = raw.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "") }
+	var others, requests sync.WaitGroup
+	defer others.Wait()
+	defer requests.Wait()
+	others.Go(func() {
 		for {
 			stream, err := conn.AcceptUniStream(conn.Context())
 			if err != nil {
 				return
 			}
-			streams.Go(func() { raw.HandleUnidirectionalStream(stream) })
+			others.Go(func() { raw.HandleUnidirectionalStream(stream) })
 		}
 	})
+	accept := h.open
 	for {
-		stream, err := conn.AcceptStream(h.context)
-		if err != nil {
-			break
+		stream, err := conn.AcceptStream(accept)
+		switch {
+		case err == nil && accept == h.open:
+			_ = stream.SetReadDeadline(time.Now().Add(h.header))
+			requests.Go(func() { raw.HandleRequestStream(stream) })
+		case err == nil:
+			stream.CancelRead(quic.StreamErrorCode(http3.ErrCodeRequestRejected))
+			stream.CancelWrite(quic.StreamErrorCode(http3.ErrCodeRequestRejected))
+		case accept == h.open && h.open.Err() != nil && h.context.Err() == nil && conn.Context().Err() == nil:
+			accept = h.context
+			others.Go(func() {
+				requests.Wait()
+				h.linger(conn)
+				end()
+			})
+		default:
+			if h.context.Err() != nil {
+				end()
+			}
+			return
 		}
-		_ = stream.SetReadDeadline(time.Now().Add(h.header))
-		streams.Go(func() { raw.HandleRequestStream(stream) })
-	}
-	if h.context.Err() != nil {
-		_ = raw.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "")
 	}
 }
 
-// shutdown ends the connections. What they bring that anybody waits for has ended before (Server.Stop).
+// linger waits until the last bytes of answers have had the time to arrive, once more if they got lost: a connection that is closed
+// sends nothing again.
+func (h *http3Server) linger(conn *quic.Conn) {
+	timer := time.NewTimer(min(max(4*conn.ConnectionStats().SmoothedRTT, minLinger), maxLinger))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-conn.Context().Done():
+	case <-h.context.Done():
+	}
+}
+
+// shutdown takes no new connections and requests, gives those under way the grace to come to their end, and ends the rest. Answers
+// that anybody waits for have ended before (Server.Stop).
 func (h *http3Server) shutdown() error {
-	h.cancel()
+	h.stop()
 	err := h.listener.Close()
+	cut := time.AfterFunc(h.grace, h.cancel)
 	h.running.Wait()
+	cut.Stop()
+	h.cancel()
 	return errors.Join(err, h.transport.Close(), h.transport.Conn.Close())
 }
