@@ -120,6 +120,40 @@ func TestWatermarkOfASmallLimit(t *testing.T) {
 	require.LessOrEqual(t, w.credit(1).UnacknowledgedBytes, uint64(3*16<<10))
 }
 
+// Crashes cost credit only as far as something was served between them, 1/64 of the limit each and at most 128 MiB, until the
+// epoch has died.
+func TestCrashesAddUpToLittle(t *testing.T) {
+	for base, most := range map[int64]uint64{1024: 16 * mib, 200 << 10: 128 * mib} { // 1 GiB and 200 GiB
+		w := newWorld(t, func(c *session.Config) {
+			c.Base, c.MaxUnsettled = big.NewInt(base), big.NewInt(base)
+		})
+		w.chain.accounts[1] = chain.Account{ID: 1, Spendable: big.NewInt(64 * base), Payable: big.NewInt(64 * base)}
+		key := w.chain.keys[11]
+		key.Left, key.SpendLimit = big.NewInt(64*base), big.NewInt(64*base)
+		w.chain.keys[11] = key
+		c, got := newClient(11, 0, 5), uint64(0)
+		for n := range byte(4) {
+			r, err := w.open(11, 0).Begin(context.Background(), meta(n, 2*mib))
+			require.NoError(t, err)
+			require.NoError(t, r.Reserve(context.Background(), mib))
+			got += mib
+			w.crash()
+			surplus := w.credit(1).UnacknowledgedBytes - got
+			require.Positive(t, surplus)
+			require.LessOrEqual(t, surplus, uint64(n+1)*most)
+			w.crash()
+			require.Equal(t, surplus, w.credit(1).UnacknowledgedBytes-got, "nothing was served before the second one")
+		}
+		c.Bytes = got
+		require.True(t, w.acknowledge(c.signed())[0].Accepted())
+		require.Equal(t, int64(4), w.credit(1).Claim.Int64()-int64(w.credit(1).UnacknowledgedBytes/mib), "the client owes what it got")
+		w.chain.nextEpoch()
+		w.chain.nextEpoch()
+		require.Zero(t, w.credit(1).UnacknowledgedBytes)
+		w.stop()
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	w := newWorld(t, nil)
 	defer w.stop()
