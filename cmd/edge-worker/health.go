@@ -67,7 +67,7 @@ func (w *worker) status(ctx context.Context) console.Status {
 		doc.Report = &status
 	}
 	stats := w.store.Stats()
-	doc.Store = console.Store{Objects: stats.Objects, Used: stats.Used, MaxBytes: stats.Max, Quarantined: stats.Quarantined}
+	doc.Store = storeStatus(&stats)
 	doc.Lanes.BaseCredit, doc.Lanes.MaxUnsettled = w.settings.session.Base.String(), w.settings.session.MaxUnsettled.String()
 	doc.Money.Totals = w.pool.Ledger().Total
 	w.console.Fill(&doc)

@@ -90,6 +90,13 @@ type Store struct {
 	Used        uint64 `json:"used_bytes"`
 	MaxBytes    uint64 `json:"max_bytes"`
 	Quarantined uint64 `json:"quarantined_objects"`
+	// Pinned is what stays until the operator lets it go, Held what clients have had kept, and Evictable what makes room for
+	// others, all in bytes. What several clients keep counts for each of them in Held.
+	Pinned    uint64 `json:"pinned_bytes"`
+	Held      uint64 `json:"held_bytes"`
+	Evictable uint64 `json:"evictable_bytes"`
+	// Fault is why the disk refuses to be written to, empty if it does not.
+	Fault string `json:"fault,omitempty"`
 }
 
 // Served is what was served since the start.

@@ -339,6 +339,8 @@ function drawStatus(s) {
   bar('store-bar', `${bytes(s.store.used_bytes)} of ${bytes(s.store.max_bytes)} used`, [['blue', BigInt(s.store.used_bytes), `used ${bytes(s.store.used_bytes)}`], ['soft', BigInt(free), `free ${bytes(free)}`]]);
   facts('store', [
     ['Used', `${bytes(s.store.used_bytes)} of ${bytes(s.store.max_bytes)}`, `${group(s.store.used_bytes)} of ${group(s.store.max_bytes)} bytes`],
+    ['Pinned', bytes(s.store.pinned_bytes), `${group(s.store.pinned_bytes)} bytes`], ['Kept for clients', bytes(s.store.held_bytes), `${group(s.store.held_bytes)} bytes`],
+    ['Evictable', bytes(s.store.evictable_bytes), `${group(s.store.evictable_bytes)} bytes`], ['Disk', s.store.fault || 'takes writes', null, Boolean(s.store.fault)],
     ['Objects', group(s.store.objects)], ['Damaged, kept aside', group(s.store.quarantined_objects), null, s.store.quarantined_objects > 0],
     ['Memory', bytes(s.process.memory_bytes) + (s.process.memory_limit_bytes ? ` of ${bytes(s.process.memory_limit_bytes)}` : ''), `${group(s.process.memory_bytes)} bytes`],
     ['Files open', `${group(s.process.open_files)} of ${group(s.process.max_files)}`],
