@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"hash/maphash"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 )
@@ -25,7 +27,7 @@ const RecordBytes = 1 << 30
 //
 // What a block writes waits in the order in which it came until somebody needs the tree: see recordStore. The SDK asks one store after the other for
 // its hash and has one after the other save its version. They are trees of their own under prefixes of their own, so the
-// first question is answered for all of them at once, each on a goroutine that ends before the answer is given.
+// first question is answered for all of them at once, on goroutines that end before the answer is given.
 type Records struct {
 	names []string
 	cache *recordCache
@@ -100,18 +102,27 @@ func (r *Records) commitAll(first *recordStore) {
 	together(group, (*recordStore).commit)
 }
 
-// together calls f with all stores at the same time and waits until it has returned for each. If it panics for one, as IAVL does when it
-// cannot read or write the disk, it goes on with the others and panics when they are done.
+// together calls f with all stores, on as many cores as there are, and waits until it has returned for each. Those with the most work come
+// first: one of them alone would keep a core busy when the others are done. If f panics for one, as IAVL does when it cannot
+// read or write the disk, the others are still served, and then it panics here.
 func together(stores []*recordStore, f func(*recordStore)) {
+	slices.SortStableFunc(stores, func(a, b *recordStore) int { return cmp.Compare(b.work.Load(), a.work.Load()) })
 	faults := make([]any, len(stores))
-	var wg sync.WaitGroup
-	for i, s := range stores {
-		wg.Go(func() {
-			defer func() { faults[i] = recover() }()
-			f(s)
-		})
+	var next atomic.Int64
+	serve := func() {
+		for i := next.Add(1) - 1; i < int64(len(stores)); i = next.Add(1) - 1 {
+			func() {
+				defer func() { faults[i] = recover() }()
+				f(stores[i])
+			}()
+		}
 	}
-	wg.Wait()
+	var others sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(stores)) - 1 {
+		others.Go(serve)
+	}
+	serve()
+	others.Wait()
 	for _, fault := range faults {
 		if fault != nil {
 			panic(fault)

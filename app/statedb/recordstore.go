@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cosmos/cosmos-sdk/store/v2/cachekv"
 	pruningtypes "github.com/cosmos/cosmos-sdk/store/v2/pruning/types"
@@ -36,6 +37,8 @@ type recordStore struct {
 	writing     sync.Mutex
 	changes     []change
 	changeBytes int
+	// work is how many changes have come since the last commit.
+	work atomic.Int64
 	// committed is the version that commitAll has saved before the SDK asked this store for it; previous is the one before.
 	committed *storetypes.CommitID
 	previous  storetypes.CommitID
@@ -112,6 +115,7 @@ func (s *recordStore) change(key, value []byte) {
 	}
 	s.changes = append(s.changes, change{key, value})
 	s.changeBytes += len(key) + len(value)
+	s.work.Add(1)
 	s.wait(key, value)
 	if len(s.changes) >= maxChanges || s.changeBytes >= maxChangeBytes {
 		s.apply()
@@ -258,4 +262,5 @@ func (s *recordStore) commit() {
 	defer s.treeLock.Unlock()
 	id := s.tree.Commit()
 	s.previous, s.committed = previous, &id
+	s.work.Store(0)
 }

@@ -30,21 +30,23 @@ const (
 	purseBytes, laneBytes, accountBytes, keyBytes = 60, 75, 55, 65
 	// Prefixes of the store.
 	layoutAccounts, layoutKeys, layoutLanes, layoutPages = 1, 2, 3, 4
+	// layoutChunk is how many accounts, keys and lanes are written between two commits.
+	layoutChunk = 125_000
 )
 
-// layoutStore is a state tree on pebbledb that holds what settlements read and write, and nothing else.
+// layoutStore are state trees on pebbledb that hold what settlements read and write, and nothing else.
 type layoutStore struct {
 	paged  bool
 	dir    string
 	db     dbm.DB
 	cms    storetypes.CommitMultiStore
-	key    *storetypes.KVStoreKey
+	keys   map[string]*storetypes.KVStoreKey
 	random *rand.Rand
 }
 
 // benchLayout measures the part of the state tree alone, without transactions and signatures: the same clients and lanes in our
-// layout, in which keys are only read and the purses of neighbouring accounts share a leaf, and in one with a leaf for each
-// lane, account and key, all three of them written.
+// layout, in which keys are only read, the purses of neighbouring accounts share a leaf, and these leaves are spread over several
+// trees, and in one with a leaf for each lane, account and key, all three of them written. Both have the same caches.
 func benchLayout(ctx context.Context) (_ []result, err error) {
 	rates := make([][]float64, 2)
 	stores := make([]*layoutStore, 2)
@@ -79,33 +81,47 @@ func newLayoutStore(paged bool) (*layoutStore, error) {
 	if err != nil {
 		return nil, err
 	}
+	names := []string{dacktypes.StoreKey}
+	if paged {
+		names = append(names, dacktypes.PurseStoreKeys()...)
+	}
 	s := &layoutStore{
 		paged: paged, dir: dir, db: db, cms: store.NewCommitMultiStore(db, log.NewNopLogger()),
-		key: storetypes.NewKVStoreKey(dacktypes.StoreKey), random: rand.New(rand.NewPCG(1, 2)),
+		keys: storetypes.NewKVStoreKeys(names...), random: rand.New(rand.NewPCG(1, 2)),
 	}
 	s.cms.SetIAVLCacheSize(statedb.TreeNodes)
-	s.cms.MountStoreWithDB(s.key, storetypes.StoreTypeIAVL, nil)
+	s.cms.SetIAVLDisableFastNode(true)
+	s.cms.SetInterBlockCache(statedb.NewRecords(statedb.RecordBytes, names...))
+	for _, name := range names {
+		s.cms.MountStoreWithDB(s.keys[name], storetypes.StoreTypeIAVL, nil)
+	}
 	if err := s.cms.LoadLatestVersion(); err != nil {
 		return nil, err
 	}
-	kv := s.cms.GetKVStore(s.key)
+	kv := s.cms.GetKVStore(s.keys[dacktypes.StoreKey])
 	for id := range uint64(layoutRecords) {
 		if paged {
 			kv.Set(layoutKey(layoutAccounts, id), s.bytes(accountBytes))
 			kv.Set(layoutKey(layoutKeys, id), s.bytes(keyBytes))
+			if id%dacktypes.PursesPerPage == 0 {
+				page := dacktypes.PageOf(id)
+				s.cms.GetKVStore(s.pageStore(page)).Set(layoutKey(layoutPages, page), s.bytes(purseBytes*dacktypes.PursesPerPage))
+			}
 		} else {
 			kv.Set(layoutKey(layoutAccounts, id), s.bytes(accountBytes+purseBytes/2))
 			kv.Set(layoutKey(layoutKeys, id), s.bytes(keyBytes+purseBytes/2))
 		}
 		kv.Set(layoutLane(id), s.bytes(laneBytes))
-	}
-	if paged {
-		for id := uint64(0); id < layoutRecords; id += dacktypes.PursesPerPage {
-			kv.Set(layoutKey(layoutPages, dacktypes.PageOf(id)), s.bytes(purseBytes*dacktypes.PursesPerPage))
+		if (id+1)%layoutChunk == 0 {
+			s.cms.Commit()
 		}
 	}
 	s.cms.Commit()
 	return s, nil
+}
+
+func (s *layoutStore) pageStore(page uint64) *storetypes.KVStoreKey {
+	return s.keys[dacktypes.PurseStoreKey(dacktypes.PurseStoreOf(page))]
 }
 
 func (s *layoutStore) close() error { return errors.Join(s.db.Close(), os.RemoveAll(s.dir)) }
@@ -157,7 +173,7 @@ func (s *layoutStore) block(round uint64) time.Duration {
 
 	began := time.Now()
 	block := s.cms.CacheMultiStore()
-	kv := block.GetKVStore(s.key)
+	kv := block.GetKVStore(s.keys[dacktypes.StoreKey])
 	write := func(records []record) {
 		for _, r := range records {
 			kv.Get(r.key)
@@ -170,7 +186,7 @@ func (s *layoutStore) block(round uint64) time.Duration {
 			kv.Get(r.key)
 		}
 		for _, page := range order {
-			key := layoutKey(layoutPages, page)
+			key, kv := layoutKey(layoutPages, page), block.GetKVStore(s.pageStore(page))
 			kv.Get(key)
 			kv.Set(key, pages[page])
 		}
@@ -179,6 +195,7 @@ func (s *layoutStore) block(round uint64) time.Duration {
 		write(accounts)
 	}
 	block.Write()
+	s.cms.WorkingHash()
 	s.cms.Commit()
 	return time.Since(began)
 }
