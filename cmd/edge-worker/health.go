@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgechain/edge/worker/chain"
 	"github.com/edgechain/edge/worker/console"
+	"github.com/edgechain/edge/worker/rollup"
 )
 
 const (
@@ -72,6 +73,7 @@ func (w *worker) status(ctx context.Context) console.Status {
 	doc.Money.Totals = w.pool.Ledger().Total
 	w.console.Fill(&doc)
 	doc.Health = append(doc.Health, warnings(&doc)...)
+	doc.Health = append(doc.Health, feeValue(&w.settings.rollup))
 	if view, ok := w.follower.View(); ok {
 		doc.Health = append(doc.Health, w.fees(view))
 	}
@@ -101,6 +103,15 @@ func warnings(doc *console.Status) []console.Part {
 			r.Epoch, r.EpochsLeft, r.Problem))
 	}
 	return parts
+}
+
+// feeValue warns while settlements can cost more than they bring.
+func feeValue(c *rollup.Config) console.Part {
+	reason := ""
+	if !c.ComparesFees() {
+		reason = "the fees of settlements are not compared with what they settle: one can cost more than it brings"
+	}
+	return console.NewPart("fee_value", console.StateWarning, reason)
 }
 
 // fees warns before the hot account has none left.

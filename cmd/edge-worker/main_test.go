@@ -114,6 +114,8 @@ func TestDefaultsAreValid(t *testing.T) {
 		"rollup.gas_price=free":           "gas_price",
 		"rollup.gas_price=0uedge":         "gas_price",
 		"rollup.interval=0s":              "rollup: interval",
+		"rollup.hurry_spacing=0s":         "rollup.hurry_spacing",
+		"rollup.hurry_value=-1":           "rollup: hurry_value",
 		"chain.max_queries=0":             "chain: max_queries",
 		"gateway.admin_listen=0.0.0.0:80": "loopback",
 		"credit.base=0":                   "credit: base",

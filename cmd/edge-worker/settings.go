@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -74,6 +75,10 @@ func newSettings(c *config.Config) (settings, error) {
 		CallTimeout: r.CallTimeout.Std(),
 	}
 	s.rollup.MaxFee = r.MaxFee
+	s.rollup.HurryValue, s.rollup.HurrySpacing = hurryValue(c), r.HurrySpacing.Std()
+	if s.rollup.HurrySpacing < leastHurrySpacing {
+		return settings{}, fmt.Errorf("rollup.hurry_spacing %s, want at least %s", s.rollup.HurrySpacing, leastHurrySpacing)
+	}
 	for _, number := range []struct {
 		name, text string
 		value      **big.Rat
@@ -96,6 +101,25 @@ func newSettings(c *config.Config) (settings, error) {
 		CallTimeout: c.Report.CallTimeout.Std(),
 	}
 	return s, nil
+}
+
+const (
+	// leastHurrySpacing is about a block.
+	leastHurrySpacing = time.Second
+	// hurryShare is the part of the base credit that is settled early by default: a stream hints at half of its limit.
+	hurryShare = 4
+)
+
+// hurryValue is what is settled early at least.
+func hurryValue(c *config.Config) *big.Int {
+	if c.Rollup.HurryValue.Sign() != 0 || c.Credit.Base == nil {
+		return c.Rollup.HurryValue
+	}
+	share := new(big.Int).Quo(c.Credit.Base, big.NewInt(hurryShare))
+	if share.Sign() == 0 {
+		share.SetInt64(1)
+	}
+	return share
 }
 
 // validate returns all faults of a configuration, by section.

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/edgechain/edge/worker/ackpool"
+	"github.com/edgechain/edge/worker/config"
 	"github.com/edgechain/edge/worker/console"
 	"github.com/edgechain/edge/worker/report"
 )
@@ -86,4 +87,26 @@ func TestBytesText(t *testing.T) {
 func TestWithoutUser(t *testing.T) {
 	require.Equal(t, "https://rpc.example:443/x", withoutUser("https://me:secret@rpc.example:443/x"))
 	require.Equal(t, "https://rpc.example/?...", withoutUser("https://rpc.example/?key=secret"))
+}
+
+// Whoever does not say what fees are worth is told, and what is settled early follows the credit that is given.
+func TestFeesAreWorthSomething(t *testing.T) {
+	c := config.Default()
+	require.Positive(t, c.Rollup.MinValue.Cmp(big.NewInt(100)), "a settlement costs 400 uedge")
+	s, err := newSettings(&c)
+	require.NoError(t, err)
+	require.Equal(t, "250", s.rollup.HurryValue.String())
+	require.Equal(t, 5*time.Second, s.rollup.HurrySpacing)
+	require.Equal(t, console.StateWarning, feeValue(&s.rollup).State)
+	require.Contains(t, feeValue(&s.rollup).Advice, "rollup.fee_value")
+	c.Credit.Base, c.Rollup.FeeValue = big.NewInt(2), "1.5"
+	s, err = newSettings(&c)
+	require.NoError(t, err)
+	require.Equal(t, "1", s.rollup.HurryValue.String())
+	require.Equal(t, console.StateOK, feeValue(&s.rollup).State)
+	c.Rollup.HurryValue, c.Rollup.MaxFeeShare = big.NewInt(70), "0"
+	s, err = newSettings(&c)
+	require.NoError(t, err)
+	require.Equal(t, "70", s.rollup.HurryValue.String())
+	require.Equal(t, console.StateWarning, feeValue(&s.rollup).State)
 }

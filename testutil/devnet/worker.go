@@ -22,8 +22,8 @@ import (
 func (n *Network) setUpWorker(ctx context.Context) error {
 	if _, err := n.workerCommand(ctx, "init", "--chain-id", n.cfg.ChainID, "--rpc", n.RPC(), "--keyring-backend", "test",
 		"--gateway.listen", loopback(n.Ports.Worker), "--gateway.admin_listen", loopback(n.Ports.WorkerAdmin),
-		// The defaults are for epochs of a day.
-		"--rollup.interval", "2s", "--rollup.drain", (n.cfg.EpochDuration / 4).String()); err != nil {
+		// The defaults are for epochs of a day, and for fees that cost something.
+		"--rollup.interval", "2s", "--rollup.min_value", "1", "--rollup.drain", (n.cfg.EpochDuration / 4).String()); err != nil {
 		return err
 	}
 	out, err := n.workerCommand(ctx, "identity", "--operator", n.Valoper, "--endpoint", n.WorkerURL(), "--output", "json")

@@ -118,8 +118,10 @@ type Credit struct {
 // Rollup section.
 type Rollup struct {
 	GasPrice           string   `toml:"gas_price" doc:"What a unit of gas is paid with."`
-	Interval           Duration `toml:"interval" doc:"The longest that an acknowledgement waits for a settlement, but for jitter."`
-	MinValue           *big.Int `toml:"min_value" doc:"What must be pending for an interval to settle it; the end of an epoch settles less."`
+	Interval           Duration `toml:"interval" doc:"How often what has reached min_value is settled, but for jitter."`
+	MinValue           *big.Int `toml:"min_value" doc:"What must be pending for an interval to settle it; the end of an epoch settles less. Set it to what the fee of a settlement is worth, about 400 uedge, or more."`
+	HurryValue         *big.Int `toml:"hurry_value" doc:"What an account whose stream is at half of its limit must have pending to be settled before the interval is over. 0 is a quarter of credit.base; more than half of it lets streams wait."`
+	HurrySpacing       Duration `toml:"hurry_spacing" doc:"The least time between settlements before an interval is over that bring less than min_value, at most the interval."`
 	MaxValue           *big.Int `toml:"max_value" doc:"What settles at once when it is pending; 0 never does."`
 	RiskShare          string   `toml:"risk_share" doc:"The part of what an account or a key can still pay that its unsettled amount may reach before it is settled early, 0 to 1; 0 does not look."`
 	MaxFee             *big.Int `toml:"max_fee" doc:"The most that a settlement may cost, in units of the fee coin; 0 is no cap. A larger one is cut."`
@@ -216,7 +218,8 @@ func Default() Config {
 			AccountTTL: Duration(2 * time.Second), MaxAccounts: 50_000, MaxLanes: 256, MaxReceipts: 4_096,
 		},
 		Rollup: Rollup{
-			GasPrice: "0.0025uedge", Interval: Duration(10 * time.Second), MinValue: big.NewInt(1), MaxValue: big.NewInt(0),
+			GasPrice: "0.0025uedge", Interval: Duration(10 * time.Second), MinValue: big.NewInt(500), MaxValue: big.NewInt(0),
+			HurryValue: big.NewInt(0), HurrySpacing: Duration(5 * time.Second),
 			RiskShare: "0.5", MaxFee: big.NewInt(0), FeeValue: "0", MaxFeeShare: "0.5",
 			Drain: Duration(10 * time.Minute), Alarm: Duration(time.Hour), TimeoutBlocks: 20, Rebroadcast: Duration(10 * time.Second),
 			FirstBackoff: Duration(time.Second), LastBackoff: Duration(time.Minute), PartialBackoff: Duration(10 * time.Second),

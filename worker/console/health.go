@@ -29,6 +29,7 @@ type Part struct {
 
 // advice by part. docs/operating-a-worker.md has more on each.
 var advice = map[string]string{
+	"fee_value":    "Set rollup.fee_value to what a unit of the fee coin is worth in units of the settlement coin, and rollup.max_fee_share above 0.",
 	"chain":        "Look whether the node runs, has peers and is not catching up; chain.rpc must be its address. The worker takes paid requests again by itself.",
 	"registration": "Run 'edge-worker identity' and have the operator send the command that it prints.",
 	"signer":       "Send fees to the hot account, and compare rollup.gas_price with what the node takes at least.",

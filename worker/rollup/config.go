@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// hurryShare is the part of an interval that lies between two early settlements by default.
+// hurryShare is the part of an interval that lies between two early settlements that are worth an interval's.
 const hurryShare = 20
 
 // Config of a Rollup.
@@ -20,11 +20,12 @@ type Config struct {
 	// MaxValue settles at once what is pending when it reaches it; 0 never does.
 	MaxValue *big.Int
 	// HurryValue is what an account that asks for a settlement early must have pending in an epoch and be able to pay, in
-	// units of the settlement coin; what is less waits for its interval. Set it to what the fee of a settlement is worth and
-	// below half of the base credit: a stream at its limit waits for it. nil is MinValue.
+	// units of the settlement coin; what is less waits for MinValue, but for accounts that can hardly owe as much. It should
+	// be below half of the base credit: a stream at its limit waits for it. nil is MinValue.
 	HurryValue *big.Int
-	// HurrySpacing is the least time between settlements outside of an interval, so that nobody can make the worker spend
-	// its fees faster. It should be well below the stall timeout of streams. 0 is a twentieth of the interval.
+	// HurrySpacing is the least time between settlements outside of an interval that bring less than MinValue, so that
+	// nobody can make the worker spend its fees faster than they come in; at most an interval counts. It should be well below
+	// the stall timeout of streams. 0 is half of the interval. What brings MinValue waits a twentieth of the interval.
 	HurrySpacing time.Duration
 	// Drain is for how long before the end of an epoch everything that can be settled is, whatever MinValue says. A worker
 	// begins within the first half of it, at a point that follows from its id, so that not all send in one block.
@@ -59,7 +60,9 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Interval:           time.Minute,
-		MinValue:           big.NewInt(1),
+		MinValue:           big.NewInt(500),
+		HurryValue:         big.NewInt(250),
+		HurrySpacing:       5 * time.Second,
 		MaxValue:           big.NewInt(0),
 		Drain:              10 * time.Minute,
 		Alarm:              time.Hour,
@@ -80,10 +83,14 @@ func (c Config) withDefaults() Config {
 		c.HurryValue = c.MinValue
 	}
 	if c.HurrySpacing == 0 {
-		c.HurrySpacing = c.Interval / hurryShare
+		c.HurrySpacing = c.Interval / 2
 	}
+	c.HurrySpacing = min(c.HurrySpacing, c.Interval)
 	return c
 }
+
+// leastSpacing is the time between early settlements that bring what an interval would settle.
+func (c Config) leastSpacing() time.Duration { return min(c.Interval/hurryShare, c.HurrySpacing) }
 
 // Validate returns an error that names the field at fault.
 func (c Config) Validate() error {
@@ -117,8 +124,8 @@ func (c Config) Validate() error {
 		return errors.New("max_fee_share is not between 0 and 1")
 	case !isShare(c.RiskShare):
 		return errors.New("risk_share is not between 0 and 1")
-	case c.HurrySpacing < 0 || c.HurrySpacing > c.Interval:
-		return fmt.Errorf("hurry_spacing %s, want 0 to the interval", c.HurrySpacing)
+	case c.HurrySpacing < 0 || c.HurrySpacing > time.Hour:
+		return fmt.Errorf("hurry_spacing %s, want 0 to 1h", c.HurrySpacing)
 	case c.TimeoutBlocks < 2 || c.TimeoutBlocks > 1_000:
 		return fmt.Errorf("timeout_blocks %d, want 2 to 1000", c.TimeoutBlocks)
 	case c.LastBackoff < c.FirstBackoff:

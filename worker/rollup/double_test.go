@@ -438,6 +438,8 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	cfg := DefaultConfig()
 	cfg.Interval = 10 * time.Second
+	// Most tests are about small values.
+	cfg.MinValue, cfg.HurryValue, cfg.HurrySpacing = big.NewInt(1), big.NewInt(1), 0
 	cfg.Drain = time.Minute
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &world{

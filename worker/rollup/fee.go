@@ -28,13 +28,18 @@ func (c Config) aboveMaxFee(fee *big.Int) bool {
 	return c.MaxFee != nil && c.MaxFee.Sign() > 0 && fee.Cmp(c.MaxFee) > 0
 }
 
+// ComparesFees reports whether fees are held against the values that they settle.
+func (c Config) ComparesFees() bool {
+	return c.FeeValue != nil && c.FeeValue.Sign() > 0 && c.MaxFeeShare != nil && c.MaxFeeShare.Sign() > 0
+}
+
 // worth reports whether a fee is small enough for the value that it settles. last is true for acknowledgements that die with
 // this epoch, in its drain: then all that is not a loss is worth it.
 //
 // Example: a unit of the fee coin is worth a tenth of one of the settlement coin, and a fifth of the value may be spent. 500
 // units of fee are worth 50, so that 250 must be settled at least, and 50 at the end.
 func (c Config) worth(fee, value *big.Int, last bool) bool {
-	if c.FeeValue == nil || c.FeeValue.Sign() == 0 || c.MaxFeeShare == nil || c.MaxFeeShare.Sign() == 0 {
+	if !c.ComparesFees() {
 		return true
 	}
 	share := c.MaxFeeShare

@@ -7,7 +7,6 @@ import (
 	"math/big"
 	"time"
 
-	"github.com/edgechain/edge/worker/ackpool"
 	"github.com/edgechain/edge/worker/chain"
 )
 
@@ -30,7 +29,7 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 	now := time.Now()
 	ending := r.inDrain(view)
 	r.watchRisk(ctx, view, now)
-	asked := r.asked(ctx, now)
+	asked := r.asked(ctx, view, now)
 	uneconomic := new(big.Int)
 	looked, waiting := false, false
 	defer func() {
@@ -57,10 +56,9 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 			continue
 		}
 		waiting = true
-		may := !now.Before(r.early)
-		full := may && r.cfg.MaxValue.Sign() > 0 && pending.Cmp(r.cfg.MaxValue) >= 0
+		full := r.rested(now, r.cfg.leastSpacing()) && r.cfg.MaxValue.Sign() > 0 && pending.Cmp(r.cfg.MaxValue) >= 0
 		round := !now.Before(p.due) && (ending || pending.Cmp(r.cfg.MinValue) >= 0)
-		early := full || may && asked[epoch]
+		early := full || asked[epoch].due
 		hurry := p.hurry || r.draining()
 		if !hurry && !early && !round {
 			continue
@@ -69,6 +67,9 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 		looked = true
 		last := ending && epoch < view.Epoch
 		entries := r.partials.ready(ctx, r.urgent(epoch, limit+1+len(r.partials)), r.account, now)
+		if !ending && !r.draining() {
+			entries = r.notable(entries)
+		}
 		b := newBatch(view, epoch, r.worthwhile(view, entries, last), limit, r.overhead)
 		if len(b.acks) > 0 && !r.cfg.worth(r.fee(view, b), b.value, last) {
 			// It waits for more, or for the drain. What is left of a round can never be worth more than its head.
@@ -85,7 +86,10 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 		}
 		if len(b.acks) > 0 {
 			if early && !hurry && !round {
-				r.early = now.Add(r.cfg.HurrySpacing)
+				r.early = now
+				if !full {
+					r.favoured.note(asked[epoch].small)
+				}
 				p.hurry = b.more
 				r.paces[epoch] = p
 			}
@@ -102,62 +106,6 @@ func (r *Rollup) nextRound(now time.Time, interval time.Duration) time.Time {
 
 // hurry notes that an account asks for a settlement early.
 func (r *Rollup) hurry(account uint64) { r.wish(account, earlyHint) }
-
-// asked returns the epochs in which an account that asks for a settlement early has enough pending that it can pay. Others
-// are not settled before their time: the fee is the worker's, whoever asks.
-func (r *Rollup) asked(ctx context.Context, now time.Time) map[uint64]bool {
-	epochs := map[uint64]bool{}
-	if now.Before(r.early) {
-		return epochs
-	}
-	for account, wish := range r.hinted {
-		pending := r.deps.Pool.AccountPending(account)
-		if len(pending) == 0 || now.Sub(wish.since) > 2*r.cfg.Interval {
-			// Settled since, or it had its turn.
-			delete(r.hinted, account)
-			continue
-		}
-		if len(r.worthHurry(pending, nil)) == 0 {
-			continue // there may be more of it soon
-		}
-		a, err := r.account(ctx, account)
-		if err != nil {
-			continue
-		}
-		pending = r.partials.ready(ctx, pending, func(context.Context, uint64) (chain.Account, error) { return a, nil }, now)
-		worth := r.worthHurry(pending, a.Payable)
-		if len(worth) == 0 {
-			// It cannot pay, so no stream of it waits for this.
-			delete(r.hinted, account)
-		}
-		for _, epoch := range worth {
-			epochs[epoch] = true
-		}
-	}
-	return epochs
-}
-
-// worthHurry returns the epochs in which the entries of one account, as far as it can pay them, reach HurryValue.
-func (r *Rollup) worthHurry(entries []ackpool.Entry, payable *big.Int) []uint64 {
-	sums := map[uint64]*big.Int{}
-	for i := range entries {
-		epoch := entries[i].Signed.Epoch
-		if sums[epoch] == nil {
-			sums[epoch] = new(big.Int)
-		}
-		sums[epoch].Add(sums[epoch], entries[i].Pending)
-	}
-	var worth []uint64
-	for epoch, sum := range sums {
-		if payable != nil && payable.Cmp(sum) < 0 {
-			sum = payable
-		}
-		if sum.Sign() > 0 && sum.Cmp(r.cfg.HurryValue) >= 0 {
-			worth = append(worth, epoch)
-		}
-	}
-	return worth
-}
 
 // retry takes a round back whose batch did not get through.
 func (r *Rollup) retry(epoch uint64) {

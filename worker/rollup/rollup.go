@@ -119,8 +119,9 @@ type Rollup struct {
 	hinted map[uint64]wish
 	// riskLooked is when accounts were last looked at for what they can still pay.
 	riskLooked time.Time
-	// early is when the next settlement outside of an interval may begin.
-	early time.Time
+	// early is when the last settlement outside of an interval began; favoured are those for who brings little.
+	early    time.Time
+	favoured favours
 	// notBefore holds submissions back after a failure; failures counts them in a row.
 	notBefore time.Time
 	failures  int
@@ -384,7 +385,7 @@ func (r *Rollup) step(ctx context.Context) time.Duration {
 		r.setFailure(nil)
 		r.finish(true)
 		wait := r.cfg.Interval / 4
-		if early := time.Until(r.early); len(r.hinted) > 0 && early > 0 {
+		if early := r.restLeft(time.Now()); len(r.hinted) > 0 && early > 0 {
 			wait = min(wait, early)
 		}
 		return wait
