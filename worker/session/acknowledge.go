@@ -346,7 +346,9 @@ func (m *Manager) applied(view *chain.View, c candidate, outcome *AckOutcome) {
 		// Two statements of one client that contradict each other.
 		e.closed = true
 	case newest.Signed.Requests != e.requests || newest.Signed.Head != e.head:
+		before := len(l.receipts)
 		l.observe(&newest.Signed.Ack)
+		a.keptReceipts(len(l.receipts) - before)
 	}
 	if outcome.LaneClosed = e.closed; e.closed {
 		m.metrics.closed.Inc()

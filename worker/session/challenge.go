@@ -9,6 +9,9 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+
 	"github.com/edgechain/edge/ack"
 )
 
@@ -22,11 +25,33 @@ type challenges struct {
 	limit  int
 
 	mu   sync.Mutex
-	used map[[ack.ChallengeSize]byte]time.Time
+	used map[[ack.ChallengeSize]byte]struct{}
+	// order of those that were used. One expires at most ttl before the one that was used before it.
+	order []usedChallenge
+	// keys are the rates at which keys open sessions; the longest unused is forgotten.
+	keys *lru.Cache[uint64, *rate.Limiter]
 }
 
+type usedChallenge struct {
+	challenge [ack.ChallengeSize]byte
+	expires   time.Time
+}
+
+const (
+	// opensAtOnce is how many sessions a key can open at once, four for each of its lanes, and opensPerSecond how many it can go
+	// on with: each takes a place among the used challenges, which all share.
+	opensAtOnce    = 4 * ack.MaxLanes
+	opensPerSecond = 1
+	// limitedKeys bounds the keys whose rates are remembered.
+	limitedKeys = 65_536
+)
+
 func newChallenges(rand io.Reader, ttl time.Duration, limit int) (*challenges, error) {
-	c := &challenges{rand: rand, ttl: ttl, limit: limit, used: map[[ack.ChallengeSize]byte]time.Time{}}
+	keys, err := lru.New[uint64, *rate.Limiter](limitedKeys)
+	if err != nil {
+		return nil, err
+	}
+	c := &challenges{rand: rand, ttl: ttl, limit: limit, used: map[[ack.ChallengeSize]byte]struct{}{}, keys: keys}
 	if _, err := io.ReadFull(rand, c.secret[:]); err != nil {
 		return nil, fmt.Errorf("make challenge secret: %w", err)
 	}
@@ -66,23 +91,29 @@ func (c *challenges) check(challenge *[ack.ChallengeSize]byte, now time.Time) er
 }
 
 // use marks a challenge, after everything else about the proof has been verified, so that nobody without a key can fill
-// the set. It returns ErrBadProof if it was used, ErrOverloaded if the set is full.
-func (c *challenges) use(challenge *[ack.ChallengeSize]byte, now time.Time) error {
+// the set. It returns ErrBadProof if it was used, ErrOverloaded if the set is full or the key opens too many sessions.
+func (c *challenges) use(challenge *[ack.ChallengeSize]byte, key uint64, now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, used := c.used[*challenge]; used {
 		return fmt.Errorf("%w: the challenge has been used", ErrBadProof)
 	}
-	if len(c.used) >= c.limit {
-		for k, expires := range c.used {
-			if !now.Before(expires) {
-				delete(c.used, k)
-			}
-		}
+	for len(c.order) > 0 && !now.Before(c.order[0].expires) {
+		delete(c.used, c.order[0].challenge)
+		c.order = c.order[1:]
 	}
 	if len(c.used) >= c.limit {
 		return fmt.Errorf("%w: %d challenges in use", ErrOverloaded, len(c.used))
 	}
-	c.used[*challenge] = time.UnixMilli(int64(binary.BigEndian.Uint64(challenge[:])))
+	limiter, known := c.keys.Get(key)
+	if !known {
+		limiter = rate.NewLimiter(opensPerSecond, opensAtOnce)
+		c.keys.Add(key, limiter)
+	}
+	if !limiter.AllowN(now, 1) {
+		return fmt.Errorf("%w: key %d opens more than %d sessions a second", ErrOverloaded, key, opensPerSecond)
+	}
+	c.used[*challenge] = struct{}{}
+	c.order = append(c.order, usedChallenge{*challenge, time.UnixMilli(int64(binary.BigEndian.Uint64(challenge[:])))})
 	return nil
 }

@@ -35,6 +35,9 @@ type Config struct {
 	AccountTTL time.Duration
 	// MaxSessions bounds the open sessions.
 	MaxSessions int
+	// MaxSessionsPerAccount bounds those of one account; a further one takes the place of the one in which no request has begun
+	// for longest.
+	MaxSessionsPerAccount int
 	// MaxChallenges bounds the used challenges that are remembered until they expire.
 	MaxChallenges int
 	// MaxAccounts bounds the accounts in memory: those with a session or with unacknowledged bytes.
@@ -49,6 +52,8 @@ type Config struct {
 	MaxLookups int
 	// MaxReceipts bounds the requests on one lane that no acknowledgement covers.
 	MaxReceipts int
+	// MaxAccountReceipts and MaxTotalReceipts bound them on all lanes of an account, and of all accounts.
+	MaxAccountReceipts, MaxTotalReceipts int
 	// MaxAcks bounds the acknowledgements in one call.
 	MaxAcks int
 	// Services that the worker provides.
@@ -61,8 +66,8 @@ func DefaultConfig() Config {
 		Base: big.NewInt(1_000), MaxUnsettled: big.NewInt(1_000_000),
 		StallTimeout: 30 * time.Second, RetryAfter: 5 * time.Second,
 		ChallengeTTL: time.Minute, IdleTimeout: 10 * time.Minute, AccountTTL: 2 * time.Second,
-		MaxSessions: 10_000, MaxChallenges: 100_000, MaxAccounts: 50_000, MaxLanes: 256, MaxHeldLanes: 512, MaxLookups: 8,
-		MaxReceipts: 4_096, MaxAcks: 64,
+		MaxSessions: 10_000, MaxSessionsPerAccount: 32, MaxChallenges: 100_000, MaxAccounts: 50_000, MaxLanes: 256, MaxHeldLanes: 512, MaxLookups: 8,
+		MaxReceipts: 4_096, MaxAccountReceipts: 16_384, MaxTotalReceipts: 1_000_000, MaxAcks: 64,
 		Services: []uint64{0},
 	}
 }
@@ -83,12 +88,15 @@ func (c *Config) Validate() error {
 	positive("idle timeout", c.IdleTimeout > 0)
 	positive("account ttl", c.AccountTTL > 0)
 	positive("max sessions", c.MaxSessions > 0)
+	positive("max sessions per account", c.MaxSessionsPerAccount > 0)
 	positive("max challenges", c.MaxChallenges > 0)
 	positive("max accounts", c.MaxAccounts > 0)
 	positive("max lanes", c.MaxLanes > 0)
 	positive("max held lanes", c.MaxHeldLanes > 1)
 	positive("max lookups", c.MaxLookups > 0)
 	positive("max receipts", c.MaxReceipts > 0)
+	positive("max receipts per account", c.MaxAccountReceipts > 0)
+	positive("max receipts of all accounts", c.MaxTotalReceipts > 0)
 	positive("max acknowledgements", c.MaxAcks > 0)
 	positive("number of services", len(c.Services) > 0)
 	return errors.Join(errs...)

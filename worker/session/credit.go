@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -27,6 +28,16 @@ const (
 	minStep   = 16 << 10
 	maxStep   = 64 << 20
 )
+
+// hintAgain is after how long an account that is still over half of its limit is hinted at again: there was too little to
+// settle, or no room for it.
+const hintAgain = 15 * time.Second
+
+// hintGiven is a settle hint: what was settled then, and when it was given.
+type hintGiven struct {
+	settled *big.Int
+	at      time.Time
+}
 
 var settleHintShare = big.NewInt(2)
 
@@ -57,6 +68,9 @@ type account struct {
 
 	lanes map[laneKey]*lane
 	tick  uint64
+	// receipts of all lanes, and total is that of all accounts.
+	receipts int
+	total    *atomic.Int64
 	// expired is the oldest live epoch that the lanes were swept for.
 	expired uint64
 }
@@ -67,7 +81,7 @@ type waiter struct{ wake chan struct{} }
 
 func newAccount(id uint64) *account {
 	return &account{
-		id: id, bytes: map[uint64]uint64{}, keyBytes: map[keyEpoch]uint64{}, granted: map[uint64]uint64{}, lanes: map[laneKey]*lane{}, spendable: new(big.Int),
+		id: id, bytes: map[uint64]uint64{}, keyBytes: map[keyEpoch]uint64{}, granted: map[uint64]uint64{}, lanes: map[laneKey]*lane{}, spendable: new(big.Int), total: new(atomic.Int64),
 	}
 }
 
@@ -200,9 +214,9 @@ func (m *Manager) keyPosition(a *account, p *position, key uint64, left *big.Int
 }
 
 // hint asks for a settlement when the claim has passed half of the limit and there is something to settle: once, and
-// again when a settlement was not enough. An account without a limit, because it has nothing to spend or nobody has asked
-// for its balance yet, is settled in turn: it has no stream that waits, and a settlement may cost more than it brings. What
-// was hinted is remembered apart from the account, which is forgotten between two calls.
+// again when a settlement was not enough or does not come. An account without a limit, because it has nothing to spend or
+// nobody has asked for its balance yet, is settled in turn: it has no stream that waits, and a settlement may cost more than
+// it brings. What was hinted is remembered apart from the account, which is forgotten between two calls.
 func (m *Manager) hint(a *account, p *position) {
 	if m.shouldHint(p, a.id, m.hinted) {
 		m.sendHint(a.id, a.id, p, m.hinted)
@@ -210,7 +224,7 @@ func (m *Manager) hint(a *account, p *position) {
 }
 
 // shouldHint reports whether a settlement is to be asked for, and forgets what was asked for if it is not needed any more.
-func (m *Manager) shouldHint(p *position, id uint64, hinted *lru.Cache[uint64, *big.Int]) bool {
+func (m *Manager) shouldHint(p *position, id uint64, hinted *lru.Cache[uint64, hintGiven]) bool {
 	if p.Limit.Sign() <= 0 {
 		return false
 	}
@@ -220,13 +234,13 @@ func (m *Manager) shouldHint(p *position, id uint64, hinted *lru.Cache[uint64, *
 		return false
 	}
 	at, ok := hinted.Get(id)
-	return !ok || at.Cmp(p.settled) != 0
+	return !ok || at.settled.Cmp(p.settled) != 0 || time.Since(at.at) >= hintAgain
 }
 
-func (m *Manager) sendHint(account, id uint64, p *position, hinted *lru.Cache[uint64, *big.Int]) {
+func (m *Manager) sendHint(account, id uint64, p *position, hinted *lru.Cache[uint64, hintGiven]) {
 	select {
 	case m.hints <- account:
-		hinted.Add(id, p.settled)
+		hinted.Add(id, hintGiven{p.settled, time.Now()})
 		m.metrics.hints.Inc()
 	default: // The rollup has more hints than it can take; it settles everything in turn anyway.
 	}
@@ -258,6 +272,7 @@ func (a *account) expire(oldestLive uint64) {
 				}
 			}
 		}
+		a.dropReceipts()
 	}
 	if len(a.bytes) == 0 {
 		a.restored = false

@@ -34,10 +34,10 @@ type Manager struct {
 	rand       io.Reader
 	challenges *challenges
 	hints      chan uint64
-	// hinted is what an account had settled when its last settle hint was given; the longest unused is forgotten.
-	hinted *lru.Cache[uint64, *big.Int]
+	// hinted is what an account had settled when its last settle hint was given, and when; the longest unused is forgotten.
+	hinted *lru.Cache[uint64, hintGiven]
 	// hintedKeys is the same for keys with little left to spend.
-	hintedKeys *lru.Cache[uint64, *big.Int]
+	hintedKeys *lru.Cache[uint64, hintGiven]
 	// proven are keys of which somebody has proven possession; the longest unused is forgotten. lookupSlots bound the
 	// queries for all others, so that those always get through.
 	proven      *lru.Cache[uint64, struct{}]
@@ -57,6 +57,10 @@ type Manager struct {
 	stopped chan struct{}
 	// work counts what Stop waits for.
 	work sync.WaitGroup
+	// receipts counts those of all accounts.
+	receipts atomic.Int64
+	// victims make room for sessions when there is none.
+	victims victims
 	// syncing is set while a sync of lowered watermarks is about to begin.
 	syncing atomic.Bool
 }
@@ -77,11 +81,11 @@ func New(cfg Config, deps Deps) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	hinted, err := lru.New[uint64, *big.Int](cfg.MaxAccounts)
+	hinted, err := lru.New[uint64, hintGiven](cfg.MaxAccounts)
 	if err != nil {
 		return nil, err
 	}
-	hintedKeys, err := lru.New[uint64, *big.Int](cfg.MaxAccounts)
+	hintedKeys, err := lru.New[uint64, hintGiven](cfg.MaxAccounts)
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +104,7 @@ func New(cfg Config, deps Deps) (*Manager, error) {
 		a := m.accounts[e.AccountID]
 		if a == nil {
 			a = newAccount(e.AccountID)
+			a.total = &m.receipts
 			a.restored = true
 			m.accounts[e.AccountID] = a
 		}
@@ -264,7 +269,7 @@ func (m *Manager) Open(ctx context.Context, r OpenRequest) (*Session, error) {
 		return nil, fmt.Errorf("%w: signature of key %d", ErrBadProof, key.ID)
 	}
 	m.proven.Add(key.ID, struct{}{})
-	if err := m.challenges.use(&r.Challenge, time.Now()); err != nil {
+	if err := m.challenges.use(&r.Challenge, r.KeyID, time.Now()); err != nil {
 		return nil, err
 	}
 	// What the lane's session before it has brought is among what the client is told to be held.
@@ -283,7 +288,7 @@ func (m *Manager) Open(ctx context.Context, r OpenRequest) (*Session, error) {
 	}
 	s := &Session{
 		m: m, account: a, key: key, lane: laneKey{key: r.KeyID, service: r.ServiceID, lane: r.Lane},
-		token: base64.RawURLEncoding.EncodeToString(token), ended: make(chan struct{}), lastUsed: time.Now(),
+		token: base64.RawURLEncoding.EncodeToString(token), ended: make(chan struct{}), lastUsed: time.Now(), begun: time.Now(),
 		seen: key, seenAt: time.Now(),
 	}
 	if err := m.enter(s, &view); err != nil {
@@ -298,8 +303,10 @@ func (m *Manager) enter(s *Session, view *chain.View) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	if len(m.sessions) >= m.cfg.MaxSessions || now.Sub(m.swept) > m.cfg.IdleTimeout/4 {
+	if now.Sub(m.swept) > m.cfg.IdleTimeout/4 {
 		m.sweep(now, view)
+	} else if len(m.sessions) >= m.cfg.MaxSessions {
+		m.sweepFull(now, view)
 	}
 	a := s.account
 	a.mu.Lock()
@@ -318,8 +325,10 @@ func (m *Manager) enter(s *Session, view *chain.View) error {
 	if closed {
 		return fmt.Errorf("%w: lane %d of key %d in epoch %d", ErrLaneClosed, s.lane.lane, s.lane.key, view.Epoch)
 	}
-	if former == nil && len(m.sessions) >= m.cfg.MaxSessions {
-		return fmt.Errorf("%w: %d sessions", ErrOverloaded, len(m.sessions))
+	if former == nil {
+		if err := m.makeSessionRoom(a, now); err != nil {
+			return err
+		}
 	}
 	if former != nil {
 		m.end(former)
@@ -399,15 +408,19 @@ func (m *Manager) sweep(now time.Time, view *chain.View) {
 	m.swept = now
 	for _, s := range m.sessions {
 		s.account.mu.Lock()
-		idle := s.idle(now)
+		over := s.idle(now) || s.worthless(view)
 		s.account.mu.Unlock()
-		if idle {
+		if over {
 			m.end(s)
 		}
 	}
+	crowded := m.receipts.Load() >= int64(m.cfg.MaxTotalReceipts)*3/4
 	for id, a := range m.accounts {
 		a.mu.Lock()
 		a.expire(view.OldestLive)
+		if crowded {
+			a.dropReceipts()
+		}
 		forget := a.refs == 0 && a.forgettable()
 		a.mu.Unlock()
 		if forget {
@@ -441,12 +454,13 @@ func (m *Manager) acquire(id uint64, view *chain.View) (*account, error) {
 	a := m.accounts[id]
 	if a == nil {
 		if len(m.accounts) >= m.cfg.MaxAccounts {
-			m.sweep(time.Now(), view)
+			m.sweepFull(time.Now(), view)
 		}
 		if len(m.accounts) >= m.cfg.MaxAccounts {
 			return nil, fmt.Errorf("%w: %d accounts", ErrOverloaded, len(m.accounts))
 		}
 		a = newAccount(id)
+		a.total = &m.receipts
 		m.accounts[id] = a
 	}
 	a.refs++
@@ -514,6 +528,9 @@ func (a *account) evictLane() bool {
 			continue
 		}
 		oldest, found = key, true
+	}
+	if found {
+		a.keptReceipts(-len(a.lanes[oldest].receipts))
 	}
 	delete(a.lanes, oldest)
 	return found

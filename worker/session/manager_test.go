@@ -368,9 +368,17 @@ func TestBounds(t *testing.T) {
 	defer w.stop()
 	ctx := context.Background()
 	s := w.open(11, 0)
-	w.open(11, 1)
+	var running []*session.Request
+	for _, one := range []*session.Session{s, w.open(11, 1)} {
+		r, err := one.Begin(ctx, meta(9, 1))
+		require.NoError(t, err)
+		running = append(running, r)
+	}
 	_, err := w.m.Open(ctx, w.request(11, 2))
 	require.ErrorIs(t, err, session.ErrOverloaded, "sessions")
+	for _, r := range running {
+		r.Abort()
+	}
 	_, err = w.m.Open(ctx, w.request(21, 0))
 	require.ErrorIs(t, err, session.ErrOverloaded, "accounts")
 	_, err = w.m.Open(ctx, w.request(11, 0))

@@ -30,6 +30,8 @@ type Session struct {
 
 	// The account's lock guards the rest.
 	lastUsed time.Time
+	// begun is when a request last began, or the session.
+	begun    time.Time
 	sequence uint64
 	running  int
 	// seen is the key as it was last asked for, at seenAt.
@@ -140,9 +142,22 @@ func (s *Session) Credit() (Credit, error) {
 	return info.Credit, err
 }
 
-// idle reports whether the session has not been used for too long. The caller holds the account's lock.
+// idle reports whether the session has not been used for too long. To ask for it keeps it open for a while only: a request has
+// to begin, for which key and balance are looked at. The caller holds the account's lock.
 func (s *Session) idle(now time.Time) bool {
-	return s.running == 0 && now.Sub(s.lastUsed) >= s.m.cfg.IdleTimeout
+	return s.running == 0 && (now.Sub(s.lastUsed) >= s.m.cfg.IdleTimeout || now.Sub(s.begun) >= idleTimeouts*s.m.cfg.IdleTimeout)
+}
+
+// count takes a request that begins into account, and returns its sequence number. The caller holds the account's lock.
+func (s *Session) count(l *lane, r *receipt) uint64 {
+	s.sequence++
+	s.lastUsed = time.Now()
+	s.begun = s.lastUsed
+	s.running++
+	s.account.running++
+	l.receipts = append(l.receipts, r)
+	s.account.keptReceipts(1)
+	return s.sequence
 }
 
 func (s *Session) over() bool {
@@ -169,6 +184,10 @@ type Request struct {
 	sequence uint64
 	epoch    uint64
 	over     bool
+	// droppable is set if a request of which nothing was sent leaves no receipt: its client cannot have got all of the answer.
+	// reserved counts what Reserve has given out and Release not taken back.
+	droppable bool
+	reserved  uint64
 }
 
 // begin is Begin with what is stored now.
@@ -206,6 +225,13 @@ func (s *Session) begin(ctx context.Context, meta Meta) (*Request, error) {
 		return nil, fmt.Errorf("%w: key %d has %d lanes in epoch %d", ErrLaneClosed, s.lane.key, ack.MaxLanes, view.Epoch)
 	}
 
+	if m.receiptsFull() {
+		m.makeRoom(&view)
+		if m.receiptsFull() {
+			return nil, fmt.Errorf("%w: %d receipts", ErrOverloaded, m.cfg.MaxTotalReceipts)
+		}
+	}
+
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if s.over() {
@@ -218,18 +244,13 @@ func (s *Session) begin(ctx context.Context, meta Meta) (*Request, error) {
 	if l.epochs[view.Epoch].closed {
 		return nil, fmt.Errorf("%w: lane %d of key %d in epoch %d", ErrLaneClosed, s.lane.lane, s.lane.key, view.Epoch)
 	}
-	left, full := key.LeftIn(view.Epoch), len(l.receipts) >= m.cfg.MaxReceipts
+	left, full := key.LeftIn(view.Epoch), m.full(a, l)
 	if full || !s.holds(&view, 0) || left.Cmp(s.room.left) != 0 {
 		if err := s.mayBegin(&view, &key, left, full); err != nil {
 			return nil, err
 		}
 	}
-	s.sequence++
-	s.lastUsed = time.Now()
-	s.running++
-	a.running++
-	l.receipts = append(l.receipts, receipt)
-	return &Request{s: s, receipt: receipt, sequence: s.sequence, epoch: view.Epoch}, nil
+	return &Request{s: s, receipt: receipt, sequence: s.count(l, receipt), epoch: view.Epoch, droppable: meta.Bytes > 0}, nil
 }
 
 // mayBegin returns why no request may begin for what the account and the key have left; left is the latter. full says that the lane has room for
@@ -280,6 +301,12 @@ func (r *Request) close(state receiptState) {
 	}
 	r.over = true
 	r.receipt.state = state
+	if l := a.lanes[r.s.lane]; state == receiptAborted && r.droppable && r.reserved == 0 && l != nil {
+		if i := slices.Index(l.receipts, r.receipt); i >= 0 {
+			l.receipts = slices.Delete(l.receipts, i, i+1)
+			a.keptReceipts(-1)
+		}
+	}
 	r.s.running--
 	a.running--
 	r.s.lastUsed = time.Now()
@@ -299,6 +326,7 @@ func (r *Request) Release(n uint64) {
 	if r.over {
 		return
 	}
+	r.reserved -= min(n, r.reserved)
 	// They are the newest bytes of the account.
 	epochs := make([]uint64, 0, len(a.bytes))
 	for epoch := range a.bytes {
@@ -404,6 +432,7 @@ func (r *Request) take(view *chain.View, self *waiter, n uint64) (p *position, d
 		return nil, false, err
 	}
 	if r.s.holds(view, n) {
+		r.reserved += n
 		a.bytes[view.Epoch] += n
 		a.keyBytes[keyEpoch{r.s.key.ID, view.Epoch}] += n
 		r.s.lastUsed = time.Now()
@@ -425,10 +454,12 @@ func (r *Request) take(view *chain.View, self *waiter, n uint64) (p *position, d
 	if n == 0 {
 		return p, true, nil
 	}
+	r.reserved += n
 	a.bytes[p.epoch] += n
 	a.keyBytes[keyEpoch{r.s.key.ID, p.epoch}] += n
 	r.s.lastUsed = time.Now()
 	if err := m.raise(a, p); err != nil {
+		r.reserved -= n
 		a.bytes[p.epoch] -= min(n, a.bytes[p.epoch])
 		r.s.unsend(p.epoch, n)
 		return nil, false, err
