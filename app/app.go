@@ -32,6 +32,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/x/auth"
 	authsims "github.com/cosmos/cosmos-sdk/x/auth/simulation"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
 	"github.com/edgechain/edge/app/statedb"
 	dacktypes "github.com/edgechain/edge/x/dack/types"
@@ -100,7 +101,7 @@ func New(
 	app.basics.RegisterInterfaces(enc.registry)
 	setOrders(app.modules)
 
-	messages := guardedRouter{next: app.MsgServiceRouter(), check: app.checkParams}
+	messages := guardedRouter{next: app.MsgServiceRouter(), check: app.checkParams, stake: newStakeGuard(app.keepers, app.keys[stakingtypes.StoreKey])}
 	if err := app.modules.RegisterServices(module.NewConfigurator(enc.codec, messages, app.GRPCQueryRouter())); err != nil {
 		panic(err)
 	}

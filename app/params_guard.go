@@ -107,6 +107,9 @@ func (p linkedParams) check() error {
 			"staking historical_entries is %d, want 0: the headers that it keeps name validators that ran no consensus",
 			p.staking.HistoricalEntries)
 	}
+	if p.staking.MaxEntries > maxStakingEntries {
+		return errorsmod.Wrapf(ErrUnsafeParams, "staking max_entries is %d, want at most %d", p.staking.MaxEntries, maxStakingEntries)
+	}
 	if p.staking.MaxValidators > maxValidators {
 		return errorsmod.Wrapf(ErrUnsafeParams, "staking max_validators is %d, want at most %d", p.staking.MaxValidators, maxValidators)
 	}
@@ -185,35 +188,26 @@ func (k *keepers) checkEpochParams(ctx context.Context, params epochtypes.Params
 	return p.check()
 }
 
-// guardedRouter takes the services of messages in, and puts a guard before those of the SDK that change linked parameters. All
-// ways to a message lead through the router: transactions, x/gov and x/authz. x/epoch asks for the guard itself.
+// guardedRouter takes the services of messages in, and puts a guard before those of the SDK that change linked parameters or move
+// stake. All ways to a message lead through the router: transactions, x/gov and x/authz. x/epoch asks for the guard itself.
 type guardedRouter struct {
 	next gogogrpc.Server
 	// check returns an error if the parameters as they are must not stand.
 	check func(context.Context) error
+	stake stakeGuard
 }
 
 // RegisterService implements gogogrpc.Server. It panics if a service is not what its name says: a fault of the wiring.
 func (r guardedRouter) RegisterService(sd *grpc.ServiceDesc, handler any) {
 	switch sd.ServiceName {
 	case "cosmos.staking.v1beta1.Msg":
-		handler = guardedStaking{handler.(stakingtypes.MsgServer), r.check}
+		handler = guardedStaking{handler.(stakingtypes.MsgServer), r.check, r.stake}
 	case "cosmos.slashing.v1beta1.Msg":
 		handler = guardedSlashing{handler.(slashingtypes.MsgServer), r.check}
 	case "cosmos.consensus.v1.Msg":
 		handler = guardedConsensus{handler.(consensustypes.MsgServer), r.check}
 	}
 	r.next.RegisterService(sd, handler)
-}
-
-type guardedStaking struct {
-	stakingtypes.MsgServer
-
-	check func(context.Context) error
-}
-
-func (s guardedStaking) UpdateParams(ctx context.Context, msg *stakingtypes.MsgUpdateParams) (*stakingtypes.MsgUpdateParamsResponse, error) {
-	return guarded(ctx, msg, s.MsgServer.UpdateParams, s.check)
 }
 
 type guardedSlashing struct {
@@ -236,8 +230,8 @@ func (s guardedConsensus) UpdateParams(ctx context.Context, msg *consensustypes.
 	return guarded(ctx, msg, s.MsgServer.UpdateParams, s.check)
 }
 
-// guarded runs a handler and keeps what it wrote if the parameters fit each other then. The handler has checked the authority
-// by that time.
+// guarded runs a handler and keeps what it wrote if the check of what it left passes. The handler has checked the signer or the
+// authority by that time.
 func guarded[Req, Res any](
 	ctx context.Context, msg *Req, handle func(context.Context, *Req) (*Res, error), check func(context.Context) error,
 ) (*Res, error) {

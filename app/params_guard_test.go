@@ -73,6 +73,8 @@ var unsafeParams = []struct {
 	{"presence that nobody can miss", func(p linked) { p.slashing.MinSignedPerWindow = math.LegacyNewDecWithPrec(4, 2) }, "slashing min_signed_per_window"},
 	{"presence that is easily kept", func(p linked) { p.slashing.MinSignedPerWindow = math.LegacyNewDecWithPrec(5, 2) }, ""},
 	{"historical headers", func(p linked) { p.staking.HistoricalEntries = 1 }, "staking historical_entries is 1, want 0"},
+	{"fewer entries", func(p linked) { p.staking.MaxEntries = 1 }, ""},
+	{"more entries", func(p linked) { p.staking.MaxEntries = 8 }, "staking max_entries is 8, want at most 7"},
 	{"300 validators", func(p linked) { p.staking.MaxValidators = 300 }, ""},
 	{"more validators", func(p linked) { p.staking.MaxValidators = 301 }, "staking max_validators is 301, want at most 300"},
 }

@@ -1,0 +1,272 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"cosmossdk.io/collections"
+	corestore "cosmossdk.io/core/store"
+	errorsmod "cosmossdk.io/errors"
+	"cosmossdk.io/math"
+
+	"github.com/cosmos/cosmos-sdk/runtime"
+	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	stakingkeeper "github.com/cosmos/cosmos-sdk/x/staking/keeper"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
+)
+
+var (
+	// ErrSmallStake refuses to make a delegation, or an entry of stake on its way out, of less than the least there is.
+	ErrSmallStake = errorsmod.Register(Name, 3, "stake too small")
+	// ErrNoRoom refuses a redelegation from a validator from which as many are under way as a slash can take in a block.
+	ErrNoRoom = errorsmod.Register(Name, 4, "too many redelegations under way")
+)
+
+// A slash in BeginBlock visits every entry of stake that left the validator after the freeze, and a tally in EndBlock every
+// delegation of every voter, and neither pays gas for it. What follows bounds how many of them there can be (docs/adr/014).
+const (
+	// minStake is the least that a delegation is made of, that is left of one, and that an entry of unbonding or redelegation
+	// has, in uedge: 10 EDGE. It does not hold on a chain for development.
+	minStake = 10_000_000
+	// maxRedelegations is how many redelegations, of any delegator to any validator, can be under way from one validator.
+	// They are the dearest to slash: each takes shares out of another validator.
+	maxRedelegations = 2_000
+	// openRedelegations is how many of them anybody can fill. The rest is for those who move a large part of the validator's stake.
+	openRedelegations = maxRedelegations / 2
+	// largePart of a validator's tokens moves even where the room for all is full: one in so many. To fill the rest takes as
+	// much as all of the validator's stake.
+	largePart = maxRedelegations - openRedelegations
+	// repeatedRedelegations is below how many of them a redelegation can get further entries.
+	repeatedRedelegations = maxRedelegations / 8
+	// maxStakingEntries is how many entries an unbonding or a redelegation may have.
+	maxStakingEntries = 7
+)
+
+// stakeGuard keeps stake out of portions so small that a slash or a tally could have any number of them to visit. Whoever made a
+// delegation can always take all of it out, whatever slashes have left of it.
+type stakeGuard struct {
+	staking *stakingkeeper.Keeper
+	// store is that of x/staking, whose keeper can only read all redelegations of a validator at once.
+	store       corestore.KVStoreService
+	development func(context.Context) (bool, error)
+}
+
+func newStakeGuard(k keepers, key *storetypes.KVStoreKey) stakeGuard {
+	return stakeGuard{staking: k.StakingKeeper, store: runtime.NewKVStoreService(key), development: k.EpochKeeper.Development}
+}
+
+// least returns the least stake in uedge, 0 if there is none such: for development, and for what a genesis document says.
+func (g stakeGuard) least(ctx context.Context) (math.Int, error) {
+	development, err := g.development(ctx)
+	if errors.Is(err, collections.ErrNotFound) || (err == nil && development) {
+		return math.ZeroInt(), nil // genesis transactions run before x/epoch has read its genesis
+	}
+	return math.NewInt(minStake), err
+}
+
+// delegated returns what a delegation is worth in uedge, with the fraction of one that a slash can leave; 0 if there is none.
+func (g stakeGuard) delegated(ctx context.Context, delegator, operator string) (math.LegacyDec, error) {
+	from, err := sdk.AccAddressFromBech32(delegator)
+	if err != nil {
+		return math.LegacyDec{}, err
+	}
+	to, err := sdk.ValAddressFromBech32(operator)
+	if err != nil {
+		return math.LegacyDec{}, err
+	}
+	delegation, err := g.staking.GetDelegation(ctx, from, to)
+	if errors.Is(err, stakingtypes.ErrNoDelegation) {
+		return math.LegacyZeroDec(), nil
+	}
+	if err != nil {
+		return math.LegacyDec{}, err
+	}
+	validator, err := g.staking.GetValidator(ctx, to)
+	if err != nil {
+		return math.LegacyDec{}, err
+	}
+	return validator.TokensFromShares(delegation.Shares), nil
+}
+
+// checkIn returns ErrSmallStake if stake that came in has made less than the least of a delegation.
+func (g stakeGuard) checkIn(ctx context.Context, delegator, operator string) error {
+	least, err := g.least(ctx)
+	if err != nil || !least.IsPositive() {
+		return err
+	}
+	has, err := g.delegated(ctx, delegator, operator)
+	if err != nil {
+		return err
+	}
+	// Rounded up: shares of exactly the least can be worth a fraction of a unit less.
+	if has.Ceil().TruncateInt().LT(least) {
+		return errorsmod.Wrapf(ErrSmallStake, "%s would have %suedge with %s, want at least %s", delegator, has.TruncateInt(), operator, least)
+	}
+	return nil
+}
+
+// checkOut returns ErrSmallStake if stake that went out was less than the least, or has left less of a delegation, unless all of
+// it went. What is worth less than a unit is nothing: x/staking cannot take it out.
+func (g stakeGuard) checkOut(ctx context.Context, delegator, operator string, amount math.Int) error {
+	least, err := g.least(ctx)
+	if err != nil || !least.IsPositive() {
+		return err
+	}
+	left, err := g.delegated(ctx, delegator, operator)
+	if err != nil || left.LT(math.LegacyOneDec()) {
+		return err
+	}
+	if amount.LT(least) {
+		return errorsmod.Wrapf(ErrSmallStake, "%suedge, want all of the delegation or at least %s", amount, least)
+	}
+	if left.Ceil().TruncateInt().LT(least) {
+		return errorsmod.Wrapf(ErrSmallStake, "%s would have %suedge left with %s, want nothing or at least %s",
+			delegator, left.TruncateInt(), operator, least)
+	}
+	return nil
+}
+
+// checkCancelled returns ErrSmallStake if less than the least is left of an unbonding that was cancelled in part, or less came of
+// it.
+func (g stakeGuard) checkCancelled(ctx context.Context, msg *stakingtypes.MsgCancelUnbondingDelegation) error {
+	least, err := g.least(ctx)
+	if err != nil || !least.IsPositive() {
+		return err
+	}
+	delegator, err := sdk.AccAddressFromBech32(msg.DelegatorAddress)
+	if err != nil {
+		return err
+	}
+	operator, err := sdk.ValAddressFromBech32(msg.ValidatorAddress)
+	if err != nil {
+		return err
+	}
+	unbonding, err := g.staking.GetUnbondingDelegation(ctx, delegator, operator)
+	if errors.Is(err, stakingtypes.ErrNoUnbondingDelegation) {
+		return nil // all of it was cancelled, and it was the last one
+	}
+	if err != nil {
+		return err
+	}
+	for _, entry := range unbonding.Entries {
+		if entry.CreationHeight != msg.CreationHeight {
+			continue
+		}
+		if entry.Balance.LT(least) {
+			return errorsmod.Wrapf(ErrSmallStake, "%suedge would be left of the unbonding, want nothing or at least %s", entry.Balance, least)
+		}
+		return g.checkIn(ctx, msg.DelegatorAddress, msg.ValidatorAddress)
+	}
+	return nil
+}
+
+// checkRoom returns ErrNoRoom if there is no room for a redelegation. What is wrong with it otherwise is left to x/staking.
+func (g stakeGuard) checkRoom(ctx context.Context, msg *stakingtypes.MsgBeginRedelegate) error {
+	delegator, errDelegator := sdk.AccAddressFromBech32(msg.DelegatorAddress)
+	source, errSource := sdk.ValAddressFromBech32(msg.ValidatorSrcAddress)
+	destination, errDestination := sdk.ValAddressFromBech32(msg.ValidatorDstAddress)
+	if errors.Join(errDelegator, errSource, errDestination) != nil || msg.Amount.Amount.IsNil() {
+		return nil
+	}
+	validator, err := g.staking.GetValidator(ctx, source)
+	if errors.Is(err, stakingtypes.ErrNoValidatorFound) || (err == nil && validator.IsUnbonded()) {
+		return nil // stake of a validator that is unbonded moves at once
+	}
+	if err != nil {
+		return err
+	}
+	underWay, err := g.redelegations(ctx, source)
+	if err != nil || underWay < repeatedRedelegations {
+		return err
+	}
+	_, err = g.staking.GetRedelegation(ctx, delegator, source, destination)
+	switch {
+	case err == nil:
+		return errorsmod.Wrapf(ErrNoRoom, "%s has one from %s to %s; want none, as there are %d from that validator, or undelegate",
+			msg.DelegatorAddress, msg.ValidatorSrcAddress, msg.ValidatorDstAddress, underWay)
+	case !errors.Is(err, stakingtypes.ErrNoRedelegation):
+		return err
+	case underWay >= maxRedelegations:
+		return errorsmod.Wrapf(ErrNoRoom, "%d from %s, at most %d; undelegate instead", underWay, msg.ValidatorSrcAddress, maxRedelegations)
+	case underWay >= openRedelegations && msg.Amount.Amount.LT(validator.Tokens.QuoRaw(largePart)):
+		return errorsmod.Wrapf(ErrNoRoom, "%d from %s, where only %suedge and more can still move; undelegate instead",
+			underWay, msg.ValidatorSrcAddress, validator.Tokens.QuoRaw(largePart))
+	}
+	return nil
+}
+
+// redelegations counts those under way from a validator, up to as many as there may be.
+func (g stakeGuard) redelegations(ctx context.Context, source sdk.ValAddress) (count int, err error) {
+	prefix := stakingtypes.GetREDsFromValSrcIndexKey(source)
+	all, err := g.store.OpenKVStore(ctx).Iterator(prefix, storetypes.PrefixEndBytes(prefix))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, all.Close()) }()
+	for ; all.Valid() && count < maxRedelegations; all.Next() {
+		count++
+	}
+	return count, nil
+}
+
+// guardedStaking is the service of x/staking with the guards of its parameters and of small stakes.
+type guardedStaking struct {
+	stakingtypes.MsgServer
+
+	check func(context.Context) error
+	stake stakeGuard
+}
+
+// UpdateParams implements stakingtypes.MsgServer.
+func (s guardedStaking) UpdateParams(ctx context.Context, msg *stakingtypes.MsgUpdateParams) (*stakingtypes.MsgUpdateParamsResponse, error) {
+	return guarded(ctx, msg, s.MsgServer.UpdateParams, s.check)
+}
+
+// CreateValidator implements stakingtypes.MsgServer.
+func (s guardedStaking) CreateValidator(
+	ctx context.Context, msg *stakingtypes.MsgCreateValidator,
+) (*stakingtypes.MsgCreateValidatorResponse, error) {
+	return guarded(ctx, msg, s.MsgServer.CreateValidator, func(ctx context.Context) error {
+		operator, err := sdk.ValAddressFromBech32(msg.ValidatorAddress)
+		if err != nil {
+			return err
+		}
+		return s.stake.checkIn(ctx, sdk.AccAddress(operator).String(), msg.ValidatorAddress)
+	})
+}
+
+// Delegate implements stakingtypes.MsgServer.
+func (s guardedStaking) Delegate(ctx context.Context, msg *stakingtypes.MsgDelegate) (*stakingtypes.MsgDelegateResponse, error) {
+	return guarded(ctx, msg, s.MsgServer.Delegate, func(ctx context.Context) error {
+		return s.stake.checkIn(ctx, msg.DelegatorAddress, msg.ValidatorAddress)
+	})
+}
+
+// Undelegate implements stakingtypes.MsgServer.
+func (s guardedStaking) Undelegate(ctx context.Context, msg *stakingtypes.MsgUndelegate) (*stakingtypes.MsgUndelegateResponse, error) {
+	return guarded(ctx, msg, s.MsgServer.Undelegate, func(ctx context.Context) error {
+		return s.stake.checkOut(ctx, msg.DelegatorAddress, msg.ValidatorAddress, msg.Amount.Amount)
+	})
+}
+
+// BeginRedelegate implements stakingtypes.MsgServer.
+func (s guardedStaking) BeginRedelegate(
+	ctx context.Context, msg *stakingtypes.MsgBeginRedelegate,
+) (*stakingtypes.MsgBeginRedelegateResponse, error) {
+	if err := s.stake.checkRoom(ctx, msg); err != nil {
+		return nil, err
+	}
+	return guarded(ctx, msg, s.MsgServer.BeginRedelegate, func(ctx context.Context) error {
+		return s.stake.checkOut(ctx, msg.DelegatorAddress, msg.ValidatorSrcAddress, msg.Amount.Amount)
+	})
+}
+
+// CancelUnbondingDelegation implements stakingtypes.MsgServer.
+func (s guardedStaking) CancelUnbondingDelegation(
+	ctx context.Context, msg *stakingtypes.MsgCancelUnbondingDelegation,
+) (*stakingtypes.MsgCancelUnbondingDelegationResponse, error) {
+	return guarded(ctx, msg, s.MsgServer.CancelUnbondingDelegation, func(ctx context.Context) error {
+		return s.stake.checkCancelled(ctx, msg)
+	})
+}
