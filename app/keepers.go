@@ -183,5 +183,6 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 		epochtypes.Stage{Name: epochtypes.StagePay, Closer: k.RewardsKeeper},
 	)
 	k.EpochKeeper.SetParamsGuard(k.checkEpochParams)
+	k.GovKeeper.SetHooks(voters{stake: newStakeGuard(k, app.keys[stakingtypes.StoreKey])})
 	return k
 }
