@@ -107,6 +107,9 @@ func (p linkedParams) check() error {
 			"staking historical_entries is %d, want 0: the headers that it keeps name validators that ran no consensus",
 			p.staking.HistoricalEntries)
 	}
+	if p.staking.BondDenom != BondDenom {
+		return errorsmod.Wrapf(ErrUnsafeParams, "staking bond_denom is %s, want %s: all stake is in that coin", p.staking.BondDenom, BondDenom)
+	}
 	if p.staking.MaxEntries > maxStakingEntries {
 		return errorsmod.Wrapf(ErrUnsafeParams, "staking max_entries is %d, want at most %d", p.staking.MaxEntries, maxStakingEntries)
 	}

@@ -216,6 +216,19 @@ func TestGovernanceKeepsParamsSafe(t *testing.T) {
 	}
 }
 
+// Governance cannot make another coin the staking coin: x/staking would have none of it to burn in the next slash, at the beginning
+// of a block.
+func TestStakingCoinStays(t *testing.T) {
+	c := newProductionChain(t, false)
+	before := c.params()
+	proposal := c.govern(c.updates(authtypes.NewModuleAddress(govtypes.ModuleName).String(), func(p linked) {
+		p.staking.BondDenom, p.staking.KeyRotationFee.Denom = settlement, settlement
+	})...)
+	require.Equal(t, govv1.StatusFailed, proposal.Status)
+	require.Contains(t, proposal.FailedReason, "staking bond_denom is uusd, want uedge")
+	require.Equal(t, before, c.params())
+}
+
 // On a chain for development nothing is held to the bounds.
 func TestDevelopmentParamsAreFree(t *testing.T) {
 	authority := authtypes.NewModuleAddress(govtypes.ModuleName).String()
