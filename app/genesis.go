@@ -15,6 +15,9 @@ const (
 	// maxTxGas bounds the gas that one transaction may want, whatever the consensus parameters say: about twice what the
 	// largest settlement of 1,000 acknowledgements takes.
 	maxTxGas = 20_000_000
+	// minTxGas is the least gas that a transaction may want. None does with less than three times of it; one that wants less fails
+	// before it has paid, and a proposer could fill its block with tens of thousands of them.
+	minTxGas = 20_000
 	// evidenceAge is for how long a double signature can be reported. Unbonding (three weeks) must take longer than that
 	// and the life of a seat, see linkedParams.
 	evidenceAge = 14 * 24 * time.Hour

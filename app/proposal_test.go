@@ -14,6 +14,7 @@ import (
 const (
 	maxGas   = 40_000_000
 	maxTxGas = 20_000_000
+	minTxGas = 20_000
 )
 
 func (c *chain) process(txs ...[]byte) abci.ResponseProcessProposal_ProposalStatus {
@@ -46,13 +47,15 @@ func TestProcessProposalBoundsGas(t *testing.T) {
 		txs  [][]byte
 		want abci.ResponseProcessProposal_ProposalStatus
 	}{
-		"empty":                {nil, accept},
-		"exactly max_gas":      {[][]byte{tx(maxTxGas, 0), tx(maxTxGas-100_000, 1), tx(100_000, 2)}, accept},
-		"one more":             {[][]byte{tx(maxTxGas, 0), tx(maxTxGas-100_000, 1), tx(100_001, 2)}, reject},
-		"one too large":        {[][]byte{tx(maxTxGas+1, 0)}, reject},
-		"a sum that overflows": {[][]byte{tx(1<<63, 0), tx(1<<63, 1)}, reject},
-		"not a transaction":    {[][]byte{tx(100_000, 0), {1, 2, 3}}, reject},
-		"an empty transaction": {[][]byte{{}}, reject},
+		"empty":                  {nil, accept},
+		"exactly max_gas":        {[][]byte{tx(maxTxGas, 0), tx(maxTxGas-100_000, 1), tx(100_000, 2)}, accept},
+		"one more":               {[][]byte{tx(maxTxGas, 0), tx(maxTxGas-100_000, 1), tx(100_001, 2)}, reject},
+		"one too large":          {[][]byte{tx(maxTxGas+1, 0)}, reject},
+		"one as small as can be": {[][]byte{tx(minTxGas, 0)}, accept},
+		"one too small":          {[][]byte{tx(minTxGas-1, 0)}, reject},
+		"a sum that overflows":   {[][]byte{tx(1<<63, 0), tx(1<<63, 1)}, reject},
+		"not a transaction":      {[][]byte{tx(100_000, 0), {1, 2, 3}}, reject},
+		"an empty transaction":   {[][]byte{{}}, reject},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, tt.want, c.process(tt.txs...))
@@ -79,6 +82,7 @@ func TestPrepareProposalPassesProcessProposal(t *testing.T) {
 		"drops what does not decode":          {1 << 20, [][]byte{{9}, first, {}, third}, [][]byte{first, third}},
 		"drops what fits into no block (gas)": {1 << 20, [][]byte{tx(maxTxGas+1, 0), third}, [][]byte{third}},
 		"drops what fits into no block":       {int64(len(third)) + 10, [][]byte{append(make([]byte, 0), make([]byte, 4096)...), third}, [][]byte{third}},
+		"drops what can only fail":            {1 << 20, [][]byte{tx(minTxGas-1, 0), tx(0, 0), third}, [][]byte{third}},
 		"nothing":                             {1 << 20, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -139,4 +143,26 @@ func TestTransactionGasIsCapped(t *testing.T) {
 
 	result = c.block(good)[0]
 	require.Zero(t, result.Code, result.Log)
+}
+
+// A block is never full of transactions that are too small to do anything: there are at most 2,000 in it.
+func TestTransactionGasHasAMinimum(t *testing.T) {
+	require.EqualValues(t, 2_000, maxGas/minTxGas)
+	alice := newKey("alice")
+	c := newChain(t, alice)
+	message := transfer(addressOf(alice), addressOf(alice), 1)
+	const want = "transaction wants 19999 gas, at least 20000"
+	for _, kind := range []abci.CheckTxType{abci.CheckTxType_New, abci.CheckTxType_Recheck} {
+		res, err := c.app.CheckTx(&abci.RequestCheckTx{Tx: c.tx(alice, minTxGas-1, 0, message), Type: kind})
+		require.NoError(t, err)
+		require.Equal(t, sdkerrors.ErrInvalidGasLimit.ABCICode(), res.Code)
+		require.Contains(t, res.Log, want)
+	}
+	result := c.block(c.tx(alice, minTxGas-1, 0, message))[0]
+	require.Equal(t, sdkerrors.ErrInvalidGasLimit.ABCICode(), result.Code)
+
+	// Who simulates does not know yet what it takes: more than the minimum, whatever it is.
+	gas, _, err := c.app.Simulate(c.tx(alice, 0, 0, message))
+	require.NoError(t, err)
+	require.Greater(t, gas.GasUsed, uint64(minTxGas)*2)
 }
