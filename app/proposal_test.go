@@ -6,6 +6,7 @@ import (
 	abci "github.com/cometbft/cometbft/abci/types"
 	"github.com/stretchr/testify/require"
 
+	sdk "github.com/cosmos/cosmos-sdk/types"
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 
 	"github.com/edgechain/edge/app"
@@ -165,4 +166,22 @@ func TestTransactionGasHasAMinimum(t *testing.T) {
 	gas, _, err := c.app.Simulate(c.tx(alice, 0, 0, message))
 	require.NoError(t, err)
 	require.Greater(t, gas.GasUsed, uint64(minTxGas)*2)
+}
+
+// A simulation ends where a transaction would, whatever its messages.
+func TestSimulationsAreBounded(t *testing.T) {
+	alice := newKey("alice")
+	c := newChain(t, alice)
+	message := transfer(addressOf(alice), addressOf(alice), 1)
+	gas, _, err := c.app.Simulate(c.tx(alice, 0, 0, message))
+	require.NoError(t, err)
+	require.EqualValues(t, maxTxGas, gas.GasWanted)
+	// What a message takes beside the bytes and the ante handlers.
+	messages := []sdk.Msg{message}
+	for range 2_000 {
+		messages = append(messages, message)
+	}
+	gas, _, err = c.app.Simulate(c.tx(alice, 0, 0, messages...))
+	require.ErrorIs(t, err, sdkerrors.ErrOutOfGas)
+	require.Less(t, gas.GasUsed, uint64(maxTxGas)+100_000)
 }

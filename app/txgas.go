@@ -3,6 +3,7 @@ package app
 import (
 	errorsmod "cosmossdk.io/errors"
 
+	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 )
@@ -24,7 +25,8 @@ func checkMostTxGas(gas uint64) error {
 
 // txGasDecorator refuses a transaction that wants more gas than one may, in simulations too: a block waits for its longest
 // transaction, even where transactions run in parallel. It refuses one that wants so little that it can only fail, but for
-// simulations, whose sender does not know yet what to want, and for transactions of the genesis, which want nothing.
+// simulations, whose sender does not know yet what to want, and for transactions of the genesis, which want nothing. A simulation
+// gets as much gas as a transaction may have: the SDK's own meter, set before, has no end.
 type txGasDecorator struct{}
 
 // AnteHandle implements sdk.AnteDecorator.
@@ -39,6 +41,9 @@ func (txGasDecorator) AnteHandle(ctx sdk.Context, tx sdk.Tx, simulate bool, next
 	}
 	if err := check(feeTx.GetGas()); err != nil {
 		return ctx, err
+	}
+	if simulate {
+		ctx = ctx.WithGasMeter(storetypes.NewGasMeter(maxTxGas))
 	}
 	return next(ctx, tx, simulate)
 }
