@@ -10,8 +10,9 @@ import (
 
 // maxStake is how much of the staking coin there can be, in its smallest unit: 2^62, 4.6 * 10^18. x/staking holds the power of a
 // validator in an int64, and with a power of one for each unit (see Configure) a validator with 2^63 of them would panic in
-// EndBlock. Nothing mints the coin after the genesis, so that a bound on all of it is one on every validator, with a factor of
-// two to spare.
+// EndBlock. A bound on all of it at the genesis is one on every validator. x/rewards mints later, at most `inflation` of the supply
+// in an emission year: the factor of two to spare is seven years of the default inflation if the genesis has all that it may, and
+// more than a hundred if it has a millionth of it, four million EDGE.
 func maxStake() math.Int { return math.NewInt(1 << 62) }
 
 // checkStake returns errGenesis if there is more of the staking coin than x/staking can count as power: in balances, in the supply
