@@ -29,7 +29,7 @@ func newAnteHandler(app *App) (sdk.AnteHandler, error) {
 		ante.NewSigVerificationDecorator(
 			app.AccountKeeper, app.encoding.tx.SignModeHandler(),
 			ante.WithUnorderedTxGasCost(ante.DefaultUnorderedTxGasCost),
-			ante.WithMaxUnorderedTxTimeoutDuration(ante.DefaultMaxTimeoutDuration),
+			ante.WithMaxUnorderedTxTimeoutDuration(unorderedValidity),
 		),
 		ante.NewIncrementSequenceDecorator(app.AccountKeeper),
 	), nil

@@ -18,6 +18,9 @@ const (
 	// minTxGas is the least gas that a transaction may want. None does with less than three times of it; one that wants less fails
 	// before it has paid, and a proposer could fill its block with tens of thousands of them.
 	minTxGas = 20_000
+	// unorderedValidity bounds for how long an unordered transaction can be valid, and with it how many of them the chain has to
+	// remember, which it may have to forget all in one block.
+	unorderedValidity = 2 * time.Minute
 	// evidenceAge is for how long a double signature can be reported. Unbonding (three weeks) must take longer than that
 	// and the life of a seat, see linkedParams.
 	evidenceAge = 14 * 24 * time.Hour

@@ -20,7 +20,7 @@ const (
 	// leastValidity leaves time for a few blocks, however short the epochs are.
 	leastValidity = 5 * time.Second
 	// maxValidity is the chain's bound for unordered transactions, less what the clocks of blocks may jump.
-	maxValidity = 9 * time.Minute
+	maxValidity = 110 * time.Second
 )
 
 // Config of a Reporter.
