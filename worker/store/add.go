@@ -199,8 +199,14 @@ func (s *Store) add(ctx context.Context, r io.Reader, t terms) (added Added, err
 // the budget is taken as the bytes arrive.
 func (in *incoming) announce(size uint64) error {
 	up := in.terms.upload
-	if up == nil || size == 0 {
+	if up == nil {
 		return nil
+	}
+	in.s.mu.Lock()
+	err := in.s.uploads.takes(up.Owner, len(in.s.held))
+	in.s.mu.Unlock()
+	if err != nil || size == 0 {
+		return err
 	}
 	if size > in.s.cfg.MaxObjectBytes {
 		return fmt.Errorf("%w: over %d bytes", ErrTooLarge, in.s.cfg.MaxObjectBytes)

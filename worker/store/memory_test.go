@@ -23,7 +23,7 @@ func TestMemoryOfAnObject(t *testing.T) {
 	for what, holds := range map[string][]Hold{"evictable": nil, "held": {{Owner: 1, Until: 1}}} {
 		s := &Store{
 			policy: newPolicy(), records: map[content.Name]*record{}, stale: map[content.Name]struct{}{}, held: map[content.Name]struct{}{},
-			uploads: uploads{of: map[uint64]uint64{}},
+			uploads: newUploads(Config{}),
 		}
 		before, most := heap(), 0.0
 		for n := 1; n <= 120_000; n++ {

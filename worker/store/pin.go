@@ -15,6 +15,44 @@ type uploads struct {
 	total, each uint64
 	taken       uint64
 	of          map[uint64]uint64
+	// most bounds the objects that are kept, mostEach those of an account: small ones take next to nothing of the bytes, but a
+	// place of Config.MaxObjects each. holds counts them by account.
+	most, mostEach int
+	holds          map[uint64]int
+}
+
+const (
+	// heldShare and accountShare are the parts of Config.MaxObjects that clients may have kept, and one account, as divisors;
+	// small stores are not that strict.
+	heldShare    = 2
+	accountShare = 16
+	leastHeld    = 1024
+)
+
+func newUploads(cfg Config) uploads {
+	return uploads{
+		total: cfg.UploadBytes, each: cfg.UploadBytesPerAccount, of: map[uint64]uint64{}, holds: map[uint64]int{},
+		most: max(cfg.MaxObjects/heldShare, leastHeld), mostEach: max(cfg.MaxObjects/accountShare, leastHeld),
+	}
+}
+
+func (u *uploads) hold(owner uint64) { u.holds[owner]++ }
+
+func (u *uploads) drop(owner uint64) {
+	if u.holds[owner]--; u.holds[owner] <= 0 {
+		delete(u.holds, owner)
+	}
+}
+
+// takes returns ErrQuota if an account can have no further object kept. held is how many all have.
+func (u *uploads) takes(owner uint64, held int) error {
+	switch {
+	case held >= u.most:
+		return fmt.Errorf("%w: %d objects are kept", ErrQuota, held)
+	case u.holds[owner] >= u.mostEach:
+		return fmt.Errorf("%w: account %d has %d objects kept", ErrAccountQuota, owner, u.holds[owner])
+	}
+	return nil
 }
 
 func (u *uploads) add(owner, n uint64) {
@@ -150,7 +188,11 @@ func (s *Store) change(name content.Name, change func(*record) error) error {
 		if _, had := r.hold(h.Owner); had {
 			continue
 		}
-		if err := s.uploads.fits(h.Owner, diskSize(r.size)); err != nil {
+		err := s.uploads.fits(h.Owner, diskSize(r.size))
+		if err == nil {
+			err = s.uploads.takes(h.Owner, len(s.held))
+		}
+		if err != nil {
 			s.mu.Unlock()
 			return err
 		}

@@ -72,7 +72,7 @@ func TestUploads(t *testing.T) {
 	_, err = upload(3, 7, 30)
 	require.NoError(t, err)
 	require.NoError(t, s.Expire(1000))
-	require.Equal(t, uploads{total: cfg.UploadBytes, each: cfg.UploadBytesPerAccount, of: map[uint64]uint64{}}, s.uploads)
+	require.Equal(t, newUploads(cfg), s.uploads)
 	requireSound(t, s)
 	require.NoError(t, s.Close())
 

@@ -207,7 +207,7 @@ func openOn(cfg Config, log *slog.Logger, d disk) (_ *Store, err error) {
 	s := &Store{
 		cfg: cfg, log: log, lock: lock, disk: d, index: &index{dir: cfg.Dir, disk: d}, verified: newVerified(cfg.VerifiedFor),
 		policy: newPolicy(), stale: map[content.Name]struct{}{}, held: map[content.Name]struct{}{},
-		uploads: uploads{total: cfg.UploadBytes, each: cfg.UploadBytesPerAccount, of: map[uint64]uint64{}},
+		uploads: newUploads(cfg),
 	}
 	if s.hot, err = newHot(cfg, func(err error) { log.Error("content store", "err", err) }); err != nil {
 		return nil, fmt.Errorf("content store: %w", err)
@@ -372,6 +372,7 @@ func (s *Store) enter(name content.Name, r *record) {
 	}
 	for _, h := range r.holds {
 		s.uploads.add(h.Owner, diskSize(r.size))
+		s.uploads.hold(h.Owner)
 	}
 	if len(r.holds) > 0 {
 		s.held[name] = struct{}{}
@@ -397,6 +398,7 @@ func (s *Store) leave(name content.Name, r *record) {
 	}
 	for _, h := range r.holds {
 		s.uploads.sub(h.Owner, diskSize(r.size))
+		s.uploads.drop(h.Owner)
 	}
 	delete(s.held, name)
 	delete(s.stale, name)

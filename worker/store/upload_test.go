@@ -156,3 +156,36 @@ func TestKilledUpload(t *testing.T) {
 	requireSound(t, s)
 	require.NoError(t, s.Close())
 }
+
+// TestUploadsLeavePlaces: small uploads take no bytes to speak of, but must not take all places of the store.
+func TestUploadsLeavePlaces(t *testing.T) {
+	cfg := testConfig(t.TempDir(), 1<<20)
+	cfg.MaxObjects, cfg.UploadBytes = 10_000, 1<<20
+	s := mustOpen(t, cfg, &testDisk{})
+	require.Equal(t, []int{5000, 1024}, []int{s.uploads.most, s.uploads.mostEach})
+	s.uploads.most, s.uploads.mostEach = 3, 2
+	upload := func(seed int, owner uint64) (Added, error) {
+		return s.AddUpload(t.Context(), Upload{Size: 1, Hold: Hold{owner, 5}}, bytes.NewReader([]byte{byte(seed)}))
+	}
+	first, err := upload(1, 1)
+	require.NoError(t, err)
+	_, err = upload(2, 1)
+	require.NoError(t, err)
+	for _, size := range []int64{-1, 0, 1} {
+		_, err = s.AddUpload(t.Context(), Upload{Size: size, Hold: Hold{1, 5}}, unread{t})
+		require.ErrorIs(t, err, ErrAccountQuota)
+	}
+	_, err = upload(3, 2)
+	require.NoError(t, err)
+	_, err = s.AddUpload(t.Context(), Upload{Size: 1, Hold: Hold{3, 5}}, unread{t})
+	require.ErrorIs(t, err, ErrQuota)
+	require.NotErrorIs(t, err, ErrAccountQuota)
+	require.ErrorIs(t, s.Keep(first.Name, Hold{4, 5}), ErrQuota)
+	require.NoError(t, s.Keep(first.Name, Hold{1, 9}), "to keep for longer takes no place")
+	_, err = s.Add(t.Context(), bytes.NewReader([]byte("cached")))
+	require.NoError(t, err)
+	require.NoError(t, s.Expire(6))
+	_, err = upload(4, 1)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+}
