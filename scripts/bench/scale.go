@@ -150,6 +150,11 @@ func benchClose(ctx context.Context, states string) ([]result, error) {
 	}
 	slices.Sort(ordinary)
 	longest, middle := slices.Max(boundary), ordinary[len(ordinary)/2]
+	for i, took := range boundary {
+		if took > 2*middle {
+			fmt.Fprintf(os.Stderr, "block %d of the boundary took %s, the median is %s\n", i, took.Round(time.Millisecond), middle.Round(time.Millisecond))
+		}
+	}
 	return []result{
 		less("epoch_close/max_over_median", longest.Seconds()/middle.Seconds(), "ratio", 2),
 		less("epoch_close/median_block", float64(middle.Milliseconds()), "ms", 1_000),
