@@ -43,6 +43,10 @@ type endpoint struct {
 	// status as it was last answered, at.
 	status Status
 	at     time.Time
+	// top is the greatest height that it has said and can have come to, at topAt; topTime is the time of that block.
+	top     int64
+	topAt   time.Time
+	topTime time.Time
 	// problem of the last answer, nil if it was good.
 	problem error
 	// fitSince is since when it can be relied on, zero while it cannot.

@@ -113,6 +113,7 @@ type Follower struct {
 	mu      sync.Mutex
 	changed chan struct{}
 	health  health
+	clock   clockwork
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -328,6 +329,9 @@ func (f *Follower) pollOne(ctx context.Context, source Source) (status Status, e
 		return Status{}, fmt.Errorf("%w: %q, want %q", ErrWrongChain, status.ChainID, want)
 	}
 	old := f.view.Load()
+	if old != nil && status.Height >= 1 && status.Height < old.Height && f.refuted(old) {
+		old = nil
+	}
 	if status.Height < 1 || old != nil && status.Height < old.Height {
 		// A node that is behind what was seen before has been restored or replaced; its state must not be believed.
 		if old != nil {
@@ -348,6 +352,19 @@ func (f *Follower) pollOne(ctx context.Context, source Source) (status Status, e
 	return status, nil
 }
 
+// refuted reports whether a view is of an endpoint that most others contradict, and begins anew if it is.
+func (f *Follower) refuted(old *View) bool {
+	nodes, several := f.source.(*Nodes)
+	if !several || !nodes.refuted(old.Height) {
+		return false
+	}
+	f.log.Error("what was seen of the chain was not of it", "height", old.Height)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.health.height, f.clock = 0, clockwork{}
+	return true
+}
+
 // refresh builds the view at a status. Prices of an epoch never change, so those of the old view are kept.
 func (f *Follower) refresh(ctx context.Context, source Source, status Status, old *View) (*View, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.QueryTimeout)
@@ -355,6 +372,9 @@ func (f *Follower) refresh(ctx context.Context, source Source, status Status, ol
 	epoch, err := source.Epoch(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("current epoch: %w", err)
+	}
+	if err := f.plausible(ctx, status, epoch, old); err != nil {
+		return nil, err
 	}
 	worker, err := f.worker(ctx, source)
 	if err != nil && !errors.Is(err, ErrNotRegistered) {
@@ -435,6 +455,7 @@ func (f *Follower) worker(ctx context.Context, source Source) (nodetypes.Worker,
 func (f *Follower) publish(view *View) {
 	f.view.Store(view)
 	f.mu.Lock()
+	f.clock.note(view, time.Now())
 	close(f.changed)
 	f.changed = make(chan struct{})
 	f.mu.Unlock()

@@ -20,6 +20,13 @@ var errBehind = errors.New("the endpoint is behind what was seen before")
 // errUnheard is the problem of an endpoint that has not been asked yet.
 var errUnheard = errors.New("nothing heard yet")
 
+// errAhead reports an endpoint that claims more blocks than there can be by what the others have said.
+var errAhead = errors.New("the endpoint claims a height that the others do not know")
+
+// maxBlockRate is how many blocks a second a chain has at most: by as much others can be ahead of an endpoint that was last
+// heard of some seconds ago.
+const maxBlockRate = 10
+
 // missedProbes is after how many probes without an answer what is known of an endpoint counts for nothing.
 const missedProbes = 3
 
@@ -146,7 +153,8 @@ type EndpointStatus struct {
 func (n *Nodes) Endpoints() []EndpointStatus {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	best, now := n.best(), time.Now()
+	now := time.Now()
+	best := n.best(now)
 	list := make([]EndpointStatus, len(n.endpoints))
 	for i, e := range n.endpoints {
 		list[i] = EndpointStatus{Name: e.Name, Height: e.status.Height, Used: i == n.current}
@@ -204,12 +212,117 @@ func (n *Nodes) ask(ctx context.Context, e *endpoint) (status Status, err error)
 func (n *Nodes) note(e *endpoint, status Status, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	now := time.Now()
 	if err == nil {
-		e.status, e.at, e.problem = status, time.Now(), n.faultOf(status)
+		n.hear(e, status, now)
 	} else {
 		n.blame(e, err)
 	}
-	n.choose(time.Now())
+	n.choose(now)
+}
+
+// hear keeps what an endpoint has said. The caller holds mu.
+func (n *Nodes) hear(e *endpoint, status Status, now time.Time) {
+	e.status, e.at, e.problem = status, now, n.faultOf(status)
+	if n.chainID != "" && status.ChainID != n.chainID {
+		return
+	}
+	// What it cannot have come to since it last spoke says nothing of where the chain is.
+	if status.Height > e.top && (e.top == 0 || status.Height <= e.reach(now, n.cfg.MaxBehind)) {
+		e.top, e.topAt, e.topTime = status.Height, now, status.Time
+	}
+}
+
+// reach is the greatest height that the chain can have by what an endpoint has said.
+func (e *endpoint) reach(now time.Time, behind int64) int64 {
+	since := now.Sub(e.topAt)
+	if !e.topTime.IsZero() {
+		// It may be far behind: the age of its block counts.
+		since = max(since, now.Sub(e.topTime))
+	}
+	return e.top + behind + int64(maxBlockRate*since.Seconds())
+}
+
+// vote counts the endpoints that were ever heard, also those that do not answer now, and those of them by whom the chain can
+// have come to a height. The caller holds mu.
+func (n *Nodes) vote(height int64, now time.Time) (heard, agree int) {
+	for _, e := range n.endpoints {
+		if e.top == 0 {
+			continue
+		}
+		heard++
+		if height <= e.reach(now, n.cfg.MaxBehind) {
+			agree++
+		}
+	}
+	return heard, agree
+}
+
+// ahead returns errAhead if an endpoint claims a height that most others deny, or one of two that is not in use. Somebody who
+// could claim any height would take over from all others, which would be behind. The caller holds mu.
+func (n *Nodes) ahead(e *endpoint, now time.Time) error {
+	heard, agree := n.vote(e.status.Height, now)
+	if heard < 2 || 2*agree > heard || 2*agree == heard && e == n.endpoints[n.current] {
+		return nil
+	}
+	return fmt.Errorf("%w: %d", errAhead, e.status.Height)
+}
+
+// refuted reports whether most endpoints deny that the chain has come to a height that was believed before.
+func (n *Nodes) refuted(height int64) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	heard, agree := n.vote(height, time.Now())
+	return heard > 1 && 2*agree < heard
+}
+
+// confirmOldest asks the endpoints that are not in use whether epochs before oldest are dead. It returns nil if one of them
+// says so, and errUnconfirmed if those that answer deny it; asked is false if none answers.
+func (n *Nodes) confirmOldest(ctx context.Context, oldest uint64) (asked bool, err error) {
+	n.mu.Lock()
+	others := make([]*endpoint, 0, len(n.endpoints))
+	for i, e := range n.endpoints {
+		if i != n.current {
+			others = append(others, e)
+		}
+	}
+	n.mu.Unlock()
+	for i, e := range others {
+		attempt, cancel := share(ctx, len(others)-i)
+		epoch, fault := n.epochOf(attempt, e)
+		cancel()
+		switch {
+		case fault != nil:
+		case epoch.OldestLive >= oldest && epoch.OldestLive <= epoch.Number:
+			return true, nil
+		default:
+			asked, err = true, fmt.Errorf("%w: %s says that the oldest live epoch is %d, not %d", errUnconfirmed, e.Name, epoch.OldestLive, oldest)
+		}
+	}
+	return asked, err
+}
+
+// epochOf asks one endpoint for the clock of the chain, if it follows that and can be believed.
+func (n *Nodes) epochOf(ctx context.Context, e *endpoint) (epoch EpochState, err error) {
+	status, err := n.ask(ctx, e)
+	if err != nil {
+		return epoch, err
+	}
+	n.mu.Lock()
+	n.hear(e, status, time.Now())
+	if err = e.problem; err == nil {
+		err = n.ahead(e, time.Now())
+	}
+	n.mu.Unlock()
+	if err != nil {
+		return epoch, err
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("epoch panicked: %v", r)
+		}
+	}()
+	return e.Endpoint.Epoch(ctx)
 }
 
 // blame keeps why an endpoint failed. The caller holds mu.
@@ -241,6 +354,8 @@ func (n *Nodes) fault(e *endpoint, best int64, now time.Time) error {
 		return e.problem
 	case len(n.endpoints) > 1 && now.Sub(e.at) > missedProbes*n.cfg.ProbeInterval+n.cfg.ProbeTimeout:
 		return errors.New("it was not heard of for too long")
+	case n.ahead(e, now) != nil:
+		return n.ahead(e, now)
 	case e.status.Height < best-n.cfg.MaxBehind:
 		return fmt.Errorf("%w: at height %d, another one is at %d", errBehind, e.status.Height, best)
 	}
@@ -248,9 +363,9 @@ func (n *Nodes) fault(e *endpoint, best int64, now time.Time) error {
 }
 
 // best is the greatest height of an endpoint that can be believed. The caller holds mu.
-func (n *Nodes) best() (height int64) {
+func (n *Nodes) best(now time.Time) (height int64) {
 	for _, e := range n.endpoints {
-		if e.problem == nil {
+		if e.problem == nil && n.ahead(e, now) == nil {
 			height = max(height, e.status.Height)
 		}
 	}
@@ -263,7 +378,11 @@ func (n *Nodes) best() (height int64) {
 //  3. Else the first good one that has come to all that was told takes over, or the highest of them; if there is none, the
 //     current one stays, and its calls say what is wrong.
 func (n *Nodes) choose(now time.Time) {
-	best := n.best()
+	best := n.best(now)
+	if heard, agree := n.vote(n.told, now); heard > 1 && 2*agree < heard {
+		n.log.Error("a height that was told is not one of the chain", "told", n.told, "height", best)
+		n.told = best
+	}
 	good := make([]bool, len(n.endpoints))
 	for i, e := range n.endpoints {
 		if good[i] = n.fault(e, best, now) == nil; !good[i] {
@@ -329,7 +448,8 @@ func (p *pinned) Status(ctx context.Context) (Status, error) {
 	if err == nil {
 		p.nodes.mu.Lock()
 		defer p.nodes.mu.Unlock()
-		p.e.status, p.e.at, p.e.problem = status, time.Now(), p.nodes.faultOf(status)
+		p.nodes.hear(p.e, status, time.Now())
+		err = p.nodes.ahead(p.e, time.Now())
 	}
 	return status, err
 }
@@ -354,7 +474,7 @@ func (p *pinned) conclude(height int64, err error) bool {
 		if n.chainID == "" {
 			n.chainID = p.e.status.ChainID
 		}
-	case p.e.problem == nil && !answered(err) && !errors.Is(err, errBehind) && !errors.Is(err, context.Canceled):
+	case p.e.problem == nil && !answered(err) && !errors.Is(err, errBehind) && !errors.Is(err, errAhead) && !errors.Is(err, context.Canceled):
 		n.blame(p.e, err)
 	}
 	n.choose(time.Now())
@@ -417,7 +537,8 @@ func (n *Nodes) order() []*endpoint {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	order := []*endpoint{n.endpoints[n.current]}
-	best, now := n.best(), time.Now()
+	now := time.Now()
+	best := n.best(now)
 	for i, e := range n.endpoints {
 		if i != n.current && n.fault(e, best, now) == nil {
 			order = append(order, e)
@@ -435,10 +556,13 @@ func (n *Nodes) verify(ctx context.Context, e *endpoint) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	e.status, e.at, e.problem = status, time.Now(), n.faultOf(status)
+	n.hear(e, status, time.Now())
+	ahead := n.ahead(e, time.Now())
 	switch {
 	case e.problem != nil:
 		return e.problem
+	case ahead != nil:
+		return ahead
 	case status.Height < n.told:
 		return fmt.Errorf("%w: at height %d, told was %d", errBehind, status.Height, n.told)
 	}

@@ -84,6 +84,8 @@ type testChain struct {
 	gasPerAck uint64
 	limits    chain.TxLimits
 	outOfGas  int
+	// doubt is why nobody confirms that epochs are dead.
+	doubt error
 	// panics makes the next broadcast panic.
 	panics bool
 
@@ -307,6 +309,12 @@ func (c *testChain) Key(_ context.Context, id uint64) (chain.Key, error) {
 }
 
 func (c *testChain) Forget(uint64) {}
+
+func (c *testChain) ConfirmOldest(context.Context, uint64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.doubt
+}
 
 // The Node of a Rollup.
 

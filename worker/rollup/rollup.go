@@ -48,6 +48,8 @@ type Chain interface {
 	Account(ctx context.Context, id uint64) (chain.Account, error)
 	Key(ctx context.Context, id uint64) (chain.Key, error)
 	Forget(accountID uint64)
+	// ConfirmOldest returns nil if it is certain that epochs before the oldest live one that a view names are dead.
+	ConfirmOldest(ctx context.Context, oldest uint64) error
 }
 
 // Node is the way of a transaction to the chain.
@@ -131,8 +133,9 @@ type Rollup struct {
 	maxAcks int
 	// learned is when the last failure has changed overhead or maxAcks, or that was last taken back in part.
 	learned time.Time
-	// expired is the oldest live epoch that the pool was told.
+	// expired is the oldest live epoch that the pool was told, confirm when a newer one is next asked to be confirmed.
 	expired uint64
+	confirm time.Time
 	// alarmed says when the last alarm of an epoch was.
 	alarmed map[uint64]time.Time
 }
@@ -368,7 +371,7 @@ func (r *Rollup) step(ctx context.Context) time.Duration {
 	if r.flight != nil && !r.follow(ctx, view) {
 		return r.cfg.Rebroadcast
 	}
-	r.expire(view)
+	r.expire(ctx, view)
 	r.watch(view)
 	r.unlearn(view)
 	err := r.able(view)
@@ -429,9 +432,15 @@ func (r *Rollup) able(view chain.View) error {
 	return r.checkFee(view)
 }
 
-// expire tells the pool which epochs have died. A transaction in flight keeps its epoch: its verdict comes first.
-func (r *Rollup) expire(view chain.View) {
-	if view.OldestLive <= r.expired {
+// expire tells the pool which epochs have died. A transaction in flight keeps its epoch: its verdict comes first. What the pool
+// deletes is money and does not come back, so that it is not done for what one endpoint says.
+func (r *Rollup) expire(ctx context.Context, view chain.View) {
+	if view.OldestLive <= r.expired || time.Now().Before(r.confirm) {
+		return
+	}
+	if err := r.deps.Chain.ConfirmOldest(ctx, view.OldestLive); err != nil {
+		r.confirm = time.Now().Add(r.cfg.CallTimeout)
+		r.log.Warn("acknowledgements of an epoch are kept that is said to be dead", "oldest_live", view.OldestLive, "err", err)
 		return
 	}
 	if err := r.deps.Pool.Expire(view.OldestLive); err != nil {

@@ -2,8 +2,10 @@ package rollup
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"math/big"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -262,4 +264,25 @@ func TestSigned(t *testing.T) {
 	again, err := msg.Acks[0].Signed(msg.Epoch, msg.WorkerId)
 	require.NoError(t, err)
 	require.Equal(t, s, again)
+}
+
+// Acknowledgements of an epoch that one endpoint calls dead are kept until somebody else says so; if it was wrong, they are
+// settled.
+func TestDeadEpochIsConfirmedBeforeItIsDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.key(1, 1, 1_000_000)
+		w.put(1, w.signed(1, 0, 1, 100))
+		w.chain.with(func() { w.chain.epoch, w.chain.doubt = 1_000, errors.New("nobody says so") })
+		w.start()
+		time.Sleep(time.Minute)
+		require.EqualValues(t, 100, w.pool.Ledger().Total.Pending.Value.Int64())
+		w.chain.with(func() { w.chain.epoch = 1 })
+		w.eventually("settled after all", func() bool { return w.settled() == 100 })
+		w.put(1, w.signed(1, 1, 1, 7))
+		w.chain.with(func() { w.chain.epoch, w.chain.doubt = 1_000, nil })
+		w.eventually("deleted", func() bool { return w.pool.Ledger().Total.Pending.Value.Sign() == 0 })
+		require.EqualValues(t, 100, w.settled())
+		w.end()
+	})
 }
