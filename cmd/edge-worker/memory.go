@@ -25,6 +25,7 @@ const (
 	accountMemory    = 1 << 10
 	chainMemory      = 384
 	challengeMemory  = 128
+	receiptMemory    = 64
 	addressMemory    = 200
 	// A fetch has a part of its object, the reader's buffers and a connection; a name that no origin has and a file of a folder
 	// stand in a map.
@@ -73,6 +74,7 @@ func memoryOf(c *config.Config) uint64 {
 	add(g.MaxSessions, sessionMemory)
 	add(g.MaxChallenges, challengeMemory)
 	add(c.Credit.MaxAccounts, accountMemory)
+	add(c.Credit.MaxReceiptsTotal, receiptMemory)
 	add(c.Chain.CacheSize, 2*chainMemory)
 	// Each is remembered for its free quota, for what is done aside of it, and for its rate of connections.
 	add(g.FreeQuotaAddresses, 3*addressMemory)
@@ -82,7 +84,7 @@ func memoryOf(c *config.Config) uint64 {
 // checkMemory says whether what the configuration allows fits into the memory that it allows.
 func checkMemory(c *config.Config) error {
 	if need := memoryOf(c); need > c.Worker.MemoryLimit {
-		return fmt.Errorf("memory_limit is %d MiB, but the bounds allow %d MiB: raise it, or lower store.hot_bytes, store.max_objects, gateway.max_connections, gateway.max_requests, gateway.step_bytes, pool.max_lanes or credit.max_accounts",
+		return fmt.Errorf("memory_limit is %d MiB, but the bounds allow %d MiB: raise it, or lower store.hot_bytes, store.max_objects, gateway.max_connections, gateway.max_requests, gateway.step_bytes, pool.max_lanes, credit.max_accounts or credit.max_receipts_total",
 			c.Worker.MemoryLimit>>20, need>>20)
 	}
 	return nil

@@ -67,6 +67,8 @@ func newSettings(c *config.Config) (settings, error) {
 	s.session.ChallengeTTL, s.session.MaxChallenges = g.ChallengeTTL.Std(), g.MaxChallenges
 	s.session.AccountTTL, s.session.MaxAccounts = c.Credit.AccountTTL.Std(), c.Credit.MaxAccounts
 	s.session.MaxLanes, s.session.MaxReceipts = c.Credit.MaxLanes, c.Credit.MaxReceipts
+	s.session.MaxSessionsPerAccount = g.MaxSessionsPerAccount
+	s.session.MaxAccountReceipts, s.session.MaxTotalReceipts = c.Credit.MaxReceiptsPerAccount, c.Credit.MaxReceiptsTotal
 	r := &c.Rollup
 	s.rollup = rollup.Config{
 		Interval: r.Interval.Std(), MinValue: r.MinValue, MaxValue: r.MaxValue, Drain: r.Drain.Std(), Alarm: r.Alarm.Std(),

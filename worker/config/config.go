@@ -98,6 +98,7 @@ type Gateway struct {
 	MinUploadBytesPerSecond  int      `toml:"min_upload_bytes_per_second" doc:"The least average speed of an upload, after write_timeout and without its waits for credit; with them it may take 8 times as long."`
 	StepBytes                int      `toml:"step_bytes" doc:"How much payload is reserved, read and written at a time, a multiple of 16 KiB."`
 	MaxSessions              int      `toml:"max_sessions" doc:"How many sessions are open at a time."`
+	MaxSessionsPerAccount    int      `toml:"max_sessions_per_account" doc:"How many of them may be of one account; a further one takes the place of the one in which no request has begun for longest."`
 	SessionTimeout           Duration `toml:"session_timeout" doc:"A session that is idle for longer ends."`
 	ChallengeTTL             Duration `toml:"challenge_ttl" doc:"How long a challenge can open a session."`
 	MaxChallenges            int      `toml:"max_challenges" doc:"How many used challenges are remembered until they expire; beyond it no session opens."`
@@ -106,13 +107,15 @@ type Gateway struct {
 
 // Credit section.
 type Credit struct {
-	Base         *big.Int `toml:"base" doc:"What an account may owe that has settled nothing with this worker yet."`
-	MaxUnsettled *big.Int `toml:"max_unsettled" doc:"What any account may owe at most."`
-	StallTimeout Duration `toml:"stall_timeout" doc:"How long a stream waits for an acknowledgement at the limit before it is reset."`
-	AccountTTL   Duration `toml:"account_ttl" doc:"How old an account's balance may be when a stream asks for credit."`
-	MaxAccounts  int      `toml:"max_accounts" doc:"How many accounts are held in memory: those with a session or with unacknowledged bytes."`
-	MaxLanes     int      `toml:"max_lanes" doc:"How many lanes of an account have their receipts kept; the one longest unused goes first."`
-	MaxReceipts  int      `toml:"max_receipts" doc:"How many requests of a lane may be without an acknowledgement."`
+	Base                  *big.Int `toml:"base" doc:"What an account may owe that has settled nothing with this worker yet."`
+	MaxUnsettled          *big.Int `toml:"max_unsettled" doc:"What any account may owe at most."`
+	StallTimeout          Duration `toml:"stall_timeout" doc:"How long a stream waits for an acknowledgement at the limit before it is reset."`
+	AccountTTL            Duration `toml:"account_ttl" doc:"How old an account's balance may be when a stream asks for credit."`
+	MaxAccounts           int      `toml:"max_accounts" doc:"How many accounts are held in memory: those with a session or with unacknowledged bytes."`
+	MaxLanes              int      `toml:"max_lanes" doc:"How many lanes of an account have their receipts kept; the one longest unused goes first."`
+	MaxReceipts           int      `toml:"max_receipts" doc:"How many requests of a lane may be without an acknowledgement."`
+	MaxReceiptsPerAccount int      `toml:"max_receipts_per_account" doc:"How many requests of all lanes of an account may be."`
+	MaxReceiptsTotal      int      `toml:"max_receipts_total" doc:"How many requests of all accounts may be, 64 bytes of memory each; beyond it no request begins."`
 }
 
 // Rollup section.
@@ -210,12 +213,13 @@ func Default() Config {
 			HeaderTimeout: Duration(10 * time.Second), BodyTimeout: Duration(10 * time.Second), IdleTimeout: Duration(2 * time.Minute),
 			WriteTimeout: Duration(30 * time.Second), DrainGrace: Duration(time.Second), MaxHeaderBytes: 16 << 10, MaxBodyBytes: 64 << 10, StepBytes: 256 << 10,
 			MinUploadBytesPerSecond: 32 << 10,
-			MaxSessions:             10_000, SessionTimeout: Duration(10 * time.Minute),
+			MaxSessions:             10_000, MaxSessionsPerAccount: 32, SessionTimeout: Duration(10 * time.Minute),
 			ChallengeTTL: Duration(time.Minute), MaxChallenges: 100_000, CheckTimeout: Duration(2 * time.Second),
 		},
 		Credit: Credit{
 			Base: big.NewInt(1_000), MaxUnsettled: big.NewInt(1_000_000), StallTimeout: Duration(30 * time.Second),
 			AccountTTL: Duration(2 * time.Second), MaxAccounts: 50_000, MaxLanes: 256, MaxReceipts: 4_096,
+			MaxReceiptsPerAccount: 16_384, MaxReceiptsTotal: 1_000_000,
 		},
 		Rollup: Rollup{
 			GasPrice: "0.0025uedge", Interval: Duration(10 * time.Second), MinValue: big.NewInt(500), MaxValue: big.NewInt(0),
