@@ -67,6 +67,9 @@ type Config struct {
 	GasAdjustment float64
 	// GasPrice in FeeDenom for a node that does not say its own. Default 0.0025.
 	GasPrice string
+	// MaxFee is the most that a transaction may cost, in FeeDenom. 0 takes a node's word for a gas price of up to ten times
+	// GasPrice, and for the gas that such a message can use.
+	MaxFee uint64
 	// InclusionBlocks is for how many blocks a transaction stays valid, and how long its inclusion is waited for.
 	// Default 30.
 	InclusionBlocks uint64

@@ -216,6 +216,7 @@ func TestFundsAreCheckedBeforeAnythingIsSent(t *testing.T) {
 
 	price := n.answers["/cosmos.base.node.v1beta1.Service/Config"]
 	n.answers["/cosmos.base.node.v1beta1.Service/Config"] = &node.ConfigResponse{MinimumGasPrice: "100uedge"}
+	c.cfg.MaxFee = 20_000_000
 	_, _, err = c.Deposit(t.Context(), s, "", sdk.NewInt64Coin("uusd", 5))
 	require.ErrorAs(t, err, &funds)
 	require.Equal(t, "14000000uedge", funds.Need.String())

@@ -206,6 +206,9 @@ func (c *Client) Send(ctx context.Context, s Signer, msg sdk.Msg, res proto.Mess
 	if err != nil {
 		return TxResult{}, err
 	}
+	if err := c.checkPrice(price); err != nil {
+		return TxResult{}, err
+	}
 	payer := addr
 	if s.FeeGranter != "" {
 		if _, err := c.addresses.StringToBytes(s.FeeGranter); err != nil {
@@ -237,6 +240,9 @@ func (c *Client) Send(ctx context.Context, s Signer, msg sdk.Msg, res proto.Mess
 		return TxResult{}, err
 	}
 	b.gas, b.fee = gas, fee(price, gas)
+	if err := c.checkFee(msg, b.gas, b.fee); err != nil {
+		return TxResult{}, err
+	}
 	have, err := c.Balance(ctx, payer, FeeDenom)
 	if err != nil {
 		return TxResult{}, err
@@ -327,6 +333,9 @@ func (c *Client) simulate(ctx context.Context, b *txBuilder, msg sdk.Msg) (uint6
 	}
 	if r.GasInfo == nil || r.GasInfo.GasUsed == 0 {
 		return 0, errors.New("simulation says nothing about gas")
+	}
+	if r.GasInfo.GasUsed > math.MaxUint32 {
+		return 0, &FeeError{Node: c.cfg.RPC, Reason: fmt.Sprintf("%d gas, which no block takes", r.GasInfo.GasUsed)}
 	}
 	return uint64(math.Ceil(float64(r.GasInfo.GasUsed) * c.cfg.GasAdjustment)), nil
 }

@@ -45,6 +45,7 @@ func (a *app) txFlags(cmd *cobra.Command) {
 	a.fromFlag(cmd, "name or address of the key that signs")
 	cmd.Flags().StringVar(&a.feeGranter, flagFeeGranter, "", "address that pays the fees, after it has granted an allowance")
 	cmd.Flags().Float64Var(&a.gasAdjustment, "gas-adjustment", 1.4, "factor on simulated gas")
+	cmd.Flags().Uint64Var(&a.maxFee, "max-fee", 0, "the most that the transaction may cost, in "+chain.FeeDenom+"; 0 refuses what is far beyond the usual")
 }
 
 // txOutput is what a transaction came to.
@@ -383,7 +384,8 @@ func (a *app) addKey(cmd *cobra.Command, c *chain.Client, limit string, lastEpoc
 func notRegistered(err error) bool {
 	var refused *chain.TxError
 	var funds *chain.FundsError
-	return errors.As(err, &refused) || errors.As(err, &funds) || errors.Is(err, chain.ErrExpired) || errors.Is(err, chain.ErrKey) ||
+	var fee *chain.FeeError
+	return errors.As(err, &refused) || errors.As(err, &funds) || errors.As(err, &fee) || errors.Is(err, chain.ErrExpired) || errors.Is(err, chain.ErrKey) ||
 		errors.Is(err, chain.ErrSimulation)
 }
 

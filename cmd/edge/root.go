@@ -33,6 +33,7 @@ type app struct {
 	output                string
 	feeGranter, from      string
 	gasAdjustment         float64
+	maxFee                uint64
 	keyringHome, laneHome string
 }
 
@@ -127,7 +128,7 @@ func (a *app) prepare(cmd *cobra.Command) error {
 
 // chain returns a client of the configured node.
 func (a *app) chain() (*chain.Client, error) {
-	c, err := chain.New(chain.Config{RPC: a.node, ChainID: a.chainID, GasAdjustment: a.gasAdjustment})
+	c, err := chain.New(chain.Config{RPC: a.node, ChainID: a.chainID, GasAdjustment: a.gasAdjustment, MaxFee: a.maxFee})
 	if err != nil {
 		return nil, &usageError{err}
 	}
