@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/edgechain/edge/client/address"
 	"github.com/edgechain/edge/client/chain"
 	"github.com/edgechain/edge/client/content"
 	"github.com/edgechain/edge/client/fetch"
@@ -333,7 +338,7 @@ func (a *app) plan(ctx context.Context, o *getOptions) (*plan, error) {
 		return nil, err
 	}
 	if len(p.workers) == 0 {
-		if p.workers, err = registered(ctx, c); err != nil {
+		if p.workers, err = registered(ctx, c, a.node); err != nil {
 			return nil, err
 		}
 	}
@@ -361,15 +366,18 @@ func (a *app) plan(ctx context.Context, o *getOptions) (*plan, error) {
 }
 
 // registered returns the chain's active workers that can be reached over HTTP.
-func registered(ctx context.Context, c *chain.Client) ([]fetch.Worker, error) {
+func registered(ctx context.Context, c *chain.Client, node string) ([]fetch.Worker, error) {
 	all, err := c.Workers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	// On a local network the workers are at local addresses.
-	local, err := c.Development(ctx)
-	if err != nil {
-		return nil, err
+	// On a local network the workers are at local addresses. A node from outside that calls its chain one would have this machine
+	// ask its own network.
+	local := false
+	if near(ctx, node) {
+		if local, err = c.Development(ctx); err != nil {
+			return nil, err
+		}
 	}
 	var out []fetch.Worker
 	for i := range all {
@@ -384,6 +392,16 @@ func registered(ctx context.Context, c *chain.Client) ([]fetch.Worker, error) {
 		return nil, fmt.Errorf("%w: the chain has %d workers, none active with an HTTP endpoint; name one with --worker URL", fetch.ErrNoWorker, len(all))
 	}
 	return out, nil
+}
+
+// near reports whether the address of a node leads to this machine or its own network, by all that its name resolves to.
+func near(ctx context.Context, node string) bool {
+	u, err := url.Parse(node)
+	if err != nil || u.Hostname() == "" {
+		return false
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	return err == nil && len(addrs) > 0 && !slices.ContainsFunc(addrs, func(a netip.Addr) bool { return address.Public(a.Unmap()) })
 }
 
 // payer chooses the client key: the one that is named, or the newest that the chain knows and that has not expired. It
