@@ -178,7 +178,7 @@ func (g *grantsTest) reason(part, text string) {
 	var last string
 	require.Eventually(g.t, func() bool {
 		var doc struct{ Reasons map[string]string }
-		status, body := g.get(g.n.WorkerURL() + "/readyz")
+		status, body := g.get(g.n.AdminURL() + "/readyz")
 		last = body
 		return status == http.StatusServiceUnavailable && json.Unmarshal([]byte(body), &doc) == nil && len(doc.Reasons) == 1 && strings.Contains(doc.Reasons[part], text)
 	}, 40*time.Second, 100*time.Millisecond, "%s: %s", part, text)

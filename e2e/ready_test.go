@@ -31,7 +31,7 @@ func testUnreadyWorker(t *testing.T) {
 	reason := func(part, text string) {
 		t.Helper()
 		require.Eventually(t, func() bool {
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listen+"/readyz", http.NoBody)
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/readyz", http.NoBody)
 			require.NoError(t, err)
 			res, err := http.DefaultClient.Do(req)
 			if err != nil {

@@ -74,7 +74,7 @@ func (n *Network) StartWorker(ctx context.Context) error {
 // WaitReady waits until the worker says that it is ready.
 func (n *Network) WaitReady(ctx context.Context) error {
 	return n.poll(ctx, "the worker to be ready", func(ctx context.Context) error {
-		status, body, err := get(ctx, n.WorkerURL()+"/readyz")
+		status, body, err := get(ctx, n.AdminURL()+"/readyz")
 		if err == nil && status != http.StatusOK {
 			err = fmt.Errorf("%d %s", status, body)
 		}

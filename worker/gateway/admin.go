@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -24,7 +25,9 @@ func (s *Server) AdminHandler() http.Handler {
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	mux.Handle("/healthz", s)
-	mux.Handle("/readyz", s)
+	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
+		s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), ofAdmin{}, true)))
+	})
 	if s.admin != nil {
 		mux.Handle("/v1/admin/", s.admin)
 		mux.Handle("/console/", s.admin)

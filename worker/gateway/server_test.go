@@ -534,6 +534,11 @@ func TestReadiness(t *testing.T) {
 	lag = errors.New("40 s behind")
 	r = b.get(t, "/readyz")
 	require.Equal(t, 503, r.StatusCode)
+	require.JSONEq(t, `{"ready":false,"reasons":{"chain":"the admin listener and edge-worker status say why"}}`, string(bodyOf(t, r)))
+	b.start(t)
+	r, err := fetch(t, "http://"+b.AdminAddr()+"/readyz")
+	require.NoError(t, err)
+	require.Equal(t, 503, r.StatusCode)
 	require.JSONEq(t, `{"ready":false,"reasons":{"chain":"40 s behind"}}`, string(bodyOf(t, r)))
 	require.JSONEq(t, `{"status":"ok"}`, string(bodyOf(t, b.get(t, "/healthz"))))
 }
@@ -544,7 +549,7 @@ func TestReadinessSurvivesAPanic(t *testing.T) {
 	})
 	r := b.get(t, "/readyz")
 	require.Equal(t, 503, r.StatusCode)
-	require.Contains(t, string(bodyOf(t, r)), "nil keyring")
+	require.Contains(t, string(bodyOf(t, r)), "signer")
 }
 
 func TestAdmin(t *testing.T) {
