@@ -80,6 +80,7 @@ func TestSessionsMakeRoom(t *testing.T) {
 		first := w.open(11, 0)
 		time.Sleep(2 * time.Second)
 		second := w.open(11, 1)
+		time.Sleep(time.Second)
 		w.fetch(first, meta(1, 1))
 		time.Sleep(2 * time.Second)
 		third := w.open(11, 2)
