@@ -142,6 +142,11 @@ func (s *Server) dispatch(w *response, r *http.Request, rt route) (err error) {
 		return err
 	}
 	defer at.leave()
+	leave, err := s.admitUnpaid(r, rt)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	switch {
 	case rt.get != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		if hasBody(r) {

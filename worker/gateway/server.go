@@ -44,6 +44,7 @@ type Server struct {
 	requestsBy *occupancy
 	acksBy     *perKey[netip.Prefix]
 	accountsBy *perKey[uint64]
+	unpaid     chan struct{}
 
 	buffers *sync.Pool
 	date    atomic.Pointer[date]
@@ -85,6 +86,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		buffers: newBuffers(cfg.StepBytes), now: time.Now, work: newWork(),
 	}
 	if s.folders, err = newFolders(); err != nil {
+	s.unpaid = make(chan struct{}, unpaidPlaces(cfg.MaxRequests))
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	if s.cors, err = newCORS(cfg.CORSOrigins, cfg.CORSMaxAge); err != nil {

@@ -114,6 +114,9 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, status int, a an
 			switch {
 			case isClient(err):
 				cause = "client"
+			if free, ok := m.(*freeMeter); ok && timedOut(err) {
+				free.forfeit()
+			}
 			case err != nil && problemOf(err).kind != internal:
 				cause = problemOf(err).kind.name
 			}
