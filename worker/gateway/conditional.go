@@ -44,6 +44,18 @@ func matches(list, tag string, weak bool) bool {
 	return false
 }
 
+// heldBack returns the status with which the lines of If-Match and If-None-Match keep an answer with a tag back: 412, 304, or 0
+// if they let it through.
+func heldBack(match, noneMatch []string, tag string) int {
+	switch {
+	case len(match) > 0 && !matches(strings.Join(match, ","), tag, false):
+		return http.StatusPreconditionFailed
+	case len(noneMatch) > 0 && matches(strings.Join(noneMatch, ","), tag, true):
+		return http.StatusNotModified
+	}
+	return 0
+}
+
 // span is the range of an answer.
 type span struct {
 	offset, length uint64
@@ -56,12 +68,16 @@ type span struct {
 // representation than tag; then the answer is the whole object. The problem is range-not-satisfiable, also for a range that
 // does not parse.
 func spanOf(r *http.Request, size uint64, tag string) (span, *problem) {
+	return spanFor(r.Method, r.Header.Get("Range"), r.Header.Get("If-Range"), size, tag)
+}
+
+// spanFor is spanOf for a method and the values of the headers Range and If-Range.
+func spanFor(method, header, condition string, size uint64, tag string) (span, *problem) {
 	whole := span{length: size}
-	header := r.Header.Get("Range")
-	if header == "" || r.Method != http.MethodGet {
+	if header == "" || method != http.MethodGet {
 		return whole, nil
 	}
-	if condition := r.Header.Get("If-Range"); condition != "" && condition != tag {
+	if condition != "" && condition != tag {
 		return whole, nil // a date never matches: content has none
 	}
 	unit, set, ok := strings.Cut(header, "=")

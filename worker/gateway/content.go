@@ -83,13 +83,15 @@ func (s *Server) serveObject(w http.ResponseWriter, r *http.Request, t target) (
 	if client != nil {
 		h["Cache-Control"] = cachePrivate
 	}
-	if list := r.Header.Values("If-Match"); t.status == 0 && len(list) > 0 && !matches(strings.Join(list, ","), tag, false) {
-		return newProblem(preconditionFailed, "the content is %s", tag)
-	}
-	if list := r.Header.Values("If-None-Match"); t.status == 0 && len(list) > 0 && matches(strings.Join(list, ","), tag, true) {
-		s.extend(http.NewResponseController(w))
-		w.WriteHeader(http.StatusNotModified)
-		return nil
+	if t.status == 0 {
+		switch heldBack(r.Header.Values("If-Match"), r.Header.Values("If-None-Match"), tag) {
+		case http.StatusPreconditionFailed:
+			return newProblem(preconditionFailed, "the content is %s", tag)
+		case http.StatusNotModified:
+			s.extend(http.NewResponseController(w))
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
 	}
 	rng := span{length: object.Size}
 	if t.status == 0 {
@@ -203,28 +205,53 @@ func howToPay(denom string) string {
 
 // takePaid begins a request of a session and announces its number.
 func (s *Server) takePaid(w http.ResponseWriter, r *http.Request, client Session, name content.Name, rng span, payload uint64) (meter, error) {
-	request, err := client.Begin(r.Context(), session.Meta{
-		RequestDigest:  ack.ContentRequestDigest(name.Digest(), rng.offset, rng.length),
-		ResponseDigest: name.Digest(),
-		Bytes:          payload,
-	})
+	request, err := client.Begin(r.Context(), metaOf(name, rng, payload))
 	if err != nil {
 		return nil, withCredit(err, client)
 	}
 	h := w.Header()
 	h.Set("Edge-Sequence", strconv.FormatUint(request.Sequence(), 10))
 	h.Set("Edge-Epoch", strconv.FormatUint(request.Epoch(), 10))
-	return &paidMeter{s: s, client: client, request: request, most: s.paidStep(client, payload)}, nil
+	return &paidMeter{s: s, client: client, request: request, most: s.share(client, payload, max(straightStep, uint64(s.cfg.StepBytes)))}, nil
 }
 
-// paidStep returns how much payload of a paid answer goes in one step, in bytes: an eighth of what the account's whole
+// metaOf is what the receipt of an answer commits to.
+func metaOf(name content.Name, rng span, payload uint64) session.Meta {
+	return session.Meta{
+		RequestDigest:  ack.ContentRequestDigest(name.Digest(), rng.offset, rng.length),
+		ResponseDigest: name.Digest(),
+		Bytes:          payload,
+	}
+}
+
+// paidStep returns how much payload of a paid answer or upload goes in one step of at most Config.StepBytes, in bytes.
+func (s *Server) paidStep(client Session, payload uint64) uint64 {
+	return s.share(client, payload, uint64(s.cfg.StepBytes))
+}
+
+// sharer is implemented by sessions that know what one step may need without computing the account's credit anew.
+type sharer interface {
+	Share() (uint64, error)
+}
+
+// share returns how much payload one step may have, in bytes, but no more than most: an eighth of what the account's whole
 // credit buys, a group at least. A client acknowledges every quarter of its limit, so a step must not need more than the
 // rest. An answer of one group goes in one step anyway.
-func (s *Server) paidStep(client Session, payload uint64) uint64 {
+func (s *Server) share(client Session, payload, most uint64) uint64 {
 	if payload <= content.GroupSize {
 		return content.GroupSize
 	}
-	step := uint64(s.cfg.StepBytes)
+	if of, ok := client.(boundedSession); ok {
+		client = of.Session
+	}
+	if known, ok := client.(sharer); ok {
+		share, err := known.Share()
+		if err != nil {
+			return content.GroupSize
+		}
+		return max(min(most, share)/content.GroupSize, 1) * content.GroupSize
+	}
+	most = min(most, uint64(s.cfg.StepBytes))
 	credit, err := client.Credit()
 	if err != nil {
 		return content.GroupSize
@@ -234,13 +261,13 @@ func (s *Server) paidStep(client Session, payload uint64) uint64 {
 		return content.GroupSize
 	}
 	if info.Prices.PerGiB.Sign() <= 0 {
-		return step
+		return most
 	}
 	eighth := new(big.Int).Lsh(credit.Limit, 30-3)
 	if eighth.Quo(eighth, info.Prices.PerGiB); eighth.IsUint64() {
-		step = min(step, eighth.Uint64())
+		most = min(most, eighth.Uint64())
 	}
-	return max(step/content.GroupSize, 1) * content.GroupSize
+	return max(most/content.GroupSize, 1) * content.GroupSize
 }
 
 // withCredit puts the account's credit beside a problem that is about it.

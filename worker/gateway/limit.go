@@ -95,6 +95,8 @@ type connections struct {
 	rates            *rates
 	// trusting lets handshakes begin with addresses that may be lies.
 	trusting *rate.Limiter
+	// wrap, unless it is nil, makes what Accept returns of the listener's connections.
+	wrap func(net.Conn) net.Conn
 
 	mu         sync.Mutex
 	open, quic int
@@ -117,8 +119,8 @@ func limitConnections(l net.Listener, cfg Config, trusted proxies) (*connections
 	}, nil
 }
 
-// Accept implements net.Listener. It returns the listener's own connections, because a wrapper around them would keep
-// files from being sent by the kernel; http.Server says when they end.
+// Accept implements net.Listener. It returns the listener's own connections, or what wraps them and passes on how the kernel
+// sends files; http.Server says when they end.
 func (c *connections) Accept() (net.Conn, error) {
 	select {
 	case c.slots <- struct{}{}:
@@ -143,6 +145,9 @@ func (c *connections) Accept() (net.Conn, error) {
 		}
 		// The server calls begin before it accepts the next one.
 		c.hurried = speed == tooFast
+		if c.wrap != nil {
+			conn = c.wrap(conn)
+		}
 		return conn, nil
 	}
 }
@@ -528,16 +533,31 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, rt route) (place,
 	if p != nil && p.refused != nil {
 		return place{}, s.refuse("connection", "more than %d %s", p.refused.limit, p.refused.of)
 	}
-	at := place{s: s, peer: p, from: s.originOf(r, p), counts: true}
+	at, full := s.seat(p, s.originOf(r, p))
+	if full != nil {
+		return place{}, s.refuse(full.by, "more than %d requests are under way%s", full.limit, full.of)
+	}
+	return at, nil
+}
+
+// fullness is a bound that keeps a request out, and the label that its refusals are counted under.
+type fullness struct {
+	bound
+	by string
+}
+
+// seat takes a place for a request if no bound keeps it out.
+func (s *Server) seat(p *peer, from source) (place, *fullness) {
+	at := place{s: s, peer: p, from: from, counts: true}
 	if p != nil && int(p.running.Add(1)) > s.cfg.MaxStreams {
 		p.running.Add(-1)
-		return place{}, s.refuse("streams", "more than %d requests are under way on one connection", s.cfg.MaxStreams)
+		return place{}, &fullness{bound{s.cfg.MaxStreams, " on one connection"}, "streams"}
 	}
 	if over := s.requestsBy.take(at.from); over != nil {
 		if p != nil {
 			p.running.Add(-1)
 		}
-		return place{}, s.refuse("address", "more than %d requests are under way from %s", over.limit, over.of)
+		return place{}, &fullness{bound{over.limit, " from " + over.of}, "address"}
 	}
 	select {
 	case s.requests <- struct{}{}:
@@ -547,7 +567,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, rt route) (place,
 			p.running.Add(-1)
 		}
 		s.requestsBy.done(at.from)
-		return place{}, s.refuse("requests", "more than %d requests are under way", s.cfg.MaxRequests)
+		return place{}, &fullness{bound{s.cfg.MaxRequests, ""}, "requests"}
 	}
 }
 

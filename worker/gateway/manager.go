@@ -61,3 +61,12 @@ func (s managedSession) Begin(ctx context.Context, meta session.Meta) (Request, 
 	}
 	return request, nil
 }
+
+// BeginNow implements quickSession.
+func (s managedSession) BeginNow(acks []ack.Signed, meta session.Meta) (Request, bool) {
+	request, ok := s.Session.BeginNow(acks, meta)
+	if !ok {
+		return nil, false
+	}
+	return request, true
+}

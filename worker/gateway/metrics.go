@@ -22,6 +22,7 @@ type metrics struct {
 	refused  *prometheus.CounterVec
 	uploads  *prometheus.CounterVec
 	received prometheus.Counter
+	quick    prometheus.Counter
 	// certificates counts what became of new ones.
 	certificates *prometheus.CounterVec
 
@@ -74,6 +75,9 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 		received: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "edge_gateway_received_bytes_total", Help: "Bytes of uploads that arrived, reserved from credit before.",
 		}),
+		quick: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "edge_gateway_quick_answers_total", Help: "Requests for content at hand that were answered on the quick path.",
+		}),
 		certificates: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edge_gateway_certificate_loads_total", Help: "Certificates that came anew from files or an authority, and faults, by result.",
 		}, []string{"result"}),
@@ -84,7 +88,7 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
 	}
 	for _, c := range []prometheus.Collector{
-		m.requests, m.duration, m.inFlight, m.problems, m.payload, m.sent, m.aborted, m.waited, m.refused, m.uploads, m.received, m.certificates,
+		m.requests, m.duration, m.inFlight, m.problems, m.payload, m.sent, m.aborted, m.waited, m.refused, m.uploads, m.received, m.quick, m.certificates,
 		gauge("edge_gateway_connections", "Open public connections.", func() int { all, _ := s.openConnections(); return all }),
 		gauge("edge_gateway_http3_connections", "Open public connections of HTTP/3.", func() int { _, quic := s.openConnections(); return quic }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{

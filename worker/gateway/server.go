@@ -46,6 +46,7 @@ type Server struct {
 	accountsBy *perKey[uint64]
 	unpaid     chan struct{}
 
+	quick   *quickConns
 	buffers *sync.Pool
 	date    atomic.Pointer[date]
 	now     func() time.Time
@@ -83,10 +84,10 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		registry: deps.Metrics, log: deps.Log, quota: q, requests: make(chan struct{}, cfg.MaxRequests),
 		acks: make(chan struct{}, cfg.MaxAckRequests), requestsBy: newOccupancy(cfg.MaxRequestsPerAddress, cfg.MaxRequestsPerSubnet),
 		acksBy: newPerKey[netip.Prefix](cfg.MaxAckRequests), accountsBy: newPerKey[uint64](cfg.MaxRequestsPerAccount), hsts: hstsOf(cfg.HSTSMaxAge),
-		buffers: newBuffers(cfg.StepBytes), now: time.Now, work: newWork(),
+		buffers: newBuffers(cfg.StepBytes), now: time.Now, work: newWork(), quick: newQuickConns(),
 	}
-	if s.folders, err = newFolders(); err != nil {
 	s.unpaid = make(chan struct{}, unpaidPlaces(cfg.MaxRequests))
+	if s.folders, err = newFolders(); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	if s.cors, err = newCORS(cfg.CORSOrigins, cfg.CORSMaxAge); err != nil {
@@ -148,15 +149,31 @@ func (s *Server) Start(ctx context.Context) (err error) {
 			return errors.Join(fmt.Errorf("gateway: %w", err), loopback.Close(), public.Close())
 		}
 	}
+	if s.certificates == nil && !s.cfg.H2C {
+		limited.wrap = s.wrapQuick
+	}
 	s.cancel = cancel
 	s.listener.Store(limited)
 	s.adminListener = loopback
 	s.public = s.server(base, front)
 	s.public.DisableGeneralOptionsHandler = true
-	s.public.ConnContext = limited.begin
+	s.public.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		ctx = limited.begin(ctx, conn)
+		if c, ok := conn.(*quickConn); ok {
+			c.peer = peerOf(ctx)
+			s.quick.add(c)
+		}
+		return ctx
+	}
 	s.public.ConnState = func(conn net.Conn, state http.ConnState) {
-		// Nothing here hijacks connections.
-		if state == http.StateClosed {
+		c, quick := conn.(*quickConn)
+		switch {
+		case state == http.StateIdle && quick:
+			c.idle()
+		case state == http.StateClosed: // nothing here hijacks connections
+			if quick {
+				s.quick.remove(c)
+			}
 			limited.end(conn)
 		}
 	}
@@ -238,6 +255,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	if s.quic != nil {
 		errs = append(errs, s.quic.shutdown())
 	}
+	s.quick.close()
 	// The loopback listener goes last, so that the drain can be watched.
 	for _, server := range []*http.Server{s.public, s.loopback} {
 		if err := server.Shutdown(ctx); err != nil {

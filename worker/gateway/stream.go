@@ -36,7 +36,7 @@ type meter interface {
 	abort()
 }
 
-// straightStep is how much a free answer counts as sent before it is, if the kernel takes it from the file, in bytes. What
+// straightStep is how much an answer counts as sent before it is, if the kernel takes it from the file, in bytes. What
 // it says to the connection's deadline is per Config.StepBytes nevertheless.
 const straightStep = 4 << 20
 
@@ -79,7 +79,12 @@ type paidMeter struct {
 	most    uint64
 }
 
-func (m *paidMeter) step(bool) uint64 { return m.most }
+func (m *paidMeter) step(straight bool) uint64 {
+	if straight {
+		return m.most
+	}
+	return min(m.most, uint64(m.s.cfg.StepBytes))
+}
 
 func (m *paidMeter) waits() bool { return true }
 
@@ -109,14 +114,14 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, status int, a an
 	finished := false
 	defer func() {
 		if !finished {
+			if free, ok := m.(*freeMeter); ok && timedOut(err) {
+				free.forfeit()
+			}
 			m.abort()
 			cause := "worker"
 			switch {
 			case isClient(err):
 				cause = "client"
-			if free, ok := m.(*freeMeter); ok && timedOut(err) {
-				free.forfeit()
-			}
 			case err != nil && problemOf(err).kind != internal:
 				cause = problemOf(err).kind.name
 			}
@@ -237,11 +242,16 @@ func (s *Server) writePlain(rc *http.ResponseController, w io.Writer, a answer, 
 		}
 	}
 	wrote, err := section.SendTo(w)
+	return wrote, sendError(err)
+}
+
+// sendError tells what went wrong while an object was sent: the disk, or else the client or the network.
+func sendError(err error) error {
 	var disk *store.ReadError
-	if err != nil && !errors.As(err, &disk) && !errors.Is(err, store.ErrCorrupt) {
-		err = fmt.Errorf("%w: %w", errClient, err)
+	if err == nil || errors.As(err, &disk) || errors.Is(err, store.ErrCorrupt) {
+		return err
 	}
-	return wrote, err
+	return fmt.Errorf("%w: %w", errClient, err)
 }
 
 // writeSlice writes the next part of the range, the one that carries the n bytes of groups from payload byte done on, after
