@@ -62,16 +62,24 @@ func newHot(cfg Config, fault func(error)) (*hot, error) {
 
 // get returns an object that is kept, for the caller to release, or nil.
 func (h *hot) get(name content.Name) *held {
-	for _, c := range []*otter.Cache[content.Name, *held]{h.small, h.files} {
+	if o := h.peek(name); o != nil {
+		h.hits.Add(1)
+		return o
+	}
+	h.misses.Add(1)
+	return nil
+}
+
+// peek is get without counting.
+func (h *hot) peek(name content.Name) *held {
+	for _, c := range [...]*otter.Cache[content.Name, *held]{h.small, h.files} {
 		if c == nil {
 			continue
 		}
 		if o, ok := c.GetIfPresent(name); ok && o.acquire() {
-			h.hits.Add(1)
 			return o
 		}
 	}
-	h.misses.Add(1)
 	return nil
 }
 

@@ -115,13 +115,37 @@ func (o *Object) Close() error {
 func (s *Store) Open(name content.Name) (*Object, error) {
 	s.touched(name)
 	if kept := s.hot.get(name); kept != nil {
-		if kept.fresh(func() string { return s.path(name) }, time.Now()) {
+		if s.confirm(kept, time.Now()) {
 			return &Object{Info: kept.Info, store: s, held: kept}, nil
 		}
-		s.hot.drop(name)
-		kept.release()
 	}
 	return s.read(name, true)
+}
+
+// OpenHot opens an object if Open would find it in memory or open, and Verified, else it does nothing and returns false.
+func (s *Store) OpenHot(name content.Name) (o Object, ok bool) {
+	kept := s.hot.peek(name)
+	if kept == nil || !s.confirm(kept, time.Now()) {
+		return Object{}, false
+	}
+	o = Object{Info: kept.Info, store: s, held: kept}
+	if !o.Verified() {
+		kept.release()
+		return Object{}, false
+	}
+	s.hot.hits.Add(1)
+	s.touched(name)
+	return o, true
+}
+
+// confirm reports whether an object that was kept can be handed out. If not, it is forgotten and released.
+func (s *Store) confirm(kept *held, now time.Time) bool {
+	if kept.fresh(func() string { return s.path(kept.Name) }, now) {
+		return true
+	}
+	s.hot.drop(kept.Name)
+	kept.release()
+	return false
 }
 
 // openFile opens the file of an object, whatever is in memory. Errors are those of Open.
