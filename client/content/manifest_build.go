@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/zeebo/blake3"
 	"golang.org/x/text/unicode/norm"
@@ -73,4 +76,45 @@ func manifestOf(ctx context.Context, dir string, depth int, sink FolderSink) (En
 	}
 	name := Name(blake3.Sum256(b))
 	return Entry{Kind: KindFolder, Size: uint64(len(b)), Hash: name}, sink.Manifest(ctx, filepath.Clean(dir), name, b)
+}
+
+// ManifestOfFiles hands the manifests of the folders that files lie in to a function, each after those below it, and returns the
+// entry of the folder that holds them all. The files are by path, with slashes; of their entries size and hash count. Names and
+// media types are as with ManifestOf, and so is what is returned for what a manifest cannot hold.
+func ManifestOfFiles(files map[string]Entry, manifest func(name Name, manifest []byte) error) (Entry, error) {
+	return manifestOfFiles(files, 1, manifest)
+}
+
+func manifestOfFiles(files map[string]Entry, depth int, manifest func(Name, []byte) error) (Entry, error) {
+	if depth > MaxFolderDepth {
+		return Entry{}, fmt.Errorf("%w: deeper than %d folders", ErrManifest, MaxFolderDepth)
+	}
+	var entries []Entry
+	below := make(map[string]map[string]Entry)
+	for path, e := range files {
+		first, rest, deep := strings.Cut(path, "/")
+		if deep {
+			if below[first] == nil {
+				below[first] = make(map[string]Entry)
+			}
+			below[first][rest] = e
+			continue
+		}
+		name := norm.NFC.String(first)
+		entries = append(entries, Entry{Name: name, Kind: KindFile, MediaType: MediaTypeOf(name), Size: e.Size, Hash: e.Hash})
+	}
+	for _, first := range slices.Sorted(maps.Keys(below)) {
+		e, err := manifestOfFiles(below[first], depth+1, manifest)
+		if err != nil {
+			return Entry{}, err
+		}
+		e.Name = norm.NFC.String(first)
+		entries = append(entries, e)
+	}
+	b, err := EncodeManifest(entries)
+	if err != nil {
+		return Entry{}, err
+	}
+	name := Name(blake3.Sum256(b))
+	return Entry{Kind: KindFolder, Size: uint64(len(b)), Hash: name}, manifest(name, b)
 }

@@ -192,3 +192,41 @@ func TestManifestOf(t *testing.T) {
 	_, err = content.ManifestOf(t.Context(), dir, sink)
 	require.ErrorIs(t, err, content.ErrManifest)
 }
+
+func TestManifestOfFiles(t *testing.T) {
+	dir := t.TempDir()
+	files := map[string]content.Entry{}
+	for _, path := range []string{"index.html", "b/e\u0301.css", "b/deep/raw", "a"} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, path), []byte(path), 0o600))
+		files[path] = file("", "", path)
+	}
+	var want, got []content.Name
+	root, err := content.ManifestOf(t.Context(), dir, content.FolderSink{
+		File: func(_ context.Context, path string) (content.Name, uint64, error) {
+			b, err := os.ReadFile(path)
+			return blake3.Sum256(b), uint64(len(b)), err
+		},
+		Manifest: func(_ context.Context, _ string, name content.Name, _ []byte) error {
+			want = append(want, name)
+			return nil
+		},
+	})
+	require.NoError(t, err)
+	take := func(name content.Name, manifest []byte) error {
+		require.Equal(t, content.Name(blake3.Sum256(manifest)), name)
+		got = append(got, name)
+		return nil
+	}
+	same, err := content.ManifestOfFiles(files, take)
+	require.NoError(t, err)
+	require.Equal(t, root, same, "the same folder from a list of its files")
+	require.Equal(t, want, got, "each behind those below it")
+
+	for _, path := range []string{"..", "a/../b", "a//b", "/a", `a\b`, strings.Repeat("d/", content.MaxFolderDepth) + "f"} {
+		_, err := content.ManifestOfFiles(map[string]content.Entry{path: {}}, take)
+		require.ErrorIs(t, err, content.ErrManifest, path)
+	}
+	_, err = content.ManifestOfFiles(map[string]content.Entry{"a": {}, "a/b": {}}, take)
+	require.ErrorIs(t, err, content.ErrManifest, "a file and a folder of one name")
+}

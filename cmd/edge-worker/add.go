@@ -46,7 +46,8 @@ What is added is pinned: it stays until 'edge-worker unpin' or 'edge-worker cont
 is needed, as content of origins does.
 
 An https:// or http:// URL is fetched, and must be what its fragment (#sha256-...), --integrity or --blake3 says. ipfs://CID/path is
-fetched from the gateways of the configuration, block by block against its CID; a folder adds all its files.`,
+fetched from the gateways of the configuration, block by block against its CID; a folder adds all its files, and gets a name of its
+own like one of this machine, without those of its folders that are empty.`,
 		Example: "  edge-worker add ./public\n  edge-worker add file.iso --output json\n  edge-worker add --unpinned mirror/\n  edge-worker add https://example.com/file.iso --integrity sha384-...\n  edge-worker add ipfs://CID/path",
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			c, err := a.load()
@@ -67,13 +68,13 @@ fetched from the gateways of the configuration, block by block against its CID; 
 					return err
 				}
 				local, fetched := split(paths)
-				return errors.Join(addLocal(cmd.Context(), runningAdder(cmd, client, !unpinned), local, !filesOnly, each), a.addRemote(cmd, &c, nil, client, fetched, !unpinned, expect, each))
+				return errors.Join(addLocal(cmd.Context(), runningAdder(cmd, client, !unpinned), local, !filesOnly, each), a.addRemote(cmd, &c, nil, client, fetched, !unpinned, !filesOnly, expect, each))
 			}
 			if err != nil {
 				return err
 			}
 			local, fetched := split(paths)
-			if err := a.addRemote(cmd, &c, s, nil, fetched, !unpinned, expect, each); err != nil {
+			if err := a.addRemote(cmd, &c, s, nil, fetched, !unpinned, !filesOnly, expect, each); err != nil {
 				return errors.Join(err, s.Close())
 			}
 			if err := addLocal(cmd.Context(), storeAdder(s, !unpinned), local, !filesOnly, each); err != nil {

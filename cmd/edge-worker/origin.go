@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -134,7 +135,9 @@ type fetcher struct {
 	// put stores a stream, and keeps nothing if it fails.
 	put  func(io.Reader) (addedDoc, error)
 	each func(addedDoc) error
-	warn io.Writer
+	// roots gives each folder a name of its own.
+	roots bool
+	warn  io.Writer
 }
 
 // add fetches an argument that is remote. Nothing is stored before all of a file has verified.
@@ -159,7 +162,8 @@ func (f *fetcher) add(ctx context.Context, argument string) error {
 	if answer.Status != 200 {
 		return fmt.Errorf("%s answers with status %d", address, answer.Status)
 	}
-	return f.stream(expected.Reader(f.bounded(answer.Body)), path.Base(address))
+	_, err = f.stream(expected.Reader(f.bounded(answer.Body)), path.Base(address))
+	return err
 }
 
 func (f *fetcher) addIPFS(ctx context.Context, argument string) error {
@@ -188,14 +192,47 @@ func (f *fetcher) addIPFS(ctx context.Context, argument string) error {
 	if err != nil {
 		return err
 	}
-	links, err := gateway.Each(ctx, ref, func(at string, r io.Reader) error { return f.stream(expected.Reader(r), at) })
+	files := make(map[string]content.Entry)
+	found, err := gateway.Each(ctx, ref, func(at string, r io.Reader) error {
+		added, err := f.stream(expected.Reader(r), at)
+		if err != nil {
+			return err
+		}
+		name, err := content.ParseName(added.Name)
+		files[at] = content.Entry{Size: added.Size, Hash: name}
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	if links > 0 {
-		_, err = fmt.Fprintf(f.warn, "%d symbolic links were left out\n", links)
+	if found.Links > 0 {
+		if _, err = fmt.Fprintf(f.warn, "%d symbolic links were left out\n", found.Links); err != nil {
+			return err
+		}
 	}
-	return err
+	if !found.Folder || !f.roots {
+		return nil
+	}
+	return f.addManifests(argument, files)
+}
+
+// addManifests gives a folder whose files are stored a name of its own.
+func (f *fetcher) addManifests(argument string, files map[string]content.Entry) error {
+	var root addedDoc
+	_, err := content.ManifestOfFiles(files, func(name content.Name, manifest []byte) (err error) {
+		if root, err = f.put(bytes.NewReader(manifest)); err == nil && root.Name != name.String() {
+			err = fmt.Errorf("stored as %s, not %s", root.Name, name)
+		}
+		return err
+	})
+	if err != nil {
+		if errors.Is(err, content.ErrManifest) {
+			err = fmt.Errorf("%w; --files-only adds the files without a name for the folder", err)
+		}
+		return fmt.Errorf("add folder %s: %w", argument, err)
+	}
+	root.Path = argument
+	return f.each(root)
 }
 
 // bounded ends a stream over the bound of an object.
@@ -219,7 +256,7 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 }
 
 // stream stores one file.
-func (f *fetcher) stream(r io.Reader, at string) error {
+func (f *fetcher) stream(r io.Reader, at string) (addedDoc, error) {
 	watched := &remembering{r: r}
 	added, err := f.put(watched)
 	// The worker says no more than that the stream broke.
@@ -227,10 +264,10 @@ func (f *fetcher) stream(r io.Reader, at string) error {
 		err = watched.err
 	}
 	if err != nil {
-		return fmt.Errorf("add %s: %w", at, err)
+		return addedDoc{}, fmt.Errorf("add %s: %w", at, err)
 	}
 	added.Path = at
-	return f.each(added)
+	return added, f.each(added)
 }
 
 // remembering remembers how a stream failed.
@@ -249,13 +286,13 @@ func (r *remembering) Read(p []byte) (int, error) {
 }
 
 // addRemote fetches arguments into a store or, if s is nil, into the running worker.
-func (a *app) addRemote(cmd *cobra.Command, c *config.Config, s *store.Store, client *adminClient, arguments []string, pinned bool, expect expectation, each func(addedDoc) error) error {
+func (a *app) addRemote(cmd *cobra.Command, c *config.Config, s *store.Store, client *adminClient, arguments []string, pinned, roots bool, expect expectation, each func(addedDoc) error) error {
 	cfg, err := originConfig(c, "")
 	if err != nil {
 		return err
 	}
 	f := &fetcher{
-		config: c, client: cfg, expect: expect, each: each, warn: cmd.ErrOrStderr(),
+		config: c, client: cfg, expect: expect, each: each, roots: roots, warn: cmd.ErrOrStderr(),
 		log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	f.put = func(r io.Reader) (added addedDoc, err error) {

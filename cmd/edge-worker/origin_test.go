@@ -5,6 +5,9 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ipfs/go-cid"
@@ -24,7 +27,12 @@ func TestAddRemote(t *testing.T) {
 	hash, err := multihash.Encode(sum[:], multihash.SHA2_256)
 	require.NoError(t, err)
 	id := cid.NewCidV1(cid.Raw, hash).String()
+	blocks := map[string][]byte{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if b, ok := blocks[r.URL.Path]; ok {
+			_, _ = w.Write(b)
+			return
+		}
 		switch r.URL.Path {
 		case "/file", "/ipfs/" + id:
 			_, _ = w.Write(body)
@@ -49,6 +57,42 @@ func TestAddRemote(t *testing.T) {
 	c.fails(1, "not at a public address", "add", file, "--integrity", good)
 	c.fails(2, "allow_networks", "add", file, "--origin.allow_networks", "x")
 	require.NotContains(t, c.ok("content", "ls"), name)
+	// A folder gets a name of its own, like one of this machine.
+	raw, err := cid.Decode(id)
+	require.NoError(t, err)
+	link := func(id cid.Cid, name string) []byte {
+		b := append([]byte{0x0a, byte(id.ByteLen())}, id.Bytes()...)
+		return append(append(b, 0x12, byte(len(name))), name...)
+	}
+	node := func(links ...[]byte) (b []byte) {
+		for _, l := range links {
+			b = append(append(b, 0x12, byte(len(l))), l...)
+		}
+		return append(b, 0x0a, 2, 8, 1) // UnixFS: a folder
+	}
+	block := func(b []byte) cid.Cid {
+		sum := sha256.Sum256(b)
+		hash, err := multihash.Encode(sum[:], multihash.SHA2_256)
+		require.NoError(t, err)
+		id := cid.NewCidV1(cid.DagProtobuf, hash)
+		blocks["/ipfs/"+id.String()] = b
+		return id
+	}
+	docs := block(node(link(raw, "a.txt")))
+	root := block(node(link(docs, "docs"), link(raw, "index.html")))
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "docs"), 0o755))
+	for _, path := range []string{"docs/a.txt", "index.html"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, path), body, 0o600))
+	}
+	lines := func(out string) []string { return strings.Split(strings.TrimSpace(out), "\n") }
+	local := lines(c.ok("add", dir))
+	fetched := lines(c.ok(add("ipfs://" + root.String())...))
+	require.Len(t, fetched, 3)
+	require.Contains(t, fetched[2], "ipfs://"+root.String())
+	require.Equal(t, strings.Fields(local[2])[0], strings.Fields(fetched[2])[0], "the same folder has the same name")
+	require.Len(t, lines(c.ok(add("ipfs://"+root.String(), "--files-only")...)), 2)
+
 	for _, args := range [][]string{{file + "#" + good}, {file, "--integrity", good}, {file, "--blake3", name}, {"ipfs://" + id}, {"ipfs://" + id, "--blake3", name}} {
 		require.Contains(t, c.ok(add(args...)...), name)
 	}

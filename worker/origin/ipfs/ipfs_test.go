@@ -272,14 +272,14 @@ func fetch(ctx context.Context, c *ipfs.Client, text string) (map[string]string,
 		return nil, 0, err
 	}
 	got := map[string]string{}
-	links, err := c.Each(ctx, ref, func(path string, r io.Reader) error {
+	found, err := c.Each(ctx, ref, func(path string, r io.Reader) error {
 		b, err := io.ReadAll(r)
 		if err == nil {
 			got[path] = string(b)
 		}
 		return err
 	})
-	return got, links, err
+	return got, found.Links, err
 }
 
 func random(size int) []byte {

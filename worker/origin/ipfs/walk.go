@@ -48,16 +48,24 @@ func New(http *outbound.Client, gateways []string, limits Limits, log *slog.Logg
 	return c, nil
 }
 
+// Found says what a reference turned out to be.
+type Found struct {
+	// Folder is true if it is one.
+	Folder bool
+	// Links counts the symbolic links that were left out, as they can lead out of the folder.
+	Links int
+}
+
 // Each calls each for the file of a reference, or for every file under its folder in the order of the folders, with its path
 // from there. The path of a single file is its name, or its CID. What each reads is verified; it must read to io.EOF before
-// it keeps anything. Symbolic links are left out, as they can lead out of the folder; their number is returned.
-func (c *Client) Each(ctx context.Context, ref Reference, each func(path string, file io.Reader) error) (links int, err error) {
+// it keeps anything.
+func (c *Client) Each(ctx context.Context, ref Reference, each func(path string, file io.Reader) error) (Found, error) {
 	b := c.newBlocks(ctx)
 	defer b.close()
 	b.open(ref)
 	id, err := b.resolve(ref)
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", ref, err)
+		return Found{}, fmt.Errorf("%s: %w", ref, err)
 	}
 	w := &walk{blocks: b, each: each}
 	name := id.String()
@@ -65,9 +73,9 @@ func (c *Client) Each(ctx context.Context, ref Reference, each func(path string,
 		name = ref.Path[len(ref.Path)-1]
 	}
 	if err := w.root(id, name); err != nil {
-		return w.symlinks, fmt.Errorf("%s: %w", ref, err)
+		return w.found, fmt.Errorf("%s: %w", ref, err)
 	}
-	return w.symlinks, nil
+	return w.found, nil
 }
 
 func (b *blocks) node(id cid.Cid) (*node, error) {
@@ -146,10 +154,10 @@ func (b *blocks) lookup(n *node, name string) (cid.Cid, error) {
 
 // walk goes through a folder.
 type walk struct {
-	blocks   *blocks
-	each     func(string, io.Reader) error
-	entries  int
-	symlinks int
+	blocks  *blocks
+	each    func(string, io.Reader) error
+	entries int
+	found   Found
 }
 
 func (w *walk) root(id cid.Cid, name string) error {
@@ -163,6 +171,7 @@ func (w *walk) root(id cid.Cid, name string) error {
 	case symlink:
 		return fmt.Errorf("%w: it is a symbolic link", ErrFormat)
 	}
+	w.found.Folder = true
 	return w.folder(n, "", 0)
 }
 
@@ -199,7 +208,7 @@ func (w *walk) folder(n *node, at string, depth int) error {
 		case file:
 			return w.file(child, path.Join(at, name))
 		case symlink:
-			w.symlinks++
+			w.found.Links++
 			return nil
 		}
 		return w.folder(child, path.Join(at, name), depth+1)
