@@ -28,8 +28,8 @@ type challenges struct {
 	used map[[ack.ChallengeSize]byte]struct{}
 	// order of those that were used. One expires at most ttl before the one that was used before it.
 	order []usedChallenge
-	// keys are the rates at which keys open sessions; the longest unused is forgotten.
-	keys *lru.Cache[uint64, *rate.Limiter]
+	// accounts are the rates at which their keys open sessions; the longest unused is forgotten.
+	accounts *lru.Cache[uint64, *rate.Limiter]
 }
 
 type usedChallenge struct {
@@ -38,20 +38,20 @@ type usedChallenge struct {
 }
 
 const (
-	// opensAtOnce is how many sessions a key can open at once, four for each of its lanes, and opensPerSecond how many it can go
-	// on with: each takes a place among the used challenges, which all share.
-	opensAtOnce    = 4 * ack.MaxLanes
-	opensPerSecond = 1
-	// limitedKeys bounds the keys whose rates are remembered.
-	limitedKeys = 65_536
+	// opensAtOnce is how many sessions an account can open at once, and opensPerSecond how many it can go on with: each takes a
+	// place among the used challenges, which all share. A client that fetches many small files opens one for each.
+	opensAtOnce    = 16 * ack.MaxLanes
+	opensPerSecond = 16
+	// limitedAccounts bounds the accounts whose rates are remembered.
+	limitedAccounts = 65_536
 )
 
 func newChallenges(rand io.Reader, ttl time.Duration, limit int) (*challenges, error) {
-	keys, err := lru.New[uint64, *rate.Limiter](limitedKeys)
+	accounts, err := lru.New[uint64, *rate.Limiter](limitedAccounts)
 	if err != nil {
 		return nil, err
 	}
-	c := &challenges{rand: rand, ttl: ttl, limit: limit, used: map[[ack.ChallengeSize]byte]struct{}{}, keys: keys}
+	c := &challenges{rand: rand, ttl: ttl, limit: limit, used: map[[ack.ChallengeSize]byte]struct{}{}, accounts: accounts}
 	if _, err := io.ReadFull(rand, c.secret[:]); err != nil {
 		return nil, fmt.Errorf("make challenge secret: %w", err)
 	}
@@ -91,8 +91,8 @@ func (c *challenges) check(challenge *[ack.ChallengeSize]byte, now time.Time) er
 }
 
 // use marks a challenge, after everything else about the proof has been verified, so that nobody without a key can fill
-// the set. It returns ErrBadProof if it was used, ErrOverloaded if the set is full or the key opens too many sessions.
-func (c *challenges) use(challenge *[ack.ChallengeSize]byte, key uint64, now time.Time) error {
+// the set. It returns ErrBadProof if it was used, ErrOverloaded if the set is full or the account opens too many sessions.
+func (c *challenges) use(challenge *[ack.ChallengeSize]byte, account uint64, now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, used := c.used[*challenge]; used {
@@ -105,13 +105,13 @@ func (c *challenges) use(challenge *[ack.ChallengeSize]byte, key uint64, now tim
 	if len(c.used) >= c.limit {
 		return fmt.Errorf("%w: %d challenges in use", ErrOverloaded, len(c.used))
 	}
-	limiter, known := c.keys.Get(key)
+	limiter, known := c.accounts.Get(account)
 	if !known {
 		limiter = rate.NewLimiter(opensPerSecond, opensAtOnce)
-		c.keys.Add(key, limiter)
+		c.accounts.Add(account, limiter)
 	}
 	if !limiter.AllowN(now, 1) {
-		return fmt.Errorf("%w: key %d opens more than %d sessions a second", ErrOverloaded, key, opensPerSecond)
+		return fmt.Errorf("%w: account %d opens more than %d sessions a second", ErrOverloaded, account, opensPerSecond)
 	}
 	c.used[*challenge] = struct{}{}
 	c.order = append(c.order, usedChallenge{*challenge, time.UnixMilli(int64(binary.BigEndian.Uint64(challenge[:])))})

@@ -268,7 +268,7 @@ func (m *Manager) Open(ctx context.Context, r OpenRequest) (*Session, error) {
 		return nil, fmt.Errorf("%w: signature of key %d", ErrBadProof, key.ID)
 	}
 	m.proven.Add(key.ID, struct{}{})
-	if err := m.challenges.use(&r.Challenge, r.KeyID, time.Now()); err != nil {
+	if err := m.challenges.use(&r.Challenge, key.AccountID, time.Now()); err != nil {
 		return nil, err
 	}
 	// What the lane's session before it has brought is among what the client is told to be held.
