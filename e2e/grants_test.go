@@ -110,7 +110,7 @@ func (g *grantsTest) start() {
 	g.t.Helper()
 	out, err := g.n.Worker(g.ctx, "init", "--chain-id", g.n.ChainID(), "--rpc", g.n.RPC(), "--keyring-backend", "test", "--granter", g.n.Operator,
 		"--gateway.listen", strings.TrimPrefix(g.n.WorkerURL(), "http://"), "--gateway.admin_listen", strings.TrimPrefix(g.n.AdminURL(), "http://"),
-		"--rollup.interval", "1s", "--rollup.drain", "10s", "--output", "json")
+		"--rollup.interval", "1s", "--rollup.min_value", "1", "--rollup.drain", "10s", "--output", "json")
 	require.NoError(g.t, err)
 	var made struct{ Home, Account string }
 	require.NoError(g.t, json.Unmarshal([]byte(out), &made))

@@ -29,7 +29,7 @@ is settled after the next start. A second signal ends it at once; nothing that w
 				return err
 			}
 			limitMemory(&c)
-			w, err := newWorker(a.home, &c, cmd.InOrStdin(), log)
+			w, err := newWorker(cmd.Context(), a.home, &c, cmd.InOrStdin(), log)
 			if err != nil {
 				return err
 			}

@@ -47,8 +47,27 @@ type worker struct {
 	console *console.Console
 }
 
+// storeWait is how long a worker that starts waits for a command that has the content store open: edge-worker add, while the worker was
+// being restarted.
+const storeWait = 5 * time.Second
+
+// openStore opens the content store. It returns store.ErrLocked if another process keeps it.
+func openStore(ctx context.Context, cfg store.Config, log *slog.Logger) (*store.Store, error) {
+	for until := time.Now().Add(storeWait); ; {
+		s, err := store.Open(cfg, log)
+		if !errors.Is(err, store.ErrLocked) || time.Now().After(until) {
+			return s, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(storeWait / 50):
+		}
+	}
+}
+
 // newWorker opens and connects the parts. What it opened is closed again if it fails.
-func newWorker(h home, c *config.Config, in io.Reader, log *slog.Logger) (_ *worker, err error) {
+func newWorker(ctx context.Context, h home, c *config.Config, in io.Reader, log *slog.Logger) (_ *worker, err error) {
 	s, err := newSettings(c)
 	if err != nil {
 		return nil, err
@@ -101,7 +120,7 @@ func newWorker(h home, c *config.Config, in io.Reader, log *slog.Logger) (_ *wor
 		view, ok := w.follower.View()
 		return view.Epoch, ok
 	}
-	if w.store, err = store.Open(content, part("store")); err != nil {
+	if w.store, err = openStore(ctx, content, part("store")); err != nil {
 		return nil, err
 	}
 	registry.MustRegister(w.store)

@@ -136,6 +136,8 @@ type Rollup struct {
 	// expired is the oldest live epoch that the pool was told, confirm when a newer one is next asked to be confirmed.
 	expired uint64
 	confirm time.Time
+	// doubted is the last one that was logged as not confirmed.
+	doubted uint64
 	// alarmed says when the last alarm of an epoch was.
 	alarmed map[uint64]time.Time
 }
@@ -440,7 +442,10 @@ func (r *Rollup) expire(ctx context.Context, view chain.View) {
 	}
 	if err := r.deps.Chain.ConfirmOldest(ctx, view.OldestLive); err != nil {
 		r.confirm = time.Now().Add(r.cfg.CallTimeout)
-		r.log.Warn("acknowledgements of an epoch are kept that is said to be dead", "oldest_live", view.OldestLive, "err", err)
+		if r.doubted != view.OldestLive {
+			r.doubted = view.OldestLive
+			r.log.Warn("acknowledgements of an epoch are kept that is said to be dead", "oldest_live", view.OldestLive, "err", err)
+		}
 		return
 	}
 	if err := r.deps.Pool.Expire(view.OldestLive); err != nil {
