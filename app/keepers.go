@@ -183,6 +183,6 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 		epochtypes.Stage{Name: epochtypes.StagePay, Closer: k.RewardsKeeper},
 	)
 	k.EpochKeeper.SetParamsGuard(k.checkEpochParams)
-	k.GovKeeper.SetHooks(voters{stake: newStakeGuard(k, app.keys[stakingtypes.StoreKey])})
+	k.GovKeeper.SetHooks(govGuard{gov: k.GovKeeper, stake: newStakeGuard(k, app.keys[stakingtypes.StoreKey])})
 	return k
 }
