@@ -14,6 +14,8 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
+	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
 	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
@@ -46,6 +48,7 @@ type moduleStates struct {
 	bank     banktypes.GenesisState
 	staking  stakingtypes.GenesisState
 	slashing slashingtypes.GenesisState
+	gov      govv1.GenesisState
 	node     nodetypes.GenesisState
 	epoch    epochtypes.GenesisState
 	dack     dacktypes.GenesisState
@@ -63,6 +66,7 @@ func (s GenesisState) check(cdc codec.JSONCodec, consensus *cmtproto.ConsensusPa
 		{banktypes.ModuleName, &m.bank},
 		{stakingtypes.ModuleName, &m.staking},
 		{slashingtypes.ModuleName, &m.slashing},
+		{govtypes.ModuleName, &m.gov},
 		{nodetypes.ModuleName, &m.node},
 		{epochtypes.ModuleName, &m.epoch},
 		{dacktypes.ModuleName, &m.dack},
@@ -96,7 +100,9 @@ func (m *moduleStates) checkParams(consensus *cmtproto.ConsensusParams) error {
 	if m.epoch.Development {
 		return nil
 	}
-	p := linkedParams{staking: m.staking.Params, slashing: m.slashing.Params, evidence: consensus.Evidence, epoch: m.epoch.Params}
+	p := linkedParams{
+		staking: m.staking.Params, slashing: m.slashing.Params, consensus: consensus, gov: m.gov.Params, epoch: m.epoch.Params,
+	}
 	if n := len(m.epoch.Epochs); n > 0 {
 		var h epochtypes.HandOver
 		if m.epoch.HandOver != nil {

@@ -13,6 +13,7 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	consensustypes "github.com/cosmos/cosmos-sdk/x/consensus/types"
+	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
 	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
@@ -45,12 +46,14 @@ const (
 // step that brings in the next quarter.
 func minSignedPerWindow() math.LegacyDec { return math.LegacyNewDecWithPrec(5, 2) }
 
-// linkedParams are the parameters of several modules that have to fit each other for seats to be safe.
+// linkedParams are the parameters of several modules that have to fit each other for seats to be safe, and those of others with
+// which the chain would stand still or could never be governed again.
 type linkedParams struct {
-	staking  stakingtypes.Params
-	slashing slashingtypes.Params
-	evidence *cmtproto.EvidenceParams
-	epoch    epochtypes.Params
+	staking   stakingtypes.Params
+	slashing  slashingtypes.Params
+	consensus *cmtproto.ConsensusParams
+	gov       *govv1.Params
+	epoch     epochtypes.Params
 	// running is what was fixed of them earlier and still counts, zero if the chain is new.
 	running runningEpoch
 }
@@ -84,23 +87,26 @@ func (p linkedParams) seatLife() time.Duration {
 
 // check returns ErrUnsafeParams with the values that do not fit.
 func (p linkedParams) check() error {
-	longest := p.duration()
-	if p.evidence == nil {
-		return errorsmod.Wrap(ErrUnsafeParams, "no parameters of evidence")
+	if err := checkConsensus(p.consensus); err != nil {
+		return err
 	}
-	if age := p.evidence.MaxAgeDuration; age < longest {
+	if err := checkGov(p.gov); err != nil {
+		return err
+	}
+	longest, evidence := p.duration(), p.consensus.Evidence
+	if age := evidence.MaxAgeDuration; age < longest {
 		return errorsmod.Wrapf(ErrUnsafeParams, "consensus evidence.max_age_duration is %s, want at least an epoch, %s", age, longest)
 	}
-	most := int64(p.evidence.MaxAgeDuration/time.Second) * evidenceBlocksPerSecond
-	if blocks := p.evidence.MaxAgeNumBlocks; blocks < 1 || blocks > most {
+	most := int64(evidence.MaxAgeDuration/time.Second) * evidenceBlocksPerSecond
+	if blocks := evidence.MaxAgeNumBlocks; blocks < 1 || blocks > most {
 		return errorsmod.Wrapf(ErrUnsafeParams,
 			"consensus evidence.max_age_num_blocks is %d, want 1 to %d, a block for each second of max_age_duration", blocks, most)
 	}
 	life := p.seatLife()
-	if least := p.evidence.MaxAgeDuration + max(unbondingEpochs*longest, life); p.staking.UnbondingTime < least {
+	if least := evidence.MaxAgeDuration + max(unbondingEpochs*longest, life); p.staking.UnbondingTime < least {
 		return errorsmod.Wrapf(ErrUnsafeParams,
 			"staking unbonding_time is %s, want at least %s: the evidence age of %s and the longer of %d epochs of %s and the %s that a seat can live",
-			p.staking.UnbondingTime, least, p.evidence.MaxAgeDuration, unbondingEpochs, longest, life)
+			p.staking.UnbondingTime, least, evidence.MaxAgeDuration, unbondingEpochs, longest, life)
 	}
 	if p.staking.HistoricalEntries != 0 {
 		return errorsmod.Wrapf(ErrUnsafeParams,
@@ -143,7 +149,12 @@ func (k *keepers) linkedParams(ctx context.Context) (p linkedParams, err error) 
 	if err != nil {
 		return p, errorsmod.Wrap(err, "parameters of consensus")
 	}
-	p.evidence = consensus.Evidence
+	p.consensus = &consensus
+	gov, err := k.GovKeeper.Params.Get(ctx)
+	if err != nil {
+		return p, errorsmod.Wrap(err, "parameters of x/gov")
+	}
+	p.gov = &gov
 	if p.epoch, err = k.EpochKeeper.Params(ctx); err != nil {
 		return p, errorsmod.Wrap(err, "parameters of x/epoch")
 	}
@@ -209,6 +220,8 @@ func (r guardedRouter) RegisterService(sd *grpc.ServiceDesc, handler any) {
 		handler = guardedSlashing{handler.(slashingtypes.MsgServer), r.check}
 	case "cosmos.consensus.v1.Msg":
 		handler = guardedConsensus{handler.(consensustypes.MsgServer), r.check}
+	case "cosmos.gov.v1.Msg":
+		handler = guardedGov{handler.(govv1.MsgServer), r.check}
 	}
 	r.next.RegisterService(sd, handler)
 }
@@ -230,6 +243,16 @@ type guardedConsensus struct {
 }
 
 func (s guardedConsensus) UpdateParams(ctx context.Context, msg *consensustypes.MsgUpdateParams) (*consensustypes.MsgUpdateParamsResponse, error) {
+	return guarded(ctx, msg, s.MsgServer.UpdateParams, s.check)
+}
+
+type guardedGov struct {
+	govv1.MsgServer
+
+	check func(context.Context) error
+}
+
+func (s guardedGov) UpdateParams(ctx context.Context, msg *govv1.MsgUpdateParams) (*govv1.MsgUpdateParamsResponse, error) {
 	return guarded(ctx, msg, s.MsgServer.UpdateParams, s.check)
 }
 

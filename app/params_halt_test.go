@@ -1,0 +1,134 @@
+package app_test
+
+import (
+	"testing"
+	"time"
+
+	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
+	"github.com/stretchr/testify/require"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	consensustypes "github.com/cosmos/cosmos-sdk/x/consensus/types"
+	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
+	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
+
+	"github.com/edgechain/edge/app"
+)
+
+// haltingParams are changes of the default parameters, and what is said of those after which no vote could mend the chain.
+var haltingParams = []struct {
+	name      string
+	consensus func(*cmtproto.ConsensusParams)
+	gov       func(*govv1.Params)
+	err       string
+}{
+	{name: "keys of another type", consensus: func(p *cmtproto.ConsensusParams) {
+		p.Validator.PubKeyTypes = []string{"secp256k1"}
+	}, err: "validator.pub_key_types"},
+	{name: "keys of several types", consensus: func(p *cmtproto.ConsensusParams) {
+		p.Validator.PubKeyTypes = []string{"ed25519", "secp256k1"}
+	}, err: "validator.pub_key_types"},
+	{name: "gas of a transaction", consensus: func(p *cmtproto.ConsensusParams) { p.Block.MaxGas = 20_000_000 }},
+	{name: "less gas", consensus: func(p *cmtproto.ConsensusParams) { p.Block.MaxGas = 19_999_999 }, err: "block.max_gas is 19999999"},
+	{name: "small blocks", consensus: func(p *cmtproto.ConsensusParams) { p.Block.MaxBytes = 2_621_440 }},
+	{name: "blocks that are too small", consensus: func(p *cmtproto.ConsensusParams) { p.Block.MaxBytes-- }, err: "block.max_bytes is 2621439"},
+	{name: "little evidence", consensus: func(p *cmtproto.ConsensusParams) { p.Evidence.MaxBytes = 131_072 }},
+	{name: "no evidence", consensus: func(p *cmtproto.ConsensusParams) { p.Evidence.MaxBytes = 0 }, err: "evidence.max_bytes is 0"},
+	{name: "evidence that fills the block", consensus: func(p *cmtproto.ConsensusParams) {
+		p.Evidence.MaxBytes = 1_048_577
+	}, err: "evidence.max_bytes is 1048577"},
+	{name: "extended votes", consensus: func(p *cmtproto.ConsensusParams) {
+		p.Abci = &cmtproto.ABCIParams{VoteExtensionsEnableHeight: 1_000_000}
+	}, err: "abci.vote_extensions_enable_height"},
+	{name: "another authority", consensus: func(p *cmtproto.ConsensusParams) {
+		p.Authority = &cmtproto.AuthorityParams{Authority: addressOf(newKey("somebody")).String()}
+	}, err: "consensus authority"},
+
+	{name: "a large deposit", gov: func(p *govv1.Params) {
+		p.MinDeposit, p.ExpeditedMinDeposit = edges(5_000_000, 0), edges(10_000_000, 0)
+	}},
+	{name: "a small deposit", gov: func(p *govv1.Params) { p.MinDeposit = edges(1_000, -1) }, err: "min_deposit is 9999999uedge"},
+	{name: "a deposit that nobody has", gov: func(p *govv1.Params) {
+		p.ExpeditedMinDeposit = edges(10_000_000, 1)
+	}, err: "expedited_min_deposit is 100000000001uedge"},
+	{name: "a deposit in another coin", gov: func(p *govv1.Params) {
+		p.MinDeposit = sdk.NewCoins(sdk.NewInt64Coin(settlement, 10_000_000))
+		p.ExpeditedMinDeposit = sdk.NewCoins(sdk.NewInt64Coin(settlement, 20_000_000))
+	}, err: "min_deposit is 10000000uusd"},
+	{name: "a deposit in two coins", gov: func(p *govv1.Params) {
+		p.ExpeditedMinDeposit = edges(5_000, 0).Add(sdk.NewInt64Coin(settlement, 1))
+	}, err: "expedited_min_deposit"},
+	{name: "long votes", gov: func(p *govv1.Params) { *p.VotingPeriod = 30 * day }},
+	{name: "votes without end", gov: func(p *govv1.Params) { *p.VotingPeriod = 30*day + time.Second }, err: "voting_period"},
+	{name: "a quorum of all", gov: func(p *govv1.Params) { p.Quorum = "1" }, err: "quorum"},
+	{name: "a threshold of nearly all", gov: func(p *govv1.Params) { p.Threshold, p.ExpeditedThreshold = "0.9", "0.95" }, err: "threshold"},
+	{name: "a threshold of few", gov: func(p *govv1.Params) { p.Threshold = "0.1" }, err: "threshold"},
+	{name: "a veto of few", gov: func(p *govv1.Params) { p.VetoThreshold = "0.01" }, err: "veto_threshold"},
+}
+
+// smallestBlocks lets a case take one byte of the least size.
+func smallestBlocks(p *cmtproto.ConsensusParams) { p.Block.MaxBytes = 2_621_440 }
+
+// What would stop the chain, or governance, for good stands neither in a genesis nor after a vote; on a chain for development it may.
+func TestParamsDoNotHaltTheChain(t *testing.T) {
+	authority := authtypes.NewModuleAddress(govtypes.ModuleName).String()
+	like := newChain(t)
+	refusing := newProductionChain(t, false)
+	for _, tt := range haltingParams {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, development := range []bool{false, true} {
+				state := like.genesis(nil)
+				if !development {
+					production(t, like, state)
+				}
+				params := app.DefaultConsensusParams().ToProto()
+				smallestBlocks(&params)
+				if tt.consensus != nil {
+					tt.consensus(&params)
+				}
+				if tt.gov != nil {
+					edit(t, like, state, govtypes.ModuleName, func(gs *govv1.GenesisState) { tt.gov(gs.Params) })
+				}
+				err := start(state, &params, like, nil)
+				if tt.err == "" || development {
+					require.NoError(t, err)
+					continue
+				}
+				require.ErrorIs(t, err, app.ErrUnsafeParams)
+				require.ErrorContains(t, err, tt.err)
+			}
+
+			c := refusing
+			if tt.err == "" {
+				c = newProductionChain(t, false)
+			}
+			c.t = t
+			var msg sdk.Msg
+			if tt.consensus != nil {
+				p, err := c.app.ConsensusKeeper.ParamsStore.Get(c.ctx())
+				require.NoError(t, err)
+				smallestBlocks(&p)
+				tt.consensus(&p)
+				msg = &consensustypes.MsgUpdateParams{
+					Authority: authority, Block: p.Block, Evidence: p.Evidence, Validator: p.Validator, Abci: p.Abci, Auth: p.Authority,
+				}
+			} else {
+				p, err := c.app.GovKeeper.Params.Get(c.ctx())
+				require.NoError(t, err)
+				period := *p.VotingPeriod
+				p.VotingPeriod = &period
+				tt.gov(&p)
+				msg = &govv1.MsgUpdateParams{Authority: authority, Params: p}
+			}
+			proposal := c.govern(msg)
+			if tt.err == "" {
+				require.Equal(t, govv1.StatusPassed, proposal.Status, proposal.FailedReason)
+				return
+			}
+			require.Equal(t, govv1.StatusFailed, proposal.Status)
+			require.Contains(t, proposal.FailedReason, app.ErrUnsafeParams.Error())
+			require.Contains(t, proposal.FailedReason, tt.err)
+		})
+	}
+}
