@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	stdmath "math"
 
 	"cosmossdk.io/collections"
 	corestore "cosmossdk.io/core/store"
@@ -21,6 +22,8 @@ var (
 	ErrSmallStake = errorsmod.Register(Name, 3, "stake too small")
 	// ErrNoRoom refuses a redelegation from a validator from which as many are under way as a slash can take in a block.
 	ErrNoRoom = errorsmod.Register(Name, 4, "too many redelegations under way")
+	// ErrCrowded refuses a small delegation to a validator that has as many delegators as a slash can take in a block.
+	ErrCrowded = errorsmod.Register(Name, 8, "too many delegators")
 )
 
 // A slash in BeginBlock visits every entry of stake that left the validator after the freeze, and a tally in EndBlock every
@@ -32,13 +35,16 @@ const (
 	// maxRedelegations is how many redelegations, of any delegator to any validator, can be under way from one validator.
 	// They are the dearest to slash: each takes shares out of another validator.
 	maxRedelegations = 2_000
-	// openRedelegations is how many of them anybody can fill. The rest is for those who move a large part of the validator's stake.
-	openRedelegations = maxRedelegations / 2
-	// largePart of a validator's tokens moves even where the room for all is full: one in so many. To fill the rest takes as
-	// much as all of the validator's stake.
-	largePart = maxRedelegations - openRedelegations
-	// repeatedRedelegations is below how many of them a redelegation can get further entries.
-	repeatedRedelegations = maxRedelegations / 8
+	// openRedelegations is how many of them may be under way for anybody to begin another one, and for one that there is to get
+	// further entries. From there on it takes a larger part of the validator's stake with each one.
+	openRedelegations = maxRedelegations / 8
+	// largePart of a validator's tokens, one in so many, moves however many are under way, while there is room at all. It is a part
+	// of what is left: to fill the second half of the room takes 63 % of the stake, 1 - 1/e.
+	largePart = maxRedelegations / 2
+	// openDelegators is how many delegators, counted with those whose stake is on its way out, a validator may have for anybody to
+	// become another one. From there on the n-th needs (n - openDelegators) / (openDelegators^2 / 2) of the tokens there are: to double
+	// the delegators takes e times the stake.
+	openDelegators = 4_000
 	// maxStakingEntries is how many entries an unbonding or a redelegation may have.
 	maxStakingEntries = 7
 )
@@ -177,9 +183,10 @@ func (g stakeGuard) checkRoom(ctx context.Context, msg *stakingtypes.MsgBeginRed
 		return err
 	}
 	underWay, err := g.redelegations(ctx, source)
-	if err != nil || underWay < repeatedRedelegations {
+	if err != nil || underWay < openRedelegations {
 		return err
 	}
+	least := largeStake(validator.Tokens, min(underWay, maxRedelegations/2)-openRedelegations, (maxRedelegations/2-openRedelegations)*largePart)
 	_, err = g.staking.GetRedelegation(ctx, delegator, source, destination)
 	switch {
 	case err == nil:
@@ -189,22 +196,77 @@ func (g stakeGuard) checkRoom(ctx context.Context, msg *stakingtypes.MsgBeginRed
 		return err
 	case underWay >= maxRedelegations:
 		return errorsmod.Wrapf(ErrNoRoom, "%d from %s, at most %d; undelegate instead", underWay, msg.ValidatorSrcAddress, maxRedelegations)
-	case underWay >= openRedelegations && msg.Amount.Amount.LT(validator.Tokens.QuoRaw(largePart)):
+	case msg.Amount.Amount.LT(least):
 		return errorsmod.Wrapf(ErrNoRoom, "%d from %s, where only %suedge and more can still move; undelegate instead",
-			underWay, msg.ValidatorSrcAddress, validator.Tokens.QuoRaw(largePart))
+			underWay, msg.ValidatorSrcAddress, least)
 	}
 	return nil
 }
 
+// largeStake returns the part over/parts of a validator's tokens.
+func largeStake(tokens math.Int, over, parts int) math.Int {
+	return tokens.MulRaw(int64(over)).QuoRaw(int64(parts))
+}
+
+// checkCrowd returns ErrCrowded if stake would make another delegator of a validator that has too many for as little as that. Whoever
+// is one, or has stake on its way out, may always add to it: a slash visits no more for it. What is wrong with it otherwise is
+// left to x/staking.
+func (g stakeGuard) checkCrowd(ctx context.Context, delegator, operator string, amount math.Int) error {
+	least, err := g.least(ctx)
+	if err != nil || !least.IsPositive() {
+		return err
+	}
+	from, errFrom := sdk.AccAddressFromBech32(delegator)
+	to, errTo := sdk.ValAddressFromBech32(operator)
+	if errors.Join(errFrom, errTo) != nil || amount.IsNil() {
+		return nil
+	}
+	validator, err := g.staking.GetValidator(ctx, to)
+	if errors.Is(err, stakingtypes.ErrNoValidatorFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := g.staking.GetDelegation(ctx, from, to); !errors.Is(err, stakingtypes.ErrNoDelegation) {
+		return err
+	}
+	if _, err := g.staking.GetUnbondingDelegation(ctx, from, to); !errors.Is(err, stakingtypes.ErrNoUnbondingDelegation) {
+		return err
+	}
+	has, err := g.delegators(ctx, to)
+	if err != nil || has < openDelegators {
+		return err
+	}
+	if least := largeStake(validator.Tokens, has-openDelegators, openDelegators*openDelegators/2); amount.LT(least) {
+		return errorsmod.Wrapf(ErrCrowded, "%s has %d, a further one needs %suedge: choose another validator", operator, has, least)
+	}
+	return nil
+}
+
+// delegators counts the delegations to a validator and those that have stake on its way out; who has both counts twice.
+func (g stakeGuard) delegators(ctx context.Context, operator sdk.ValAddress) (int, error) {
+	in, err := g.count(ctx, stakingtypes.GetDelegationsByValPrefixKey(operator), stdmath.MaxInt)
+	if err != nil {
+		return 0, err
+	}
+	out, err := g.count(ctx, stakingtypes.GetUBDsByValIndexKey(operator), stdmath.MaxInt)
+	return in + out, err
+}
+
 // redelegations counts those under way from a validator, up to as many as there may be.
-func (g stakeGuard) redelegations(ctx context.Context, source sdk.ValAddress) (count int, err error) {
-	prefix := stakingtypes.GetREDsFromValSrcIndexKey(source)
+func (g stakeGuard) redelegations(ctx context.Context, source sdk.ValAddress) (int, error) {
+	return g.count(ctx, stakingtypes.GetREDsFromValSrcIndexKey(source), maxRedelegations)
+}
+
+// count returns how many keys there are with a prefix, up to a number. It takes about 220 gas for each.
+func (g stakeGuard) count(ctx context.Context, prefix []byte, most int) (count int, err error) {
 	all, err := g.store.OpenKVStore(ctx).Iterator(prefix, storetypes.PrefixEndBytes(prefix))
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, all.Close()) }()
-	for ; all.Valid() && count < maxRedelegations; all.Next() {
+	for ; all.Valid() && count < most; all.Next() {
 		count++
 	}
 	return count, nil
@@ -238,6 +300,9 @@ func (s guardedStaking) CreateValidator(
 
 // Delegate implements stakingtypes.MsgServer.
 func (s guardedStaking) Delegate(ctx context.Context, msg *stakingtypes.MsgDelegate) (*stakingtypes.MsgDelegateResponse, error) {
+	if err := s.stake.checkCrowd(ctx, msg.DelegatorAddress, msg.ValidatorAddress, msg.Amount.Amount); err != nil {
+		return nil, err
+	}
 	return guarded(ctx, msg, s.MsgServer.Delegate, func(ctx context.Context) error {
 		return s.stake.checkIn(ctx, msg.DelegatorAddress, msg.ValidatorAddress)
 	})
@@ -255,6 +320,9 @@ func (s guardedStaking) BeginRedelegate(
 	ctx context.Context, msg *stakingtypes.MsgBeginRedelegate,
 ) (*stakingtypes.MsgBeginRedelegateResponse, error) {
 	if err := s.stake.checkRoom(ctx, msg); err != nil {
+		return nil, err
+	}
+	if err := s.stake.checkCrowd(ctx, msg.DelegatorAddress, msg.ValidatorDstAddress, msg.Amount.Amount); err != nil {
 		return nil, err
 	}
 	return guarded(ctx, msg, s.MsgServer.BeginRedelegate, func(ctx context.Context) error {

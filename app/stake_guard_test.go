@@ -178,10 +178,11 @@ func (c *chain) redelegate(src, dst *validator, from, to int) {
 	}
 }
 
-// So many redelegations can be under way from a validator: half of them of anybody, a quarter of them with several entries, and all
-// of them only if they move a large part of its stake. Others are not in the way of it, nor is any of it in the way of undelegating.
+// So many redelegations can be under way from a validator: an eighth of them of anybody and with several entries, and the others only
+// if they move a part of its stake that grows to a thousandth. Others are not in the way of it, nor is any of it in the way of
+// undelegating.
 func TestRedelegationsUnderWayAreBounded(t *testing.T) {
-	const most = 2_000
+	const most, open = 2_000, 250
 	alice := newKey("alice")
 	c := newCommittee(t, setup{stakes: sevenStakes(), accounts: []*secp256k1.PrivKey{alice}})
 	v, first, second, third, fourth := c.validators[1], c.validators[2], c.validators[3], c.validators[4], c.validators[5]
@@ -195,19 +196,68 @@ func TestRedelegationsUnderWayAreBounded(t *testing.T) {
 		require.Zero(t, res.Code, res.Log)
 	}
 	must(move(first, 1))
-	c.redelegate(v, c.validators[0], 1, most/8-1)
+	c.redelegate(v, c.validators[0], 1, open-1)
 	must(move(first, 1))
-	c.redelegate(v, c.validators[0], most/8-1, most/8)
-	requireRefused(t, app.ErrNoRoom, move(first, 1))
+	c.redelegate(v, c.validators[0], open-1, open)
+	requireRefused(t, app.ErrNoRoom, move(first, v.stake/2))
 	must(move(second, 1))
-	c.redelegate(v, c.validators[0], most/8, most/2-2)
-	must(move(third, 1))
-	large := c.staked(v).Tokens.QuoRaw(most / 2).Int64()
-	require.EqualValues(t, (2*v.stake-4)/(most/2), large)
+
+	// Three quarters of the way from 250 to 1,000, three quarters of a thousandth.
+	c.redelegate(v, c.validators[0], open, 811)
+	part := c.staked(v).Tokens.MulRaw(812 - open).QuoRaw((1_000 - open) * 1_000).Int64()
+	requireRefused(t, app.ErrNoRoom, move(third, part-1))
+	must(move(third, part))
+	c.redelegate(v, c.validators[0], 811, most-3)
+	large := c.staked(v).Tokens.QuoRaw(1_000).Int64()
 	requireRefused(t, app.ErrNoRoom, move(fourth, large-1))
 	must(move(fourth, large))
-	c.redelegate(v, c.validators[0], most/2, most)
 	requireRefused(t, app.ErrNoRoom, move(c.validators[6], v.stake/2))
 	c.must(c.tx(alice, 500_000, 0, undelegation(alice, v, 1)))
 	c.must(c.tx(alice, 900_000, 0, delegation(alice, c.validators[0], 5), redelegation(alice, c.validators[0], c.validators[6], 5)))
+}
+
+// delegate writes delegations of others to a validator, until there are so many.
+func (c *chain) delegate(v *validator, from, to int) {
+	c.t.Helper()
+	ctx := c.ctx()
+	for i := from; i < to; i++ {
+		d := stakingtypes.NewDelegation(addressOf(newKey(fmt.Sprintf("delegator %d", i))).String(), v.address().String(), math.LegacyOneDec())
+		require.NoError(c.t, c.app.StakingKeeper.SetDelegation(ctx, d))
+	}
+}
+
+// Of a validator that has 4,000 delegators another one needs a part of its stake that grows with their number. Those that it has can
+// come, go and return.
+func TestDelegatorsAreBounded(t *testing.T) {
+	const open = 4_000
+	alice, bob, carol, dave := newKey("alice"), newKey("bob"), newKey("carol"), newKey("dave")
+	c := newStakers(t, alice, bob, carol, dave)
+	v, other := c.validators[1], c.validators[2]
+	try := func(want error, from *secp256k1.PrivKey, msgs ...sdk.Msg) {
+		t.Helper()
+		res := c.block(c.tx(from, 5_000_000, 0, msgs...))[0]
+		if want == nil {
+			require.Zero(t, res.Code, res.Log)
+			return
+		}
+		requireRefused(t, want, res)
+	}
+	try(nil, alice, delegation(alice, v, wealth/2))
+	try(nil, dave, delegation(dave, other, wealth/2))
+	c.delegate(v, 2, open) // besides the operator and alice
+	try(nil, bob, delegation(bob, v, leastStake))
+	c.delegate(v, open, open+999)
+
+	least := c.staked(v).Tokens.QuoRaw(open * 2).Int64()
+	require.Greater(t, least, int64(leastStake))
+	try(app.ErrCrowded, carol, delegation(carol, v, least-1))
+	try(app.ErrCrowded, dave, redelegation(dave, other, v, least-1))
+	try(nil, carol, delegation(carol, other, leastStake))
+	try(nil, carol, delegation(carol, v, least))
+
+	try(nil, alice, delegation(alice, v, 1))
+	try(nil, bob, undelegation(bob, v, leastStake))
+	try(nil, bob, delegation(bob, v, leastStake))
+	try(nil, bob, undelegation(bob, v, leastStake))
+	try(nil, dave, redelegation(dave, other, v, wealth/4))
 }
