@@ -13,15 +13,23 @@ import (
 	"github.com/edgechain/edge/client/lane"
 )
 
-// acker acknowledges what a source has verified, beside the stream. It owns the source's lanes from add until stop.
+// ackRequests is after how many finished requests an acknowledgement is due. Workers bound those of a lane that none covers.
+const ackRequests = 256
+
+// acker acknowledges what was verified on a link, beside its streams. It owns the link's lanes from add until stop.
 type acker struct {
-	src    *source
+	link   *link
 	cancel context.CancelFunc
 	done   chan struct{}
 	due    chan struct{}
 	every  atomic.Uint64
-	// fresh counts the bytes verified since the last look.
-	fresh atomic.Uint64
+	// fresh counts the bytes verified since the last look, and requests those that have finished.
+	fresh, requests atomic.Uint64
+	// unsaid is false if the worker was told all that there was at the last look.
+	unsaid atomic.Bool
+
+	// flushing keeps acknowledgements in order.
+	flushing sync.Mutex
 
 	mu    sync.Mutex
 	lanes []*lane.Lane
@@ -31,10 +39,10 @@ type acker struct {
 	abort        context.CancelCauseFunc
 }
 
-func startAcker(ctx context.Context, src *source) *acker {
+func startAcker(ctx context.Context, l *link) *acker {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	a := &acker{src: src, cancel: cancel, done: make(chan struct{}), due: make(chan struct{}, 1)}
-	a.every.Store(min(src.cfg.AckBytes, 1<<20))
+	a := &acker{link: l, cancel: cancel, done: make(chan struct{}), due: make(chan struct{}, 1)}
+	a.every.Store(min(l.client.cfg.AckBytes, 1<<20))
 	go a.run(ctx)
 	return a
 }
@@ -51,13 +59,26 @@ func (a *acker) limit(n uint64) { a.every.Store(n) }
 
 // verified notes bytes that have been counted on a lane.
 func (a *acker) verified(n uint64) {
+	a.changed()
 	if a.fresh.Add(n) >= a.every.Load() {
 		a.poke()
 	}
 }
 
+// finished notes a request that has finished. Its acknowledgement is not due at once: another request may follow.
+func (a *acker) finished() {
+	a.changed()
+	if a.requests.Add(1) >= ackRequests {
+		a.poke()
+	}
+}
+
+// changed notes that there may be something to acknowledge.
+func (a *acker) changed() { a.unsaid.Store(true) }
+
 // poke makes an acknowledgement due now.
 func (a *acker) poke() {
+	a.changed()
 	select {
 	case a.due <- struct{}{}:
 	default:
@@ -74,7 +95,7 @@ func (a *acker) guard(abort context.CancelCauseFunc) error {
 
 func (a *acker) run(ctx context.Context) {
 	defer close(a.done)
-	tick := time.NewTicker(a.src.cfg.AckInterval)
+	tick := time.NewTicker(a.link.client.cfg.AckInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -83,12 +104,14 @@ func (a *acker) run(ctx context.Context) {
 		case <-a.due:
 		case <-tick.C:
 		}
-		if a.src.token() == "" {
-			// The stream's goroutine opens the next session; it finds what is not acknowledged.
+		// Without a session the stream's goroutine opens the next one; it finds what is not acknowledged.
+		if a.link.token() == "" || !a.unsaid.Swap(false) {
 			continue
 		}
 		a.fresh.Store(0)
+		a.requests.Store(0)
 		if err := a.flush(ctx); err != nil {
+			a.changed()
 			a.failed(ctx, err)
 		}
 	}
@@ -104,7 +127,7 @@ func (a *acker) failed(ctx context.Context, err error) {
 	if a.refusedSince.IsZero() {
 		a.refusedSince = time.Now()
 	}
-	if time.Since(a.refusedSince) < a.src.cfg.EpochPatience {
+	if time.Since(a.refusedSince) < a.link.client.cfg.EpochPatience {
 		return
 	}
 	a.fault = err
@@ -118,13 +141,15 @@ const refreshTimeout = 2 * time.Second
 
 // flush signs for all that is verified and gives it to the worker.
 func (a *acker) flush(ctx context.Context) error {
+	a.flushing.Lock()
+	defer a.flushing.Unlock()
 	a.mu.Lock()
 	lanes := append([]*lane.Lane(nil), a.lanes...)
 	a.mu.Unlock()
 	// What is signed for an epoch that has just ended covers none of the bytes that the worker sent after its end. They
 	// would stay in its claim until the new epoch dies. If the node does not answer, the age of the view decides.
 	look, cancel := context.WithTimeout(ctx, refreshTimeout)
-	_ = a.src.payer.View.Refresh(look)
+	_ = a.link.client.payer.View.Refresh(look)
 	cancel()
 	var (
 		list  []ack.Signed
@@ -153,7 +178,7 @@ func (a *acker) flush(ctx context.Context) error {
 		Accepted uint64 `json:"accepted"`
 		Credit   Credit `json:"credit"`
 	}
-	err := a.src.call(ctx, http.MethodPost, "/v1/acks", typeAck, body, http.StatusOK, &answer)
+	err := a.link.call(ctx, http.MethodPost, "/v1/acks", typeAck, body, http.StatusOK, &answer)
 	var p *Problem
 	switch {
 	case err == nil:
@@ -161,7 +186,7 @@ func (a *acker) flush(ctx context.Context) error {
 			owner[i].Confirm(list[i : i+1])
 		}
 		a.confirmed(list)
-		a.src.setCredit(answer.Credit)
+		a.link.setCredit(answer.Credit)
 		return fault
 	case errors.As(err, &p) && p.Type == "bad-acknowledgement":
 		return a.refused(list, owner, p)
@@ -213,12 +238,8 @@ func (a *acker) confirmed(list []ack.Signed) {
 	a.mu.Lock()
 	a.refusedSince = time.Time{}
 	a.mu.Unlock()
-	a.src.mu.Lock()
-	for i := range list {
-		a.src.ledger.confirm(&list[i].Ack)
-	}
-	a.src.mu.Unlock()
-	a.src.say(Event{Kind: EventAcknowledged, Worker: a.src.worker})
+	a.link.batch.confirmed(list)
+	a.link.tell(Event{Kind: EventAcknowledged, Worker: a.link.worker})
 }
 
 // stop ends the goroutine, delivers the last acknowledgement within FinalAckTimeout, and closes the lanes. What could not
@@ -226,30 +247,42 @@ func (a *acker) confirmed(list []ack.Signed) {
 func (a *acker) stop(ctx context.Context) error {
 	a.cancel()
 	<-a.done
-	ctx, cancel := context.WithTimeout(ctx, a.src.cfg.FinalAckTimeout)
-	defer cancel()
-	err := a.deliver(ctx)
-	unsent := a.unsent()
+	left, err := a.finish(ctx)
+	why := ""
+	if err != nil {
+		why = err.Error()
+	}
+	a.link.batch.undelivered(left, why)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var left uint64
 	var closing error
 	for _, l := range a.lanes {
-		left += l.Unacknowledged()
 		closing = errors.Join(closing, l.Close())
 	}
-	a.src.mu.Lock()
-	a.src.report.Unacknowledged += left
-	if err != nil && (left > 0 || unsent > 0) {
-		a.src.report.AckError = err.Error()
-	}
-	a.src.mu.Unlock()
 	return closing
 }
 
+// finish delivers the last acknowledgement within FinalAckTimeout. It returns how many bytes are not acknowledged, and an error
+// if something is left to be delivered.
+func (a *acker) finish(ctx context.Context) (left uint64, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.link.client.cfg.FinalAckTimeout)
+	defer cancel()
+	err = a.deliver(ctx)
+	unsent := a.unsent()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, l := range a.lanes {
+		left += l.Unacknowledged()
+	}
+	if left == 0 && unsent == 0 {
+		return 0, nil
+	}
+	return left, err
+}
+
 func (a *acker) deliver(ctx context.Context) error {
-	pause := a.src.cfg.Backoff
-	patience := time.Now().Add(a.src.cfg.EpochPatience)
+	pause := a.link.client.cfg.Backoff
+	patience := time.Now().Add(a.link.client.cfg.EpochPatience)
 	var last error
 	for {
 		err := a.flush(ctx)
@@ -268,8 +301,8 @@ func (a *acker) deliver(ctx context.Context) error {
 		switch {
 		case errors.Is(err, ErrAckRefused) && time.Now().After(patience):
 			return err
-		case errors.As(err, &p) && p.Status == http.StatusUnauthorized && a.src.lane != nil:
-			if err := a.src.open(ctx); err != nil && !retryable(err) {
+		case errors.As(err, &p) && p.Status == http.StatusUnauthorized && a.link.lane != nil:
+			if err := a.link.open(ctx); err != nil && !retryable(err) {
 				return err
 			}
 		case !errors.Is(err, ErrAckRefused) && !retryable(classify(err)):
@@ -278,7 +311,7 @@ func (a *acker) deliver(ctx context.Context) error {
 		if sleepErr := sleep(ctx, pause); sleepErr != nil {
 			return err
 		}
-		pause = min(2*pause, a.src.cfg.MaxBackoff)
+		pause = min(2*pause, a.link.client.cfg.MaxBackoff)
 	}
 }
 

@@ -124,7 +124,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Client makes transfers. It is safe for concurrent use; every transfer has lanes of its own.
+// Client makes transfers. It is safe for concurrent use. Every Get and Put has a lane of its own; those of a Batch share lanes.
 type Client struct {
 	cfg   Config
 	payer *Payer
@@ -178,6 +178,8 @@ type Request struct {
 	Workers []Worker
 	// Out receives the verified bytes.
 	Out Writer
+	// Manifests keeps the manifests of Folder and Find. May be nil.
+	Manifests Manifests
 	// Progress is told what happens, one call at a time. It must not block. May be nil.
 	Progress func(Event)
 }
@@ -206,15 +208,16 @@ type Event struct {
 	// Done is how many bytes of the range are written, Total how many there will be, 0 while unknown. Until the last
 	// group has verified, Total rests on the worker's word.
 	Done, Total uint64
-	// Acknowledged is what the worker holds an acknowledgement of in this transfer, in bytes of payload.
+	// Acknowledged is what workers hold acknowledgements of, of this transfer or its whole batch, in bytes of payload.
 	Acknowledged uint64
 	Reason       string
 	Wait         time.Duration
 }
 
-// transfer is one Get.
+// transfer is one Get or Put.
 type transfer struct {
 	*Client
+	in    *Batch
 	req   Request
 	start time.Time
 	// upload is what is sent, nil if something is fetched.
@@ -224,9 +227,8 @@ type transfer struct {
 	size     uint64 // proven length of the object, content.UnknownSize before
 	claimed  uint64
 
-	mu     sync.Mutex // guards what acknowledgements touch as well
+	mu     sync.Mutex // guards what events tell
 	report Report
-	ledger ledger
 
 	sayMu sync.Mutex
 }
@@ -234,16 +236,33 @@ type transfer struct {
 // Get fetches a range of an object. The report is filled in whatever the error. If a byte does not verify and no other
 // worker has it, the error is a *CorruptError and everything before that byte's group is written and acknowledged.
 func (c *Client) Get(ctx context.Context, req Request) (Report, error) {
+	start, b := time.Now(), c.Batch()
+	report, err := b.Get(ctx, req)
+	return report, b.only(ctx, &report, start, err)
+}
+
+// only closes a batch of one transfer, which began at a time and ended with an error, and completes its report.
+func (b *Batch) only(ctx context.Context, report *Report, start time.Time, err error) error {
+	payment, closeErr := b.Close(ctx)
+	report.Payment = payment
+	report.Duration = time.Since(start)
+	report.Seconds = report.Duration.Seconds()
+	if err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+func (b *Batch) transfer(req Request) *transfer {
 	t := &transfer{
-		Client: c, req: req, start: time.Now(),
+		Client: b.client, in: b, req: req, start: time.Now(),
 		pos: req.Offset, end: content.ToEnd, size: content.UnknownSize,
 	}
 	if req.Length < content.ToEnd-req.Offset {
 		t.end = req.Offset + req.Length
 	}
-	t.report = Report{Name: req.Name, Offset: req.Offset, Paid: c.payer != nil}
-	err := t.run(ctx)
-	return t.finish(ctx), err
+	t.report = Report{Name: req.Name, Offset: req.Offset, Paid: b.client.payer != nil}
+	return t
 }
 
 func (t *transfer) run(ctx context.Context) error {
@@ -286,16 +305,14 @@ func (t *transfer) try(ctx context.Context) error {
 
 // from fetches what is left from one worker, until it is whole or the worker is given up.
 func (t *transfer) from(ctx context.Context, w Worker) (err error) {
-	base, err := parseWorkerURL(w.URL)
+	l, err := t.in.take(w)
 	if err != nil {
 		return &WorkerError{Worker: w, Err: err}
 	}
-	src := &source{transfer: t, worker: w, base: base, http: t.public, pace: newPace(t.cfg)}
-	if w.AnyAddress {
-		src.http = t.named
-	}
+	l.usedBy(t)
+	src := &source{transfer: t, link: l, pace: newPace(t.cfg)}
 	defer func() {
-		if closeErr := src.close(ctx); closeErr != nil && err == nil {
+		if closeErr := t.in.giveBack(ctx, l, err); closeErr != nil && err == nil {
 			err = closeErr
 		}
 	}()
@@ -365,8 +382,9 @@ func (t *transfer) say(e Event) {
 	}
 	t.sayMu.Lock()
 	defer t.sayMu.Unlock()
+	acknowledged := t.in.acknowledged()
 	t.mu.Lock()
-	e.Done, e.Acknowledged = t.report.Bytes, t.ledger.acknowledged()
+	e.Done, e.Acknowledged = t.report.Bytes, acknowledged
 	e.Total = t.total()
 	t.mu.Unlock()
 	t.req.Progress(e)

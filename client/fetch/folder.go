@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/zeebo/blake3"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/edgechain/edge/client/content"
@@ -35,12 +36,36 @@ func (b *manifestBuffer) Write(p []byte) (int, error) {
 	return 0, b.fault
 }
 
+// Manifests keeps manifests from one run to the next.
+type Manifests interface {
+	// Load returns what is kept of a manifest, nil if nothing is. It is verified before it is used.
+	Load(name content.Name) []byte
+	// Store keeps one that has verified.
+	Store(name content.Name, manifest []byte) error
+}
+
+// kept returns the manifest that a request names if it is kept, nil if not.
+func (req *Request) kept() []byte {
+	if req.Manifests == nil {
+		return nil
+	}
+	b := req.Manifests.Load(req.Name)
+	if b == nil || req.Size != nil && *req.Size != uint64(len(b)) || content.Name(blake3.Sum256(b)) != req.Name {
+		return nil
+	}
+	return b
+}
+
 // Folder fetches the manifest of the folder that a request names, and returns its entries in the byte order of their names.
-// Out and the range of the request do not matter. It returns content.ErrManifest if the name is that of something else.
-func (c *Client) Folder(ctx context.Context, req Request) ([]content.Entry, Report, error) {
+// Out and the range of the request do not matter. One that is kept is not fetched. It returns content.ErrManifest if the name is that of something else.
+func (b *Batch) Folder(ctx context.Context, req Request) ([]content.Entry, Report, error) {
+	if m := req.kept(); m != nil {
+		entries, err := content.DecodeManifest(m)
+		return entries, Report{Name: req.Name, Size: uint64(len(m)), Verified: true, Paid: b.client.payer != nil}, err
+	}
 	manifest := new(manifestBuffer)
 	req.Offset, req.Length, req.Out = 0, content.ToEnd, manifest
-	report, err := c.Get(ctx, req)
+	report, err := b.Get(ctx, req)
 	if manifest.fault != nil {
 		return nil, report, manifest.fault
 	}
@@ -48,6 +73,11 @@ func (c *Client) Folder(ctx context.Context, req Request) ([]content.Entry, Repo
 		return nil, report, err
 	}
 	entries, err := content.DecodeManifest(manifest.Bytes())
+	if err == nil && req.Manifests != nil {
+		if err = req.Manifests.Store(req.Name, manifest.Bytes()); err != nil {
+			err = fmt.Errorf("%w: %w", ErrWrite, err)
+		}
+	}
 	return entries, report, err
 }
 
@@ -75,7 +105,7 @@ func SplitPath(path string) (names []string, folder bool, err error) {
 // Find follows names from the folder that a request names to an entry below it. Each manifest on the way is fetched, verified
 // by the hash that the one above has for it, and handed to seen with what its transfer came to. It returns ErrNoEntry if the
 // names lead nowhere, and content.ErrManifest if something on the way is no folder.
-func (c *Client) Find(ctx context.Context, req Request, names []string, seen func(Report)) (content.Entry, error) {
+func (b *Batch) Find(ctx context.Context, req Request, names []string, seen func(Report)) (content.Entry, error) {
 	at := content.Entry{Kind: content.KindFolder, Hash: req.Name}
 	for i, name := range names {
 		where := strings.Join(names[:i], "/")
@@ -86,7 +116,7 @@ func (c *Client) Find(ctx context.Context, req Request, names []string, seen fun
 		if i > 0 {
 			req.Size = &at.Size
 		}
-		entries, report, err := c.Folder(ctx, req)
+		entries, report, err := b.Folder(ctx, req)
 		seen(report)
 		if err != nil {
 			if i > 0 {

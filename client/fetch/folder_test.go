@@ -45,22 +45,21 @@ func TestFindInFolder(t *testing.T) {
 	c, err := fetch.New(e.cfg, e.payer)
 	require.NoError(t, err)
 	defer c.Close()
-	var paid, manifests uint64
+	b := c.Batch()
+	var manifests uint64
 	find := func(path string) (content.Entry, error) {
 		names, _, err := fetch.SplitPath(path)
 		require.NoError(t, err)
-		return c.Find(t.Context(), fetch.Request{Name: root.Hash, Workers: []fetch.Worker{d.worker()}}, names, func(r fetch.Report) {
-			paid += r.AcknowledgedBytes
-			manifests++
-		})
+		return b.Find(t.Context(), fetch.Request{Name: root.Hash, Workers: []fetch.Worker{d.worker()}}, names, func(fetch.Report) { manifests++ })
 	}
 	got, err := find("docs/cafe\u0301.txt")
 	require.NoError(t, err, "the path is brought into normal form C")
 	require.Equal(t, file, got)
 	require.EqualValues(t, 2, manifests)
+	paid := b.Acknowledge(t.Context())
 	total, _ := d.total()
-	require.Equal(t, total, paid)
-	require.Equal(t, root.Size+docs.Size, paid, "manifests are paid like content")
+	require.Equal(t, total, paid.AcknowledgedBytes)
+	require.Equal(t, root.Size+docs.Size, total, "manifests are paid like content")
 	require.False(t, d.anyClosed())
 
 	got, err = find("docs/")
@@ -75,6 +74,44 @@ func TestFindInFolder(t *testing.T) {
 	require.ErrorIs(t, err, content.ErrSize, "a folder that gives another size than the object has")
 	_, err = find("nofolder/z")
 	require.Error(t, err)
+	_, err = b.Close(t.Context())
+	require.NoError(t, err)
+}
+
+// mapped keeps manifests in memory.
+type mapped map[content.Name][]byte
+
+func (m mapped) Load(name content.Name) []byte { return m[name] }
+
+func (m mapped) Store(name content.Name, b []byte) error {
+	m[name] = b
+	return nil
+}
+
+func TestFolderThatIsKept(t *testing.T) {
+	e := newEnv(t)
+	d := newDouble(t, e.chain, 1, e.public)
+	root := d.addFolder(t, named(d.addBytes([]byte("a")), "a"))
+	other, err := content.EncodeManifest(nil)
+	require.NoError(t, err)
+	c, err := fetch.New(e.cfg, e.payer)
+	require.NoError(t, err)
+	defer c.Close()
+	b := c.Batch()
+	kept := mapped{}
+	for i, gets := range []int{1, 1, 2} {
+		if i == 2 {
+			kept[root.Hash] = other
+		}
+		entries, report, err := b.Folder(t.Context(), fetch.Request{Name: root.Hash, Size: &root.Size, Workers: []fetch.Worker{d.worker()}, Manifests: kept})
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+		require.True(t, report.Verified)
+		require.Equal(t, gets, d.gets, "fetched once, and again if what is kept is another manifest")
+	}
+	paid, err := b.Close(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 2*root.Size, paid.AcknowledgedBytes)
 }
 
 func TestFolderEndsEarly(t *testing.T) {
@@ -84,18 +121,21 @@ func TestFolderEndsEarly(t *testing.T) {
 	c, err := fetch.New(e.cfg, e.payer)
 	require.NoError(t, err)
 	defer c.Close()
-	_, report, err := c.Folder(t.Context(), fetch.Request{Name: name, Workers: []fetch.Worker{d.worker()}})
+	b := c.Batch()
+	_, report, err := b.Folder(t.Context(), fetch.Request{Name: name, Workers: []fetch.Worker{d.worker()}})
 	require.ErrorIs(t, err, content.ErrManifest)
 	require.NotErrorIs(t, err, fetch.ErrWrite)
 	require.Less(t, report.Payload, uint64(100*group), "no more is paid of what is no folder")
-	require.Equal(t, report.Payload, report.AcknowledgedBytes)
+	require.Equal(t, report.Payload, b.Acknowledge(t.Context()).AcknowledgedBytes)
 
 	large := d.addBytes(append([]byte(content.ManifestMagic), make([]byte, content.MaxManifestSize)...))
-	_, _, err = c.Folder(t.Context(), fetch.Request{Name: large.Hash, Workers: []fetch.Worker{d.worker()}})
+	_, _, err = b.Folder(t.Context(), fetch.Request{Name: large.Hash, Workers: []fetch.Worker{d.worker()}})
 	require.ErrorIs(t, err, content.ErrManifest)
 	broken := d.addBytes(append([]byte(content.ManifestMagic), 1))
-	_, _, err = c.Folder(t.Context(), fetch.Request{Name: broken.Hash, Workers: []fetch.Worker{d.worker()}})
+	_, _, err = b.Folder(t.Context(), fetch.Request{Name: broken.Hash, Workers: []fetch.Worker{d.worker()}})
 	require.ErrorIs(t, err, content.ErrManifest)
+	_, err = b.Close(t.Context())
+	require.NoError(t, err)
 }
 
 func TestGetRefusesAnotherSize(t *testing.T) {

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/edgechain/edge/ack"
 )
 
 const (
@@ -50,8 +52,8 @@ func newHTTPClient(cfg Config, anyAddress bool) *http.Client {
 			ResponseHeaderTimeout:  cfg.CallTimeout,
 			ExpectContinueTimeout:  time.Second,
 			IdleConnTimeout:        time.Minute,
-			MaxIdleConns:           16,
-			MaxIdleConnsPerHost:    4,
+			MaxIdleConns:           64,
+			MaxIdleConnsPerHost:    ack.MaxLanes,
 			MaxResponseHeaderBytes: maxHeaderBytes,
 			DisableCompression:     true,
 			ReadBufferSize:         64 << 10,
@@ -168,8 +170,8 @@ func problem(resp *http.Response) error {
 }
 
 // call makes a bounded exchange and decodes the JSON answer of the wanted status into out.
-func (s *source) call(ctx context.Context, method, path, contentType string, body []byte, want int, out any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.CallTimeout, fmt.Errorf("no answer to %s %s in %s", method, path, s.cfg.CallTimeout))
+func (s *link) call(ctx context.Context, method, path, contentType string, body []byte, want int, out any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.client.cfg.CallTimeout, fmt.Errorf("no answer to %s %s in %s", method, path, s.client.cfg.CallTimeout))
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, s.base.JoinPath(path).String(), bytes.NewReader(body))
 	if err != nil {

@@ -102,7 +102,7 @@ func TestPace(t *testing.T) {
 }
 
 func TestAtLimit(t *testing.T) {
-	s := &source{transfer: &transfer{Client: &Client{payer: &Payer{}}}}
+	s := &source{transfer: &transfer{Client: &Client{payer: &Payer{}}}, link: &link{}}
 	for _, c := range []struct {
 		limit, claim string
 		want         bool

@@ -74,22 +74,26 @@ type answerDoc struct {
 // demands it on the way, never more than it has sent, and the whole of it once the worker has confirmed the name. It sends a
 // worker at most twice the size of the object and 1 MiB, and all workers twice that: then it returns ErrUnkept.
 func (c *Client) Put(ctx context.Context, req PutRequest) (PutReport, error) {
+	start, b := time.Now(), c.Batch()
+	report, err := b.Put(ctx, req)
+	return report, b.only(ctx, &report.Report, start, err)
+}
+
+// sending returns the transfer that an upload is.
+func (b *Batch) sending(req PutRequest) (*transfer, error) {
+	c := b.client
 	if c.payer == nil {
-		return PutReport{}, errors.New("an upload is paid: it needs a client key")
+		return nil, errors.New("an upload is paid: it needs a client key")
 	}
 	if req.Size > c.cfg.MaxSize {
-		return PutReport{}, fmt.Errorf("%w: the object has %d bytes, want at most %d", ErrRange, req.Size, c.cfg.MaxSize)
+		return nil, fmt.Errorf("%w: the object has %d bytes, want at most %d", ErrRange, req.Size, c.cfg.MaxSize)
 	}
-	up := &sending{PutRequest: req}
 	t := &transfer{
-		Client: c, req: Request{Name: req.Name, Workers: req.Workers, Progress: req.Progress}, start: time.Now(),
-		end: req.Size, size: req.Size, upload: up,
+		Client: c, in: b, req: Request{Name: req.Name, Workers: req.Workers, Progress: req.Progress}, start: time.Now(),
+		end: req.Size, size: req.Size, upload: &sending{PutRequest: req},
 	}
 	t.report = Report{Name: req.Name, Paid: true}
-	err := t.try(ctx)
-	report := PutReport{Report: t.finish(ctx), Existed: up.existed, KeptUntilEpoch: up.until}
-	report.Verified = err == nil && !up.existed
-	return report, err
+	return t, nil
 }
 
 // newUploadClient returns a client for bodies: how long a worker takes for its answer depends on their size, and refusals
@@ -268,7 +272,7 @@ func (s *source) stored(ctx context.Context, r *lane.Request, body *sentBody, se
 	n := sent - body.counted
 	r.Verified(n)
 	r.FinishContent(s.req.Name.Digest(), 0, sent)
-	s.acker.poke()
+	s.acker.finished()
 	s.upload.until = doc.KeptUntilEpoch
 	s.mu.Lock()
 	s.report.WorkerID, s.report.WorkerURL = s.worker.ID, s.worker.URL

@@ -1,9 +1,7 @@
 package fetch
 
 import (
-	"context"
 	"encoding/hex"
-	"math/big"
 	"net/http"
 	"strconv"
 	"time"
@@ -36,17 +34,8 @@ type Report struct {
 	WorkerID  uint64 `json:"worker_id,omitempty"`
 	WorkerURL string `json:"worker_url,omitempty"`
 	KeyID     uint64 `json:"key_id,omitempty"`
-	// AcknowledgedBytes is the payload that workers hold new acknowledgements of, in bytes.
-	AcknowledgedBytes uint64 `json:"acknowledged_bytes"`
-	// Price of that, in units of the settlement coin; empty if the chain did not tell its prices.
-	Price string `json:"price,omitempty"`
-	// Acknowledged are the newest acknowledgements by lane and epoch.
-	Acknowledged []Acknowledged `json:"acknowledged,omitempty"`
-	// Unacknowledged is verified payload whose acknowledgement could not be delivered, in bytes. The next transfer with
-	// the worker delivers it. AckError says why.
-	Unacknowledged uint64          `json:"unacknowledged_bytes,omitempty"`
-	AckError       string          `json:"acknowledge_error,omitempty"`
-	Requests       []RequestRecord `json:"requests,omitempty"`
+	Payment
+	Requests []RequestRecord `json:"requests,omitempty"`
 }
 
 // Acknowledged is the newest acknowledgement of a lane in an epoch.
@@ -131,7 +120,7 @@ func (l *ledger) entry(a *ack.Ack) *entry {
 	return e
 }
 
-// base notes what a worker held of a lane before the transfer added to it.
+// base notes what a worker held of a lane before anything was added to it.
 func (l *ledger) base(held []ack.Signed, id lane.ID) {
 	for i := range held {
 		a := &held[i].Ack
@@ -150,7 +139,7 @@ func (l *ledger) confirm(a *ack.Ack) {
 	}
 }
 
-// acknowledged is how many bytes the transfer added.
+// acknowledged is how many bytes were added that were not told.
 func (l *ledger) acknowledged() (n uint64) {
 	for _, e := range l.entries {
 		n += e.newest.Bytes - e.base.Bytes
@@ -158,8 +147,21 @@ func (l *ledger) acknowledged() (n uint64) {
 	return n
 }
 
-// finish completes the report.
-func (t *transfer) finish(ctx context.Context) Report {
+// tell returns the entries that have grown since it was last called, as they were then and are now.
+func (l *ledger) tell() (fresh []entry) {
+	for _, k := range l.order {
+		e := l.entries[k]
+		if e.newest.Bytes == e.base.Bytes && e.newest.Requests == e.base.Requests {
+			continue
+		}
+		fresh = append(fresh, *e)
+		e.base = e.newest
+	}
+	return fresh
+}
+
+// finish completes the report, but for what was paid.
+func (t *transfer) finish() Report {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := &t.report
@@ -169,36 +171,8 @@ func (t *transfer) finish(ctx context.Context) Report {
 		r.Size = t.size
 	}
 	r.Verified = t.pos >= t.end || t.size != content.UnknownSize && t.pos >= t.size
-	if t.payer == nil {
-		return *r
-	}
-	r.KeyID = t.payer.KeyID
-	r.AcknowledgedBytes = t.ledger.acknowledged()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.cfg.CallTimeout)
-	defer cancel()
-	total, known := new(big.Int), true
-	for _, k := range t.ledger.order {
-		e := t.ledger.entries[k]
-		if e.newest.Bytes == e.base.Bytes && e.newest.Requests == e.base.Requests {
-			continue
-		}
-		r.Acknowledged = append(r.Acknowledged, Acknowledged{
-			WorkerID: k.worker, Epoch: k.lane.Epoch, Lane: k.lane.Lane, Requests: e.newest.Requests, Bytes: e.newest.Bytes,
-			New: e.newest.Bytes - e.base.Bytes, Head: hex.EncodeToString(e.newest.Head[:]),
-		})
-		if !known {
-			continue
-		}
-		prices, err := t.payer.Chain.Prices(ctx, k.lane.Epoch)
-		if err != nil {
-			known = false
-			continue
-		}
-		total.Add(total, prices.Price(e.newest.Bytes, e.newest.Fuel))
-		total.Sub(total, prices.Price(e.base.Bytes, e.base.Fuel))
-	}
-	if known {
-		r.Price = total.String()
+	if t.payer != nil {
+		r.KeyID = t.payer.KeyID
 	}
 	return *r
 }

@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
-	"net/url"
-	"sync"
 	"time"
 
 	"github.com/edgechain/edge/ack"
@@ -72,60 +70,23 @@ type sessionAnswer struct {
 // source is one worker in one transfer.
 type source struct {
 	*transfer
-	worker Worker
-	base   *url.URL
-	http   *http.Client
-	pace   *pace
-	stall  time.Duration
-	acker  *acker
+	*link
+	pace *pace
 	// owed is what broken tries of an upload sent to this worker and did not acknowledge, in bytes. It is paid only to go on,
 	// and never to another worker.
 	owed uint64
 	// sent is what this worker was sent of an upload over all tries, in bytes.
 	sent uint64
-	// introduced is true when the worker of a free transfer was asked for its id.
-	introduced bool
-	// lane of the session, nil before the first one. Only the transfer's goroutine touches it.
-	lane *lane.Lane
-
-	sessionMu sync.Mutex
-	session   string // token
-	credit    Credit
-	perGiB    *big.Int
 }
 
-func (s *source) token() string {
-	s.sessionMu.Lock()
-	defer s.sessionMu.Unlock()
-	return s.session
-}
-
-func (s *source) setToken(token string) {
-	s.sessionMu.Lock()
-	defer s.sessionMu.Unlock()
-	s.session = token
-}
-
-func (s *source) setCredit(c Credit) {
-	limit, ok := amount(c.Limit)
-	if _, claimOK := amount(c.Claim); !ok || !claimOK {
-		return
-	}
-	s.sessionMu.Lock()
-	s.credit = c
-	perGiB := s.perGiB
-	s.sessionMu.Unlock()
-	s.acker.limit(ackEvery(limit, perGiB, s.cfg.AckBytes))
-}
-
-// ackEvery is after how many bytes an acknowledgement is due: a quarter of the credit limit at the price, at most most
-// and at least one group.
-func ackEvery(limit, perGiB *big.Int, most uint64) uint64 {
+// ackEvery is after how many bytes one of so many streams has to acknowledge: together at a quarter of the credit limit at the
+// price, each at most at most and at least at one group.
+func ackEvery(limit, perGiB *big.Int, most uint64, streams int) uint64 {
 	if perGiB == nil || perGiB.Sign() <= 0 {
 		return most
 	}
 	quarter := new(big.Int).Lsh(limit, 30-2)
-	quarter.Quo(quarter, perGiB)
+	quarter.Quo(quarter, new(big.Int).Mul(perGiB, big.NewInt(int64(streams))))
 	if !quarter.IsUint64() || quarter.Uint64() > most {
 		return most
 	}
@@ -134,20 +95,22 @@ func ackEvery(limit, perGiB *big.Int, most uint64) uint64 {
 
 // open opens a session on a lane, and takes up the acknowledgements that the worker holds of it. A lane about which
 // worker and client disagree is closed, and the next one is taken.
-func (s *source) open(ctx context.Context) error {
+func (s *link) open(ctx context.Context) error {
 	s.setToken("")
 	if err := s.identify(ctx); err != nil {
 		return err
 	}
 	if s.acker == nil {
+		s.batch.mu.Lock()
 		s.acker = startAcker(ctx, s)
+		s.batch.mu.Unlock()
 	}
 	next := uint8(0)
 	for {
 		if s.lane == nil {
-			l, err := lane.OpenAny(s.payer.LaneDir, lane.ID{
-				ChainID: s.payer.ChainID, KeyID: s.payer.KeyID, WorkerID: s.worker.ID, ServiceID: contentService,
-			}, next, s.payer.Key, s.payer.View)
+			l, err := lane.OpenAny(s.client.payer.LaneDir, lane.ID{
+				ChainID: s.client.payer.ChainID, KeyID: s.client.payer.KeyID, WorkerID: s.worker.ID, ServiceID: contentService,
+			}, next, s.client.payer.Key, s.client.payer.View)
 			if err != nil {
 				return err
 			}
@@ -169,7 +132,7 @@ func (s *source) open(ctx context.Context) error {
 }
 
 // leaveLane closes the lane for the epoch. What is verified on it is still acknowledged.
-func (s *source) leaveLane() error {
+func (s *link) leaveLane() error {
 	l := s.lane
 	s.lane = nil
 	s.setToken("")
@@ -177,20 +140,20 @@ func (s *source) leaveLane() error {
 }
 
 // identify asks the worker who it is, and holds that against the chain.
-func (s *source) identify(ctx context.Context) error {
+func (s *link) identify(ctx context.Context) error {
 	var info workerInfo
 	if err := s.call(ctx, http.MethodGet, "/v1/worker", "", nil, http.StatusOK, &info); err != nil {
 		return classify(err)
 	}
 	switch {
-	case info.ChainID != s.payer.ChainID:
-		return fmt.Errorf("%w: it serves chain %q, want %q", ErrIdentity, clean(info.ChainID), s.payer.ChainID)
+	case info.ChainID != s.client.payer.ChainID:
+		return fmt.Errorf("%w: it serves chain %q, want %q", ErrIdentity, clean(info.ChainID), s.client.payer.ChainID)
 	case info.WorkerID == 0:
 		return fmt.Errorf("%w: it is not registered yet", ErrIdentity)
 	case s.worker.ID != 0 && info.WorkerID != s.worker.ID:
 		return fmt.Errorf("%w: it says that it is worker %d, the registry has worker %d at this address", ErrIdentity, info.WorkerID, s.worker.ID)
 	}
-	registered, err := s.payer.Chain.Worker(ctx, info.WorkerID)
+	registered, err := s.client.payer.Chain.Worker(ctx, info.WorkerID)
 	if err != nil {
 		return fmt.Errorf("%w: it says that it is worker %d: %w", ErrIdentity, info.WorkerID, err)
 	}
@@ -211,11 +174,11 @@ func (s *source) identify(ctx context.Context) error {
 	if err := s.reach(ctx, info.Epoch); err != nil {
 		return err
 	}
-	epoch, err := s.payer.View.Epoch()
+	epoch, err := s.client.payer.View.Epoch()
 	if err != nil {
 		return err
 	}
-	prices, err := s.payer.Chain.Prices(ctx, epoch)
+	prices, err := s.client.payer.Chain.Prices(ctx, epoch)
 	if err != nil {
 		return err
 	}
@@ -226,7 +189,7 @@ func (s *source) identify(ctx context.Context) error {
 }
 
 // introduce asks a worker for its id before a free transfer, so that errors can name it. Nothing rests on the answer.
-func (s *source) introduce(ctx context.Context) {
+func (s *link) introduce(ctx context.Context) {
 	if s.introduced || s.worker.ID != 0 {
 		return
 	}
@@ -239,10 +202,10 @@ func (s *source) introduce(ctx context.Context) {
 
 // reach waits a little until the client's own view of the chain has reached an epoch that a worker names. Chains are not
 // seen by all at the same moment, but only the client's own view counts.
-func (s *source) reach(ctx context.Context, claimed uint64) error {
-	deadline := time.Now().Add(s.cfg.EpochPatience)
+func (s *link) reach(ctx context.Context, claimed uint64) error {
+	deadline := time.Now().Add(s.client.cfg.EpochPatience)
 	for refreshed := false; ; refreshed = true {
-		epoch, err := s.payer.View.Epoch()
+		epoch, err := s.client.payer.View.Epoch()
 		if err != nil {
 			return err
 		}
@@ -257,15 +220,15 @@ func (s *source) reach(ctx context.Context, claimed uint64) error {
 				return err
 			}
 		}
-		if err := s.payer.View.Refresh(ctx); err != nil && ctx.Err() != nil {
+		if err := s.client.payer.View.Refresh(ctx); err != nil && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 	}
 }
 
 // openOn opens a session on a lane. It returns lane.ErrClosed if the lane cannot be used.
-func (s *source) openOn(ctx context.Context, l *lane.Lane) error {
-	deadline := time.Now().Add(s.cfg.EpochPatience)
+func (s *link) openOn(ctx context.Context, l *lane.Lane) error {
+	deadline := time.Now().Add(s.client.cfg.EpochPatience)
 	for {
 		answer, err := s.prove(ctx, l)
 		var p *Problem
@@ -293,7 +256,7 @@ func (s *source) openOn(ctx context.Context, l *lane.Lane) error {
 }
 
 // prove asks for a challenge and answers it.
-func (s *source) prove(ctx context.Context, l *lane.Lane) (*sessionAnswer, error) {
+func (s *link) prove(ctx context.Context, l *lane.Lane) (*sessionAnswer, error) {
 	var c struct {
 		Challenge string `json:"challenge"`
 	}
@@ -308,7 +271,7 @@ func (s *source) prove(ctx context.Context, l *lane.Lane) (*sessionAnswer, error
 	signBytes := ack.AppendSessionSignBytes(nil, ack.HashChainID(id.ChainID), id.WorkerID, id.KeyID, id.Lane, [ack.ChallengeSize]byte(raw))
 	body, err := json.Marshal(map[string]any{
 		"key_id": id.KeyID, "service_id": id.ServiceID, "lane": id.Lane,
-		"challenge": c.Challenge, "signature": hex.EncodeToString(ed25519.Sign(s.payer.Key, signBytes)),
+		"challenge": c.Challenge, "signature": hex.EncodeToString(ed25519.Sign(s.client.payer.Key, signBytes)),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode session request: %w", err)
@@ -321,7 +284,7 @@ func (s *source) prove(ctx context.Context, l *lane.Lane) (*sessionAnswer, error
 }
 
 // begin checks a session's parameters and takes it up.
-func (s *source) begin(ctx context.Context, l *lane.Lane, a *sessionAnswer) error {
+func (s *link) begin(ctx context.Context, l *lane.Lane, a *sessionAnswer) error {
 	id := l.ID()
 	switch {
 	case a.WorkerID != id.WorkerID || a.KeyID != id.KeyID || a.ServiceID != id.ServiceID || a.Lane != id.Lane:
@@ -351,14 +314,16 @@ func (s *source) begin(ctx context.Context, l *lane.Lane, a *sessionAnswer) erro
 			return err
 		}
 	}
-	s.mu.Lock()
-	s.ledger.base(held, id)
-	s.mu.Unlock()
+	s.batch.mu.Lock()
+	s.batch.ledger.base(held, id)
+	s.batch.mu.Unlock()
 	if err := l.Resume(held, a.NextSequence); err != nil {
 		return err
 	}
 	s.setToken(a.Token)
 	s.setCredit(a.Credit)
+	// The worker may lack what this client has signed before.
+	s.acker.changed()
 	return nil
 }
 
@@ -391,18 +356,8 @@ func classify(err error) error {
 	return err
 }
 
-// wait pauses the transfer; the acknowledging goes on.
+// wait pauses the transfer; the acknowledging goes on, for all transfers of the batch.
 func (s *source) wait(ctx context.Context, d time.Duration) error {
-	if s.acker != nil {
-		s.acker.poke()
-	}
+	s.batch.poke()
 	return sleep(ctx, d)
-}
-
-// close delivers the last acknowledgement and lets the lanes go.
-func (s *source) close(ctx context.Context) error {
-	if s.acker == nil {
-		return nil
-	}
-	return s.acker.stop(context.WithoutCancel(ctx))
 }

@@ -167,7 +167,7 @@ func (s *source) stream(ctx context.Context, r *lane.Request) (err error) {
 	rec.finished, rec.length = true, s.pos-from
 	if r != nil {
 		r.FinishContent(s.req.Name.Digest(), from, rec.length)
-		s.acker.poke()
+		s.acker.finished()
 	}
 	s.say(Event{Kind: EventProgress, Worker: s.worker})
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,12 @@ func (g *getting) folder(ctx context.Context, entries []content.Entry) (err erro
 	if err := f.open(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.close(err == nil)) }()
+	defer func() {
+		if errors.Is(err, errTooLarge) {
+			err = errors.Join(err, f.kept.forget())
+		}
+		err = errors.Join(err, f.close(err == nil))
+	}()
 	if err := f.walk(ctx, entries); err != nil {
 		return err
 	}
@@ -128,6 +134,9 @@ func (f *folderGet) open() (err error) {
 		return fmt.Errorf("%s is being written by another edge get", f.dir)
 	}
 	f.lock = lock
+	if err := f.kept.keepIn(f.root); err != nil {
+		return err
+	}
 	f.folds, err = foldsNames(filepath.Join(f.dir, partsFolder))
 	return err
 }
@@ -286,8 +295,8 @@ func (f *folderGet) manifests(ctx context.Context, at []level, known map[content
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			entries, report, err := f.client.Folder(ctx, fetch.Request{
-				Name: hash, Size: &l.entry.Size, Workers: f.plan.workers, Progress: f.show.look,
+			entries, report, err := f.batch.Folder(ctx, fetch.Request{
+				Name: hash, Size: &l.entry.Size, Workers: f.plan.workers, Manifests: f.kept, Progress: f.show.look,
 			})
 			f.sum.add(report)
 			mu.Lock()
@@ -452,20 +461,68 @@ func (f *folderGet) fetch(ctx context.Context, file *folderFile) error {
 	if ok, err := f.has(ctx, path.Join(partsFolder, file.hash.String()), file); ok || err != nil {
 		return err
 	}
-	o := *f.o
-	o.file = f.part(file.hash.String())
-	e := content.Entry{Hash: file.hash, Size: file.size}
-	t, err := openTarget(f.cmd, &o, &e, true, 0, content.ToEnd)
+	show := f.show.transfer()
+	req := fetch.Request{Name: file.hash, Length: content.ToEnd, Workers: f.plan.workers, Progress: func(e fetch.Event) { show(0, e) }}
+	if _, err := f.root.Lstat(filepath.Join(partsFolder, file.hash.String()+".part")); file.size <= smallFile && errors.Is(err, fs.ErrNotExist) {
+		return f.fetchSmall(ctx, file, req)
+	}
+	t, err := f.target(file)
 	if err != nil {
 		return err
 	}
-	show := f.show.transfer()
-	report, err := t.fetch(ctx, f.client, fetch.Request{
-		Name: file.hash, Length: content.ToEnd, Workers: f.plan.workers,
-		Progress: func(e fetch.Event) { show(t.kept, e) },
-	})
+	req.Progress = func(e fetch.Event) { show(t.kept, e) }
+	report, err := t.fetch(ctx, f.batch, req)
 	f.sum.add(report)
 	return err
+}
+
+// target is what a file is fetched into among the parts.
+func (f *folderGet) target(file *folderFile) (*target, error) {
+	o := *f.o
+	o.file = f.part(file.hash.String())
+	return openTarget(f.cmd, &o, &content.Entry{Hash: file.hash, Size: file.size}, true, 0, content.ToEnd)
+}
+
+// smallFile is up to which size in bytes a file is fetched into memory. What makes large ones go on after a crash, a note beside
+// them and its way to the disk, would take longer than the file.
+const smallFile = 256 << 10
+
+// fetchSmall is fetch for a small file of which nothing is there.
+func (f *folderGet) fetchSmall(ctx context.Context, file *folderFile, req fetch.Request) error {
+	var got bytes.Buffer
+	req.Size, req.Out = &file.size, &got
+	report, err := f.batch.Get(ctx, req)
+	f.sum.add(report)
+	switch {
+	case err == nil:
+		return f.writePart(file.hash.String(), func(w io.Writer) error {
+			_, err := got.WriteTo(w)
+			return err
+		})
+	case got.Len() == 0:
+		return err
+	}
+	// What has verified is paid, and kept like that of a large file.
+	t, openErr := f.target(file)
+	if openErr != nil {
+		return errors.Join(err, openErr)
+	}
+	_, writeErr := t.Write(got.Bytes())
+	_, err = t.finish(report, errors.Join(err, writeErr))
+	return errors.Join(err, t.close())
+}
+
+// writePart makes a part, durable.
+func (f *folderGet) writePart(name string, write func(io.Writer) error) error {
+	w, err := f.root.OpenFile(filepath.Join(partsFolder, name), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	err = write(w)
+	if err == nil {
+		err = w.Sync()
+	}
+	return errors.Join(err, w.Close())
 }
 
 // copy makes a part of a file of the folder, durable.
@@ -475,15 +532,7 @@ func (f *folderGet) copy(ctx context.Context, from, to string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	w, err := f.root.OpenFile(filepath.Join(partsFolder, to), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	err = copyAll(ctx, w, r)
-	if err == nil {
-		err = w.Sync()
-	}
-	return errors.Join(err, w.Close())
+	return f.writePart(to, func(w io.Writer) error { return copyAll(ctx, w, r) })
 }
 
 // place gives a whole part its name. Renaming replaces a file or a link, and does not follow it.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -231,6 +232,69 @@ func TestGetFolderGoesOn(t *testing.T) {
 	require.Contains(t, out, `"event":"file"`)
 }
 
+// The manifests of a folder that broke off are not fetched again, and what is kept of them is verified.
+func TestGetFolderGoesOnWithItsManifests(t *testing.T) {
+	w := newFreeWorker(t)
+	deep := w.tree(t, map[string]string{"a": "a"})
+	deep.Name = "deep"
+	gone := w.addBytes([]byte("late"))
+	gone.Name = "late"
+	root := w.folder(t, deep, gone)
+	late := w.objects[gone.Hash]
+	delete(w.objects, gone.Hash)
+	dir := filepath.Join(t.TempDir(), "d[1]")
+	get := func() (int, string) {
+		t.Helper()
+		w.ranges = nil
+		code, _, errOut := edge(t, t.TempDir(), "get", root.Hash.String(), "--worker", w.URL, "-o", dir)
+		return code, errOut
+	}
+	code, errOut := get()
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, errOut, "missing: late")
+	require.Len(t, w.ranges, 2+1, "two manifests and a file")
+
+	code, _ = get()
+	require.Equal(t, exitFailure, code)
+	require.Empty(t, w.ranges, "what the worker has is there")
+
+	for _, damaged := range []string{"", "edge-folder-1\nbut another one"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, partsFolder, deep.Hash.String()+manifestSuffix), []byte(damaged), 0o600))
+		code, _ = get()
+		require.Equal(t, exitFailure, code)
+		require.Len(t, w.ranges, 1, "a manifest that is damaged is fetched")
+	}
+
+	w.objects[gone.Hash] = late
+	code, errOut = get()
+	require.Zero(t, code, errOut)
+	require.Len(t, w.ranges, 1)
+	require.Equal(t, map[string]string{"deep/a": "a", "late": "late"}, onDisk(t, dir), "nothing of what was under way is left")
+}
+
+// A small file that broke off goes on behind what has verified, as a large one does.
+func TestGetFolderGoesOnWithinASmallFile(t *testing.T) {
+	w := newFreeWorker(t)
+	files := map[string]string{"f": strings.Repeat("f", 7*groupSize), "g": "g"}
+	root := w.tree(t, files)
+	dir := filepath.Join(t.TempDir(), "d")
+	size := 7 * groupSize
+	w.cutOf = func(b []byte) int {
+		if len(b) > size {
+			return int(content.SliceSize(uint64(size), 0, 3*groupSize)) + 300
+		}
+		return -1
+	}
+	code, _, errOut := edge(t, t.TempDir(), "get", root.Hash.String(), "--worker", w.URL, "-o", dir, "--retries", "0", "--parallel", "1")
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, errOut, "f: ")
+	w.cutOf, w.ranges = nil, nil
+	code, _, errOut = edge(t, t.TempDir(), "get", root.Hash.String(), "--worker", w.URL, "-o", dir)
+	require.Zero(t, code, errOut)
+	require.Contains(t, w.ranges, fmt.Sprintf("bytes=%d-", 3*groupSize))
+	require.Equal(t, files, onDisk(t, dir))
+}
+
 func TestGetFolderTellsWhatIsMissing(t *testing.T) {
 	w := newFreeWorker(t)
 	good := w.addBytes([]byte("good"))
@@ -254,7 +318,11 @@ func TestGetFolderTellsWhatIsMissing(t *testing.T) {
 		require.Contains(t, errOut, "missing: "+p)
 	}
 	require.Contains(t, errOut, "8 of its files and folders are missing")
-	require.Equal(t, map[string]string{"good": "good", "taken/": "", "file": "mine", "notone/": "", "lost/": "", "\u202egpj.exe": "good"}, onDisk(t, dir))
+	there := onDisk(t, dir)
+	manifest := filepath.ToSlash(filepath.Join(partsFolder, root.Hash.String()+manifestSuffix))
+	require.Contains(t, there, manifest, "what the same command needs once more is kept")
+	maps.DeleteFunc(there, func(p, _ string) bool { return strings.HasSuffix(p, manifestSuffix) })
+	require.Equal(t, map[string]string{"good": "good", "taken/": "", "file": "mine", "notone/": "", "lost/": "", "\u202egpj.exe": "good"}, there)
 }
 
 func TestGetFolderStaysInside(t *testing.T) {
@@ -308,7 +376,7 @@ func TestGetFolderIsOneAtATime(t *testing.T) {
 	w := newFreeWorker(t)
 	root := w.tree(t, site())
 	dir := t.TempDir()
-	g := &getting{o: &getOptions{file: dir}}
+	g := &getting{o: &getOptions{file: dir}, kept: newManifests(dir)}
 	f := &folderGet{getting: g, dir: dir}
 	require.NoError(t, f.open())
 	code, _, errOut := edge(t, t.TempDir(), "get", root.Hash.String(), "--worker", w.URL, "-o", dir)

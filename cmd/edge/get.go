@@ -61,9 +61,9 @@ names the worker and the group, and FILE.part holds the groups before it.
 If the name is a folder's, all that is below it is fetched into a folder, which -o names, several files at a time. NAME/PATH is
 a file or folder below it: the manifests on the way are fetched and verified, and paid like all content. Files that are there
 and have the right bytes are not fetched again, others are replaced, and what the folder does not name is left alone, so the
-same command finishes a folder that broke off. What is under way lies in .edge-part in the folder until it is whole. A name that
-this machine cannot hold, or that it cannot keep apart from another one, is not written: the summary lists it, and NAME/PATH
-with -o fetches it. Files of the same bytes are fetched once.
+same command finishes a folder that broke off. What is under way lies in .edge-part in the folder until it is whole, and the
+manifests, which are then not paid again. A name that this machine cannot hold, or that it cannot keep apart from another one,
+is not written: the summary lists it, and NAME/PATH with -o fetches it. Files of the same bytes are fetched once.
 
 With a client key (edge account add-key) what arrives is acknowledged and paid, with the newest usable key unless --key
 names one. Without a key, or with --free, the worker's free quota is used.
@@ -187,8 +187,11 @@ func (a *app) get(cmd *cobra.Command, arg string, o *getOptions) error {
 		return err
 	}
 	defer client.Close()
-	g := &getting{app: a, cmd: cmd, o: o, plan: plan, client: client}
+	g := &getting{app: a, cmd: cmd, o: o, plan: plan, batch: client.Batch(), kept: newManifests(o.file)}
 	err = a.advise(ctx, g.run(ctx, &w))
+	payment, closeErr := g.batch.Close(ctx)
+	err = errors.Join(err, closeErr)
+	g.sum.pay(payment)
 	if o.receipt != "" {
 		// What was acknowledged is paid for, also if the fetch broke off.
 		err = errors.Join(err, a.saveReceipts(cmd, o.receipt, plan.payer, g.sum.acknowledged()))
@@ -200,10 +203,13 @@ func (a *app) get(cmd *cobra.Command, arg string, o *getOptions) error {
 // getting is one edge get.
 type getting struct {
 	*app
-	cmd    *cobra.Command
-	o      *getOptions
-	plan   *plan
-	client *fetch.Client
+	cmd  *cobra.Command
+	o    *getOptions
+	plan *plan
+	// batch makes all transfers.
+	batch *fetch.Batch
+	// kept are the manifests that need not be fetched again.
+	kept *manifests
 	// sum of all transfers.
 	sum sum
 	// end tells what came of it.
@@ -216,10 +222,10 @@ func (g *getting) run(ctx context.Context, w *wanted) error {
 	g.show = newDisplay(g.cmd, g.output, g.o, g.plan)
 	g.end = func(err error) { g.show.endSearch(g.sum.acknowledged(), err) }
 	e := content.Entry{Kind: content.KindFolder, Hash: w.root}
-	req := fetch.Request{Name: w.root, Workers: g.plan.workers, Progress: g.show.look}
+	req := fetch.Request{Name: w.root, Workers: g.plan.workers, Manifests: g.kept, Progress: g.show.look}
 	switch {
 	case len(w.names) > 0:
-		found, err := g.client.Find(ctx, req, w.names, g.sum.add)
+		found, err := g.batch.Find(ctx, req, w.names, g.sum.add)
 		if err != nil {
 			return err
 		}
@@ -230,7 +236,7 @@ func (g *getting) run(ctx context.Context, w *wanted) error {
 		if e.Kind == content.KindFolder && !g.o.manifest {
 			req.Size = &e.Size
 		}
-	case !w.folder:
+	case !w.folder && !(g.mayBeFolder() && g.kept.has(w.root)):
 		entries, err := g.file(ctx, &e, false, w)
 		if entries == nil || err != nil {
 			return err
@@ -245,7 +251,7 @@ func (g *getting) run(ctx context.Context, w *wanted) error {
 		return usagef("a folder has no range and does not go to standard output")
 	}
 	req.Name = e.Hash
-	entries, report, err := g.client.Folder(ctx, req)
+	entries, report, err := g.batch.Folder(ctx, req)
 	g.sum.add(report)
 	if err != nil {
 		return err
@@ -253,17 +259,23 @@ func (g *getting) run(ctx context.Context, w *wanted) error {
 	return g.folder(ctx, entries)
 }
 
+// mayBeFolder reports whether the command line asks for nothing that only a file has.
+func (g *getting) mayBeFolder() bool { return g.o.span == "" && g.o.file != "-" && !g.o.manifest }
+
 // file fetches an object. It returns the entries of a folder if that is what the object turned out to be.
 func (g *getting) file(ctx context.Context, e *content.Entry, below bool, w *wanted) ([]content.Entry, error) {
 	t, err := openTarget(g.cmd, g.o, e, below, w.offset, w.length)
 	if err != nil {
 		return nil, err
 	}
-	report, err := t.fetch(ctx, g.client, fetch.Request{
+	report, err := t.fetch(ctx, g.batch, fetch.Request{
 		Name: e.Hash, Offset: w.offset, Length: w.length, Workers: g.plan.workers, Progress: g.show.event,
 	})
 	g.sum.add(report)
 	g.end = func(err error) { g.show.end(t, g.sum.with(report), err) }
+	if t.entries != nil && err == nil {
+		err = g.kept.Store(e.Hash, t.manifest)
+	}
 	return t.entries, err
 }
 

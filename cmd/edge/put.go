@@ -20,8 +20,9 @@ func newPutCommand(a *app) *cobra.Command {
 		Use:   "put FILE|FOLDER",
 		Short: "Upload content to a worker, paid as it is sent",
 		Long: `Uploads a file, or a folder, to a worker that takes uploads, and prints names and addresses to share. Of a folder the
-regular files are uploaded, then the manifests of its folders; the last name is that of the folder itself. The names are taken first; the worker verifies the bytes against them and keeps nothing else. The worker is one of the
-chain's registry, or those that --worker names, tried in order.
+regular files are uploaded, then the manifests of its folders; the last name is that of the folder itself. The names are taken
+first; the worker verifies the bytes against them and keeps nothing else. The worker is one of the chain's registry, or those
+that --worker names, tried in order.
 
 An upload costs what a download of as many bytes does, and is paid with a client key (edge account add-key). What a worker has
 already is skipped and costs nothing, so an upload that broke off goes on when the same command is given again; it is then not kept
@@ -88,25 +89,29 @@ func (a *app) put(cmd *cobra.Command, path string, o *getOptions) error {
 		return err
 	}
 	defer client.Close()
+	batch := client.Batch()
 	for i := range files {
-		if err := a.putFile(ctx, cmd, client, plan, o, &files[i]); err != nil {
-			return fmt.Errorf("%s: %w", files[i].Path, err)
+		if err = a.putFile(ctx, cmd, batch, plan, o, &files[i]); err != nil {
+			err = fmt.Errorf("%s: %w", files[i].Path, err)
+			break
 		}
 	}
-	return nil
+	_, closeErr := batch.Close(ctx)
+	return errors.Join(err, closeErr)
 }
 
 // putFile uploads one file and prints its name.
-func (a *app) putFile(ctx context.Context, cmd *cobra.Command, client *fetch.Client, p *plan, o *getOptions, file *put.File) (err error) {
+func (a *app) putFile(ctx context.Context, cmd *cobra.Command, batch *fetch.Batch, p *plan, o *getOptions, file *put.File) (err error) {
 	f, err := file.Open()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	show := newDisplay(cmd, a.output, o, p)
-	report, err := client.Put(ctx, fetch.PutRequest{
+	report, err := batch.Put(ctx, fetch.PutRequest{
 		Name: file.Name, Size: file.Size, From: f, Workers: p.workers, Progress: show.event,
 	})
+	report.Payment = batch.Acknowledge(ctx)
 	if show.bar != nil {
 		_ = show.bar.Finish()
 	}

@@ -325,16 +325,16 @@ func (t *target) sum(n uint64) (content.Name, error) {
 }
 
 // fetch runs the transfer into the target.
-func (t *target) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) (fetch.Report, error) {
+func (t *target) fetch(ctx context.Context, b *fetch.Batch, req fetch.Request) (fetch.Report, error) {
 	req.Size = t.size
 	if t.out != nil {
 		w := bufio.NewWriterSize(t.out, 64<<10)
 		req.Out = w
-		report, err := c.Get(ctx, req)
+		report, err := b.Get(ctx, req)
 		return report, errors.Join(err, w.Flush())
 	}
 	defer t.close()
-	report, err := t.run(ctx, c, req)
+	report, err := t.run(ctx, b, req)
 	if err == nil {
 		var folder bool
 		if folder, err = t.isFolder(); folder {
@@ -351,7 +351,7 @@ func (t *target) fetch(ctx context.Context, c *fetch.Client, req fetch.Request) 
 		if err := t.cut(t.groupsBefore(t.kept)); err != nil {
 			return report, err
 		}
-		report, err = t.run(ctx, c, req)
+		report, err = t.run(ctx, b, req)
 	}
 	return t.finish(report, err)
 }
@@ -363,7 +363,7 @@ func (t *target) groupsBefore(n uint64) uint64 {
 }
 
 // run fetches what the part lacks.
-func (t *target) run(ctx context.Context, c *fetch.Client, req fetch.Request) (fetch.Report, error) {
+func (t *target) run(ctx context.Context, b *fetch.Batch, req fetch.Request) (fetch.Report, error) {
 	if t.kept > 0 && t.complete() {
 		report := fetch.Report{Name: t.name, Offset: req.Offset + t.kept, Verified: true}
 		if t.whole {
@@ -376,7 +376,7 @@ func (t *target) run(ctx context.Context, c *fetch.Client, req fetch.Request) (f
 		req.Length -= t.kept
 	}
 	req.Out = t
-	report, err := c.Get(ctx, req)
+	report, err := b.Get(ctx, req)
 	if err == nil && t.whole && t.kept > 0 {
 		// Every part of it verified when it came; if what an earlier run left is not the object's, the machine is at fault,
 		// not the worker.

@@ -1,0 +1,186 @@
+package fetch_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/zeebo/blake3"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/edgechain/edge/client/content"
+	"github.com/edgechain/edge/client/fetch"
+)
+
+// batchEnv is a batch at a worker that counts its sessions.
+type batchEnv struct {
+	*env
+	d        *double
+	b        *fetch.Batch
+	sessions int
+}
+
+func newBatchEnv(t *testing.T) *batchEnv {
+	t.Helper()
+	e := &batchEnv{env: newEnv(t)}
+	e.d = newDouble(t, e.chain, 1, e.public)
+	e.d.onSession = func(map[string]any) { e.sessions++ }
+	c, err := fetch.New(e.cfg, e.payer)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	e.b = c.Batch()
+	return e
+}
+
+func (e *batchEnv) fetch(t *testing.T, name content.Name) ([]byte, error) {
+	t.Helper()
+	var out bytes.Buffer
+	report, err := e.b.Get(t.Context(), fetch.Request{Name: name, Length: content.ToEnd, Workers: []fetch.Worker{e.d.worker()}, Out: &out})
+	if err == nil && !report.Verified {
+		return nil, fmt.Errorf("%s is not whole", name)
+	}
+	return out.Bytes(), err
+}
+
+// close ends the batch, and expects that each byte and each request is paid once.
+func (e *batchEnv) close(t *testing.T, earlier fetch.Payment, bytes, requests uint64) {
+	t.Helper()
+	p, err := e.b.Close(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, p.AckError)
+	require.Zero(t, p.Unacknowledged)
+	require.Equal(t, bytes, earlier.AcknowledgedBytes+p.AcknowledgedBytes)
+	gotBytes, gotRequests := e.d.total()
+	require.Equal(t, bytes, gotBytes)
+	require.Equal(t, requests, gotRequests)
+	require.False(t, e.d.anyClosed(), "the worker has the same heads")
+	_, err = e.fetch(t, content.Name{})
+	require.ErrorContains(t, err, "closed")
+}
+
+func TestBatchSharesSessions(t *testing.T) {
+	e := newBatchEnv(t)
+	const files, parallel = 60, 3
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	var total uint64
+	for i := range files {
+		data, name := e.d.add(1000 + 500*i)
+		total += uint64(len(data))
+		g.Go(func() error {
+			got, err := e.fetch(t, name)
+			if err == nil && !bytes.Equal(data, got) {
+				err = fmt.Errorf("%s has other bytes", name)
+			}
+			return err
+		})
+	}
+	require.NoError(t, g.Wait())
+	require.LessOrEqual(t, e.sessions, parallel, "one for each transfer at a time")
+	first := e.b.Acknowledge(t.Context())
+	require.Equal(t, total, first.AcknowledgedBytes)
+	require.Equal(t, fmt.Sprint(total), first.Price)
+	require.LessOrEqual(t, len(first.Acknowledged), parallel)
+	require.Zero(t, e.b.Acknowledge(t.Context()).AcknowledgedBytes, "nothing is told twice")
+	data, name := e.d.add(77)
+	_, err := e.fetch(t, name)
+	require.NoError(t, err)
+	require.LessOrEqual(t, e.sessions, parallel)
+	e.close(t, first, total+uint64(len(data)), files+1)
+}
+
+// A session that rests does not survive a worker that starts anew, nor the end of an epoch what was signed in it; neither costs a file.
+func TestBatchOutlivesItsSession(t *testing.T) {
+	e := newBatchEnv(t)
+	var total uint64
+	for i := range 6 {
+		data, name := e.d.add(3*group + i)
+		total += uint64(len(data))
+		if i == 2 {
+			e.d.kick = true
+		}
+		if i == 4 {
+			require.Empty(t, e.b.Acknowledge(t.Context()).AckError)
+			e.chain.advance()
+		}
+		got, err := e.fetch(t, name)
+		require.NoError(t, err)
+		require.Equal(t, data, got)
+	}
+	require.Equal(t, 2, e.sessions)
+	p, err := e.b.Close(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, p.AckError)
+	gotBytes, gotRequests := e.d.total()
+	require.Equal(t, total, gotBytes)
+	require.EqualValues(t, 6, gotRequests)
+	require.False(t, e.d.anyClosed())
+}
+
+func TestBatchKeepsItsSessionWhenAnObjectIsMissing(t *testing.T) {
+	e := newBatchEnv(t)
+	data, name := e.d.add(2*group + 1)
+	for i := range 40 {
+		if i%2 == 0 {
+			_, err := e.fetch(t, content.Name{byte(i)})
+			var p *fetch.Problem
+			require.ErrorAs(t, err, &p)
+			require.Equal(t, http.StatusNotFound, p.Status)
+			continue
+		}
+		got, err := e.fetch(t, name)
+		require.NoError(t, err)
+		require.Equal(t, data, got)
+	}
+	require.Equal(t, 1, e.sessions)
+	e.close(t, fetch.Payment{}, 20*uint64(len(data)), 20)
+}
+
+// A worker that sends what does not verify is left with all that it sent before acknowledged.
+func TestBatchLeavesAWorkerThatLies(t *testing.T) {
+	e := newBatchEnv(t)
+	data, name := e.d.add(4 * group)
+	_, err := e.fetch(t, name)
+	require.NoError(t, err)
+	good := e.d.objects[name]
+	bad := object{data: bytes.Clone(good.data), outboard: good.outboard}
+	bad.data[0] ^= 1
+	e.d.objects[name] = bad
+	_, err = e.fetch(t, name)
+	require.ErrorIs(t, err, content.ErrCorrupt)
+	got, _ := e.d.total()
+	require.EqualValues(t, len(data), got, "acknowledged when the worker was left")
+	e.d.objects[name] = good
+	_, err = e.fetch(t, name)
+	require.NoError(t, err)
+	require.Equal(t, 2, e.sessions)
+	e.close(t, fetch.Payment{}, 2*uint64(len(data)), 2)
+}
+
+func TestBatchOfUploads(t *testing.T) {
+	e := newBatchEnv(t)
+	e.d.onPut = func(w http.ResponseWriter, r *http.Request) {
+		if _, confirm := e.d.receive(w, r); confirm != nil {
+			confirm()
+		}
+	}
+	var total uint64
+	var all fetch.Payment
+	for i := range 10 {
+		data := bytes.Repeat([]byte{byte(i)}, 5000+i)
+		report, err := e.b.Put(t.Context(), fetch.PutRequest{
+			Name: content.Name(blake3.Sum256(data)), Size: uint64(len(data)), From: bytes.NewReader(data), Workers: []fetch.Worker{e.d.worker()},
+		})
+		require.NoError(t, err)
+		require.True(t, report.Verified)
+		p := e.b.Acknowledge(t.Context())
+		require.EqualValues(t, len(data), p.AcknowledgedBytes, "what this upload has cost")
+		require.Equal(t, fmt.Sprint(len(data)), p.Price)
+		all.AcknowledgedBytes += p.AcknowledgedBytes
+		total += uint64(len(data))
+	}
+	require.Equal(t, 1, e.sessions)
+	e.close(t, all, total, 10)
+}
