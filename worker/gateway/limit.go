@@ -508,11 +508,12 @@ type place struct {
 	counts bool
 }
 
-// leave gives it back.
-func (p place) leave() {
+// leave gives it back, once.
+func (p *place) leave() {
 	if !p.counts {
 		return
 	}
+	p.counts = false
 	<-p.s.requests
 	p.s.requestsBy.done(p.from)
 	if p.peer != nil {

@@ -48,6 +48,8 @@ type quickConn struct {
 	readBy, writeBy time.Time
 	// heading is set while the rest of a header is waited for.
 	heading bool
+	// answered is set if a request was answered since a header last had its time.
+	answered bool
 	// rest is what was read behind a request that was lent.
 	rest    []byte
 	request plainRequest
@@ -80,26 +82,24 @@ func (c *quickConn) SetDeadline(t time.Time) error {
 // Read implements net.Conn: it returns bytes that net/http has to answer.
 func (c *quickConn) Read(p []byte) (int, error) {
 	switch quickMode(c.mode.Load()) {
+	case quickReads:
+		if len(p) >= max(quickBuffer, len(c.rest)) {
+			return c.serve(p)
+		}
+		c.become(quickOver)
 	case quickLends:
 		if len(p) == 1 {
 			return 0, c.watch()
 		}
 		// Where requests begin and end in what net/http reads by itself is not known here.
 		c.become(quickOver)
-		fallthrough
-	case quickOver:
-		if len(c.rest) > 0 {
-			n := copy(p, c.rest)
-			c.rest = c.rest[n:]
-			return n, nil
-		}
-		return c.TCPConn.Read(p)
 	}
-	if len(p) < quickBuffer {
-		c.become(quickOver)
-		return c.TCPConn.Read(p)
+	if len(c.rest) > 0 {
+		n := copy(p, c.rest)
+		c.rest = c.rest[n:]
+		return n, nil
 	}
-	return c.serve(p)
+	return c.TCPConn.Read(p)
 }
 
 // watch waits until the client has closed the connection or net/http, which looks for that while a request is under way, ends
@@ -169,7 +169,7 @@ func (c *quickConn) serve(p []byte) (int, error) {
 					return 0, errQuick
 				}
 				if done {
-					c.heading = false
+					c.heading, c.answered = false, true
 					have = copy(p, p[end:have])
 					continue
 				}
@@ -207,13 +207,15 @@ func (c *quickConn) give(n int, m quickMode, err error) (int, error) {
 	return n, err
 }
 
-// awaitHeader bounds the time in which the rest of a header arrives.
+// awaitHeader bounds the time in which the rest of a header arrives. The first one's began before, when net/http accepted the
+// connection; one behind an answer has its own, however the requests lie in what was read.
 func (c *quickConn) awaitHeader(now time.Time) error {
 	if c.heading {
 		return nil
 	}
 	c.heading = true
-	if t := now.Add(c.s.cfg.HeaderTimeout); c.readBy.IsZero() || t.Before(c.readBy) {
+	if t := now.Add(c.s.cfg.HeaderTimeout); c.answered || c.readBy.IsZero() || t.Before(c.readBy) {
+		c.answered = false
 		return c.SetReadDeadline(t)
 	}
 	return nil

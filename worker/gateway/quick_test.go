@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -410,6 +413,99 @@ func TestQuickSlowReader(t *testing.T) {
 			}
 		}
 	}
+}
+
+// dialNarrow opens a connection that takes little, and never promised more: one whose window shrinks later stops sending as well.
+func dialNarrow(t *testing.T, b *bench) net.Conn {
+	t.Helper()
+	d := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
+		var failed error
+		err := raw.Control(func(fd uintptr) {
+			failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10)
+		})
+		return errors.Join(err, failed)
+	}}
+	c, err := d.DialContext(t.Context(), "tcp", b.Addr())
+	require.NoError(t, err)
+	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
+	return c
+}
+
+// TestQuickUnreadAnswersLeaveRoom: answers that cost nothing keep nobody out while they wait to be read, whoever asks for them, and
+// however many.
+func TestQuickUnreadAnswersLeaveRoom(t *testing.T) {
+	const most = 4
+	for what, request := range map[string]string{
+		"HEAD":           "HEAD /b3/%s HTTP/1.1\r\nHost: x\r\n\r\n",
+		"HEAD, session":  "HEAD /b3/%s HTTP/1.1\r\nHost: x\r\n" + auth + "\r\n\r\n",
+		"unchanged":      "GET /b3/%s HTTP/1.1\r\nHost: x\r\nIf-None-Match: *\r\n\r\n",
+		"empty, session": "GET /b3/" + content.EmptyName.String() + " HTTP/1.1\r\nHost: x\r\n" + auth + "\r\n\r\n",
+	} {
+		t.Run(what, func(t *testing.T) {
+			b := newBench(t, plenty, func(c *gateway.Config, _ *gateway.Deps) { c.MaxRequests, c.MaxRequestsPerAccount = most, 2*most })
+			b.start(t)
+			name := heated(t, []int{10, 0}, b)[0]
+			if strings.Contains(request, "%s") {
+				request = fmt.Sprintf(request, name)
+			}
+			many := strings.Repeat(request, 100)
+			var clients sync.WaitGroup
+			defer clients.Wait()
+			// As many as have a place while they are worked on.
+			places := most
+			if !strings.Contains(request, auth) {
+				places = most / 2
+			}
+			for range places {
+				c := dialNarrow(t, b)
+				defer func() { _ = c.Close() }()
+				clients.Go(func() {
+					for range 1000 { // ends when the test is over
+						if _, err := io.WriteString(c, many); err != nil {
+							return
+						}
+					}
+				})
+			}
+			var last [2]float64
+			require.Eventually(t, func() bool {
+				now := [2]float64{b.metric(t, "edge_gateway_requests_in_flight"), b.quick(t)}
+				stuck := now == last && now[0] == float64(places)
+				last = now
+				return stuck
+			}, patience, 10*tick)
+			for _, header := range [][]string{nil, {auth}} {
+				r := send(t, connect(t, b), "/b3/"+name.String(), header...)
+				require.Equal(t, 200, r.StatusCode, "%v", header)
+				require.Len(t, bodyOf(t, r), 10)
+			}
+		})
+	}
+}
+
+// TestQuickPipelinedHeaders: each header has its own time, also where every read ends within one.
+func TestQuickPipelinedHeaders(t *testing.T) {
+	b := newBench(t, plenty, func(c *gateway.Config, _ *gateway.Deps) { c.HeaderTimeout = 400 * time.Millisecond })
+	b.start(t)
+	name := heated(t, []int{10}, b)[0]
+	get := "GET /b3/" + name.String() + " HTTP/1.1\r\nHost: x\r\n\r\n"
+	c := connect(t, b)
+	r := bufio.NewReader(c)
+	_, err := io.WriteString(c, get[:20])
+	require.NoError(t, err)
+	for range 12 {
+		time.Sleep(50 * time.Millisecond)
+		_, err := io.WriteString(c, get[20:]+get[:20])
+		require.NoError(t, err)
+		res, err := http.ReadResponse(r, nil)
+		require.NoError(t, err)
+		require.Equal(t, 200, res.StatusCode)
+		require.Len(t, bodyOf(t, res), 10)
+	}
+	// The last one never ends.
+	_, err = r.ReadByte()
+	require.ErrorIs(t, err, io.EOF)
+	b.requireQuick(t, 12)
 }
 
 // TestQuickDeclines: without a place, quota or credit the quick path does nothing, and the answer is the usual problem.

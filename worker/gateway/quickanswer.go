@@ -81,9 +81,7 @@ func (s *Server) answerQuick(c *quickConn, r *plainRequest) (done bool, err erro
 				done, err = true, fmt.Errorf("panic: %v", p)
 			}
 		}
-		if a.unpaid {
-			<-s.unpaid
-		}
+		s.leaveUnpaid(&a)
 		if a.meter != nil && !a.finished {
 			a.meter.release(unsent(a.payload, a.wrote))
 			if free, ok := a.meter.(*freeMeter); ok && timedOut(err) {
@@ -107,6 +105,11 @@ func (s *Server) answerQuick(c *quickConn, r *plainRequest) (done bool, err erro
 	defer a.object.Close() //nolint:errcheck // it cannot fail
 	if !s.decideQuick(c, r, &a, start) {
 		return false, nil
+	}
+	if a.meter == nil || a.payload == 0 {
+		// It costs nothing: one who does not take it must not keep anybody out.
+		s.leaveUnpaid(&a)
+		at.leave()
 	}
 	err = s.writeQuick(c, r, &a, start)
 	s.metrics.sentPlain.Add(float64(a.wrote))
@@ -223,6 +226,14 @@ func (s *Server) beginQuick(a *quickAnswer, client Session, quick quickSession, 
 	a.request = request
 	a.meter = &paidMeter{s: s, client: client, request: request}
 	return true
+}
+
+// leaveUnpaid gives the place among the requests without a session back, if it has one.
+func (s *Server) leaveUnpaid(a *quickAnswer) {
+	if a.unpaid {
+		a.unpaid = false
+		<-s.unpaid
+	}
 }
 
 // lineOf is the value of a header as a list of lines.
