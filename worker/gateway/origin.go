@@ -26,14 +26,15 @@ func (s *Server) openOrFill(r *http.Request, name content.Name) (*store.Object, 
 	if err != nil {
 		return nil, err
 	}
-	size := uint64(0)
-	defer func() { filled(size) }()
+	size, left := uint64(0), false
+	defer func() { filled(size, left) }()
 	ctx := r.Context()
 	if r.Header.Get(origins.LoopHeader) != "" {
 		// Workers that name each other as origins must not wait for each other.
 		ctx = origins.FromWorker(ctx)
 	}
 	if err := s.origin.Fill(ctx, name); err != nil {
+		left = ctx.Err() != nil
 		return nil, err
 	}
 	if object, err = s.store.Open(name); err == nil {
@@ -44,8 +45,8 @@ func (s *Server) openOrFill(r *http.Request, name content.Name) (*store.Object, 
 
 // beginFill says whether origins may be asked on behalf of a request, and waits for its turn among those of its address or account:
 // an account that could not pay, and an address whose quota is used up, make the worker ask for nothing. The function that
-// it returns takes the size of what came.
-func (s *Server) beginFill(r *http.Request) (func(size uint64), error) {
+// it returns takes the size of what came, and whether the client left before.
+func (s *Server) beginFill(r *http.Request) (func(size uint64, left bool), error) {
 	client, err := s.sessionOf(r)
 	if err != nil {
 		return nil, err
@@ -56,7 +57,7 @@ func (s *Server) beginFill(r *http.Request) (func(size uint64), error) {
 		}
 		account, _ := accountIn(client)
 		done, err := s.quota.accountFills.take(r.Context(), account)
-		return func(uint64) { done() }, err
+		return func(uint64, bool) { done() }, err
 	}
 	// What the object will take of the quota is not known yet.
 	free, err := s.takeFree(r, 1)
@@ -69,7 +70,10 @@ func (s *Server) beginFill(r *http.Request) (func(size uint64), error) {
 		return nil, err
 	}
 	done, err := s.quota.fills.take(r.Context(), from)
-	return func(size uint64) {
+	return func(size uint64, left bool) {
+		if left {
+			size = leaveCost
+		}
 		s.quota.aside.spend(from, size, s.now())
 		done()
 	}, err

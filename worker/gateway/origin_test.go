@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -159,4 +160,36 @@ func TestOriginTakesTurns(t *testing.T) {
 		requests.Wait()
 		require.EqualValues(t, most, highest.Load())
 	}
+}
+
+// TestLeavingOriginsCosts: who asks for a name without a session and leaves, while the fetch goes on, does so a bounded number
+// of times.
+func TestLeavingOriginsCosts(t *testing.T) {
+	var leave context.CancelFunc
+	asked := 0
+	b := newBench(t, func(_ *gateway.Config, d *gateway.Deps) {
+		d.Origin = fill(func(ctx context.Context, _ content.Name) error {
+			asked++
+			leave()
+			<-ctx.Done()
+			return ctx.Err()
+		})
+	})
+	const most = 256 / 4
+	for i := range 2 * most {
+		ctx, cancel := context.WithCancel(t.Context())
+		leave = cancel
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/b3/"+nameOf([]byte{byte(i)}).String(), nil)
+		w := httptest.NewRecorder()
+		func() {
+			defer func() { _ = recover() }() // nobody is there to answer
+			b.ServeHTTP(w, r)
+		}()
+		if i >= most {
+			require.Equal(t, http.StatusTooManyRequests, w.Code)
+		}
+		cancel()
+	}
+	require.LessOrEqual(t, asked, most)
+	require.Greater(t, asked, most/2)
 }

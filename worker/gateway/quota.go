@@ -35,6 +35,9 @@ const (
 	asideTotal = 64 << 30
 	// askCost is what asking origins for a name costs of that, whatever comes of it, in bytes.
 	askCost = 16 << 10
+	// leaveCost is what it costs to leave while origins are asked, in bytes: the fetch goes on for a while, and its place is
+	// nobody's meanwhile.
+	leaveCost = 4 << 20
 	// maxFills bounds the fetches from origins that one address or account has under way; its others wait.
 	maxFills = 16
 )
