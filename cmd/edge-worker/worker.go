@@ -116,7 +116,7 @@ func newWorker(ctx context.Context, h home, c *config.Config, in io.Reader, log 
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	part := func(name string) *slog.Logger { return log.With("part", name) }
 	content := storeConfig(c, h.store())
-	content.Epoch = func() (uint64, bool) {
+	content.Epoch = func(context.Context) (uint64, bool) {
 		view, ok := w.follower.View()
 		return view.Epoch, ok
 	}

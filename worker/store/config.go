@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -56,9 +57,9 @@ type Config struct {
 	UploadBytes uint64
 	// UploadBytesPerAccount bounds it for each account. 0 is no bound but UploadBytes.
 	UploadBytesPerAccount uint64
-	// Epoch returns the current epoch, in which holds that ended before it are over, and whether it is known. Without it
-	// they end by Expire alone.
-	Epoch func() (epoch uint64, known bool)
+	// Epoch returns an epoch that has begun for certain, in which holds that ended before it are over, and whether there is one.
+	// What a hold kept is gone soon after it, so that this must be no single endpoint's word. Without it they end by Expire alone.
+	Epoch func(context.Context) (epoch uint64, known bool)
 	// HotBytes bounds the memory for small objects that are asked for often, in bytes, HotObjectBytes their size. 0 keeps none.
 	HotBytes, HotObjectBytes uint64
 	// HotFiles bounds the files of larger ones that are kept open. 0 keeps none.

@@ -281,7 +281,7 @@ func TestDiskFailsAtEveryStep(t *testing.T) {
 					}
 				}
 				check(s, "before")
-				s.look() // the disk works again: the fault is forgotten and the index is whole
+				s.look(t.Context()) // the disk works again: the fault is forgotten and the index is whole
 				require.NoError(t, s.Check(t.Context()))
 				_, broken := s.index.state()
 				require.NoError(t, broken)
@@ -314,10 +314,10 @@ func TestCheckNamesTheDisk(t *testing.T) {
 	_, err := s.Add(t.Context(), bytes.NewReader(some(1, 10)))
 	require.ErrorIs(t, err, ErrDiskFull)
 	require.ErrorIs(t, s.Check(t.Context()), ErrDiskFull)
-	s.look()
+	s.look(t.Context())
 	require.ErrorIs(t, s.Stats().Fault, ErrDiskFull)
 	d.before = nil
-	s.look()
+	s.look(t.Context())
 	require.NoError(t, s.Check(t.Context()))
 	require.NoError(t, s.Stats().Fault)
 }

@@ -59,7 +59,7 @@ func TestEvictionOrder(t *testing.T) {
 					time.Sleep(saveUse)
 					use(t, s, names[0])
 					use(t, s, names[1])
-					s.look()
+					s.look(t.Context())
 					crash(t, s)
 					s = mustOpen(t, cfg, &testDisk{})
 				}

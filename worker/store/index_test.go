@@ -157,7 +157,7 @@ func TestIndexIsCompacted(t *testing.T) {
 		}
 	}
 	require.NoError(t, s.index.append(appendPut(nil, a.Name, s.records[a.Name]), false))
-	s.look()
+	s.look(t.Context())
 	length, broken := s.index.state()
 	require.NoError(t, broken)
 	require.EqualValues(t, len(indexMagic)+frameSize+putSize, length)

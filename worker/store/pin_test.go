@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"sync/atomic"
@@ -162,7 +163,11 @@ func TestEpochsEndHolds(t *testing.T) {
 		cfg := testConfig(t.TempDir(), 1<<20)
 		cfg.ScrubBytesPerSecond = 0
 		var known atomic.Bool
-		cfg.Epoch = func() (uint64, bool) { return 9, known.Load() }
+		cfg.Epoch = func(ctx context.Context) (uint64, bool) {
+			_, limited := ctx.Deadline()
+			require.True(t, limited, "the answer is waited for so long")
+			return 9, known.Load()
+		}
 		s := mustOpen(t, cfg, &testDisk{})
 		a, err := s.AddUpload(t.Context(), Upload{Size: -1, Hold: Hold{1, 5}}, bytes.NewReader(some(1, 1000)))
 		require.NoError(t, err)

@@ -62,7 +62,7 @@ func (s *Store) Stop(ctx context.Context) error {
 
 func (s *Store) upkeep(ctx context.Context) {
 	for {
-		s.look()
+		s.look(ctx)
 		if rest(ctx, upkeepEvery) != nil {
 			return
 		}
@@ -70,7 +70,7 @@ func (s *Store) upkeep(ctx context.Context) {
 }
 
 // look is a round of upkeep. Whatever fails is tried again in the next one.
-func (s *Store) look() {
+func (s *Store) look(ctx context.Context) {
 	s.mu.Lock()
 	fault := s.fault
 	s.mu.Unlock()
@@ -81,7 +81,7 @@ func (s *Store) look() {
 	}
 	s.compact()
 	if s.cfg.Epoch != nil {
-		if epoch, ok := s.cfg.Epoch(); ok {
+		if epoch, ok := s.epoch(ctx); ok {
 			if err := s.Expire(epoch); err != nil {
 				s.log.Warn("uploads that are over are not released", "err", err)
 			}
@@ -90,6 +90,13 @@ func (s *Store) look() {
 	if err := s.saveUses(saveUse); err != nil {
 		s.log.Warn("when content was last used is not written down", "err", err)
 	}
+}
+
+// epoch asks for the epoch that holds are compared with.
+func (s *Store) epoch(ctx context.Context) (uint64, bool) {
+	ctx, cancel := context.WithTimeout(ctx, upkeepEvery)
+	defer cancel()
+	return s.cfg.Epoch(ctx)
 }
 
 // compact writes the index anew if it lacks something or is much longer than it needs to be.
