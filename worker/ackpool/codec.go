@@ -19,7 +19,7 @@ const (
 	prefixTx = 0x02
 	// 0x03 | epoch(8) -> archived totals of deleted lanes of an epoch
 	prefixEpoch = 0x03
-	// 0x04 | account(8) -> archived totals of deleted lanes of an account
+	// 0x04 | account(8) -> archived totals of deleted lanes of an account, and what it has forfeited
 	prefixAccount = 0x04
 	// 0x05 -> archived totals of all deleted lanes
 	prefixTotal = 0x05
@@ -132,6 +132,12 @@ func (r *reader) end() error {
 	return r.err
 }
 
+// Flags of a lane.
+const (
+	laneRejected = 1 << iota
+	laneShort
+)
+
 func (l *lane) encode() []byte {
 	b := make([]byte, 0, ack.SignedSize+96)
 	b = l.signed.AppendEncoded(b)
@@ -144,10 +150,16 @@ func (l *lane) encode() []byte {
 		b = appendBytes(b, []byte(r.Reason))
 		b = appendInt(b, r.Amount)
 	}
-	if l.rejection == nil {
-		return append(b, 0)
+	flags := byte(0)
+	if l.rejection != nil {
+		flags |= laneRejected
 	}
-	b = append(b, 1)
+	if l.short {
+		flags |= laneShort
+	}
+	if b = append(b, flags); l.rejection == nil {
+		return b
+	}
 	b = l.rejection.Signed.AppendEncoded(b)
 	b = appendBytes(b, []byte(l.rejection.Reason))
 	b = binary.LittleEndian.AppendUint32(b, l.rejection.Code)
@@ -160,7 +172,9 @@ func decodeLane(b []byte) (*lane, error) {
 	for range r.u8() {
 		l.refusals = append(l.refusals, Refusal{Reason: string(r.bytes()), Amount: r.int()})
 	}
-	if r.u8() != 0 {
+	flags := r.u8()
+	l.short = flags&laneShort != 0
+	if flags&laneRejected != 0 {
 		l.rejection = &Rejection{Signed: r.signed(), Reason: string(r.bytes()), Code: r.u32(), Height: int64(r.u64())}
 	}
 	return l, r.end()
@@ -237,6 +251,10 @@ func (t Totals) encode() []byte {
 
 func decodeTotals(b []byte) (Totals, error) {
 	r := &reader{b: b}
+	return r.totals(), r.end()
+}
+
+func (r *reader) totals() Totals {
 	t := newTotals()
 	t.Acknowledged, t.Settled = r.amount(), r.amount()
 	for range r.u32() {
@@ -246,5 +264,5 @@ func decodeTotals(b []byte) (Totals, error) {
 		reason := string(r.bytes())
 		t.Refused[reason] = r.amount()
 	}
-	return t, r.end()
+	return t
 }

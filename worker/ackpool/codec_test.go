@@ -15,7 +15,7 @@ func sampleLane() *lane {
 	return &lane{
 		signed: signed, account: 3, value: new(big.Int).Lsh(big.NewInt(1), 200), settled: big.NewInt(5), height: 77,
 		refusals:  []Refusal{{"a", big.NewInt(1)}, {"b", big.NewInt(300)}},
-		rejection: &Rejection{Signed: signed, Reason: "b", Code: 4, Height: 76},
+		rejection: &Rejection{Signed: signed, Reason: "b", Code: 4, Height: 76}, short: true,
 	}
 }
 
@@ -36,6 +36,16 @@ func TestRecordsRoundTrip(t *testing.T) {
 	gotTotals, err := decodeTotals(totals.encode())
 	require.NoError(t, err)
 	require.Equal(t, totals, gotTotals)
+	forfeit := Forfeit{Bytes: 7, Value: big.NewInt(300), Since: 3}
+	archive := forfeit.append(totals.encode())
+	gotTotals, gotForfeit, err := decodeArchive(archive)
+	require.NoError(t, err)
+	require.Equal(t, totals, gotTotals)
+	require.Equal(t, forfeit, gotForfeit)
+	gotTotals, gotForfeit, err = decodeArchive(totals.encode())
+	require.NoError(t, err)
+	require.Equal(t, totals, gotTotals)
+	require.Zero(t, gotForfeit)
 	for name, c := range map[string]struct {
 		record []byte
 		decode func([]byte) error
@@ -68,5 +78,6 @@ func FuzzDecode(f *testing.F) {
 			require.Equal(t, tx, again)
 		}
 		_, _ = decodeTotals(b)
+		_, _, _ = decodeArchive(b)
 	})
 }

@@ -186,6 +186,8 @@ type Ledger struct {
 type group struct {
 	held    Totals
 	archive Totals
+	// forfeit of an account.
+	forfeit Forfeit
 	// lanes counts the lanes held; a group without any leaves memory.
 	lanes int
 }

@@ -391,7 +391,7 @@ func (p *Pool) readGroup(prefix byte, id uint64) (*group, error) {
 		return nil, err
 	}
 	if b != nil {
-		if g.archive, err = decodeTotals(b); err != nil {
+		if g.archive, g.forfeit, err = decodeArchive(b); err != nil {
 			return nil, fmt.Errorf("archived totals %d: %w", id, err)
 		}
 	}
@@ -663,6 +663,7 @@ func (p *Pool) Claim(accountID uint64) (Claim, error) {
 	return Claim{
 		Unsettled: new(big.Int).Sub(g.held.Acknowledged.value(), g.held.Settled.value()),
 		Settled:   new(big.Int).Add(g.held.Settled.value(), g.archive.Settled.value()),
+		Forfeit:   g.forfeit,
 	}, nil
 }
 

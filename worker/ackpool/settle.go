@@ -339,8 +339,8 @@ func (p *Pool) OldestLive() uint64 {
 }
 
 // Expire tells the pool that the chain settles nothing of epochs before oldestLive any more. What is pending of them is
-// refused as expired; then their lanes, watermarks and transactions are deleted, and their sums go into the archive. Lanes
-// that a transaction in flight carries stay until it is resolved or abandoned and Expire is called again. It never goes
+// refused as expired; then their lanes, watermarks and transactions are deleted, and their sums go into the archive, with what
+// their accounts have forfeited. Lanes that a transaction in flight carries stay until it is resolved or abandoned and Expire is called again. It never goes
 // back.
 func (p *Pool) Expire(oldestLive uint64) error {
 	for {
@@ -372,6 +372,7 @@ func (p *Pool) expireSome(oldestLive uint64) (wait func() error, done bool, err 
 		}
 	}
 	var dead []*lane
+	forfeits := map[uint64]Forfeit{}
 	done = true
 	for id, l := range p.lanes {
 		if id.Epoch >= oldestLive || l.flight != nil {
@@ -395,6 +396,9 @@ func (p *Pool) expireSome(oldestLive uint64) (wait func() error, done bool, err 
 		last := *l
 		pending, _ := l.split()
 		last.refusals = refuse(l.refusals, ReasonExpired, pending)
+		if l.short && pending.Sign() > 0 {
+			forfeits[l.account] = forfeits[l.account].plus(Forfeit{Value: pending, Since: l.signed.Epoch})
+		}
 		t := last.totals()
 		total.add(t)
 		into(epochs, l.signed.Epoch, t)
@@ -403,48 +407,63 @@ func (p *Pool) expireSome(oldestLive uint64) (wait func() error, done bool, err 
 			return fail(err)
 		}
 	}
-	updates := map[*group]*Totals{}
-	write := func(key []byte, g *group, t *Totals) error {
-		updates[g] = t
+	var exposures []exposureKey
+	if done {
+		for key, bytes := range p.exposures {
+			if key.epoch >= oldestLive {
+				continue
+			}
+			if len(exposures) == expireChunk {
+				done = false
+				break
+			}
+			exposures = append(exposures, key)
+			forfeits[key.account] = forfeits[key.account].plus(Forfeit{Bytes: bytes, Since: key.epoch})
+			if err := batch.Delete(keyExposure(key.account, key.epoch), nil); err != nil {
+				return fail(err)
+			}
+		}
+	}
+	if done {
+		if err := p.deleteTxs(batch, oldestLive); err != nil {
+			return fail(err)
+		}
+	}
+	updates, lost := map[*group]*Totals{}, map[*group]Forfeit{}
+	write := func(key []byte, g *group, t *Totals, f Forfeit) error {
+		updates[g], lost[g] = t, f
 		sum := newTotals()
 		sum.add(g.archive)
 		sum.add(*t)
-		return batch.Set(key, sum.encode(), nil)
+		f = g.forfeit.plus(f)
+		return batch.Set(key, f.append(sum.encode()), nil)
 	}
 	if len(dead) > 0 {
-		if err := write([]byte{prefixTotal}, p.total, &total); err != nil {
+		if err := write([]byte{prefixTotal}, p.total, &total, Forfeit{}); err != nil {
 			return fail(err)
 		}
 	}
 	for _, epoch := range sortedKeys(epochs) {
 		g, err := p.epochGroup(epoch)
 		if err == nil {
-			err = write(keyU64(prefixEpoch, epoch), g, epochs[epoch])
+			err = write(keyU64(prefixEpoch, epoch), g, epochs[epoch], Forfeit{})
 		}
 		if err != nil {
 			return fail(err)
 		}
+	}
+	for id := range forfeits {
+		into(accounts, id, Totals{})
 	}
 	for _, id := range sortedKeys(accounts) {
-		g, err := p.accountGroup(id)
-		if err == nil {
-			err = write(keyU64(prefixAccount, id), g, accounts[id])
-		}
-		if err != nil {
-			return fail(err)
-		}
-	}
-	var exposures []exposureKey
-	if done {
-		for key := range p.exposures {
-			if key.epoch < oldestLive {
-				exposures = append(exposures, key)
-				if err := batch.Delete(keyExposure(key.account, key.epoch), nil); err != nil {
-					return fail(err)
-				}
+		g := p.accounts[id]
+		if g == nil {
+			// It has no lanes, only watermarks, and stays out of memory.
+			if g, err = p.readGroup(prefixAccount, id); err != nil {
+				return fail(err)
 			}
 		}
-		if err := p.deleteTxs(batch, oldestLive); err != nil {
+		if err := write(keyU64(prefixAccount, id), g, accounts[id], forfeits[id]); err != nil {
 			return fail(err)
 		}
 	}
@@ -452,6 +471,7 @@ func (p *Pool) expireSome(oldestLive uint64) (wait func() error, done bool, err 
 		p.oldestLive = oldestLive
 		for g, t := range updates {
 			g.archive.add(*t)
+			g.forfeit = g.forfeit.plus(lost[g])
 		}
 		for _, l := range dead {
 			if err := p.replace(l, nil); err != nil {
@@ -462,6 +482,7 @@ func (p *Pool) expireSome(oldestLive uint64) (wait func() error, done bool, err 
 			delete(p.exposures, key)
 		}
 		if len(dead) > 0 || len(exposures) > 0 {
+			p.version.Add(1)
 			p.signal()
 		}
 		return nil

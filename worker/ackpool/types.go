@@ -124,6 +124,7 @@ type Claim struct {
 	Unsettled *big.Int
 	// Settled with this worker so far, over all epochs.
 	Settled *big.Int
+	Forfeit Forfeit
 }
 
 // compareLanes orders lanes of one epoch as a settlement wants them: by (key, service, lane).
@@ -141,6 +142,8 @@ type lane struct {
 	height    int64
 	refusals  []Refusal
 	rejection *Rejection
+	// short is set if by the chain's last verdict account or key could not pay all that was due.
+	short bool
 
 	// flight is the transaction that carries the lane and flightValue the value that it carries. They are not part of the
 	// lane's record: the record of the transaction says so.
@@ -237,7 +240,7 @@ func (l *lane) withResult(s Submitted, r Result, height int64) *lane {
 		n.refusals = refuse(n.refusals, r.Reason, rest.Sub(rest, n.refused()))
 		return &n
 	}
-	n.refusals = nil
+	n.refusals, n.short = nil, r.Outcome == OutcomePartial
 	if r.Outcome != OutcomePartial {
 		n.refusals = refuse(nil, ReasonNotDue, new(big.Int).Sub(minInt(s.Value, n.value), n.settled))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
 	"time"
 
 	"github.com/edgechain/edge/ack"
@@ -21,6 +22,9 @@ const (
 	// from lanes on which nothing was served.
 	unservedShare = 2
 	reservedShare = 4
+	// laneShare of base is what an account has to have settled or owe for each lane beyond those that all accounts can have: lanes
+	// take places that all share until their epoch has died, and the smallest cost next to nothing.
+	laneShare = 8
 )
 
 // askedKeys are the keys that one call has asked for.
@@ -113,9 +117,39 @@ func (m *Manager) openingKey(ctx context.Context, id uint64) (chain.Key, error) 
 	return key, nil
 }
 
+// mostLanes is how many lanes an account can have in the pool: as many as its sessions need in the two epochs that live, and one
+// more for every part of base that it has settled or owes and can pay. The caller holds a.mu.
+func (m *Manager) mostLanes(a *account) int {
+	most := 2 * m.cfg.MaxSessionsPerAccount
+	if claim, err := m.pool.Claim(a.id); err == nil {
+		value := claim.Unsettled
+		if value.Cmp(a.spendable) > 0 {
+			value = a.spendable
+		}
+		paid := new(big.Int).Add(claim.Settled, value)
+		paid.Mul(paid, big.NewInt(laneShare)).Quo(paid, m.cfg.Base)
+		if !paid.IsInt64() || paid.Int64() >= int64(m.cfg.MaxHeldLanes) {
+			return m.cfg.MaxHeldLanes
+		}
+		most += int(paid.Int64())
+	}
+	return min(most, m.cfg.MaxHeldLanes)
+}
+
+// freshLanes is how many lanes of an account are held or awaited in an epoch. The caller holds a.mu.
+func (m *Manager) freshLanes(a *account, epoch uint64) int {
+	n := m.pool.AccountLanes(a.id)
+	for _, l := range a.lanes {
+		if l.awaited(epoch) {
+			n++
+		}
+	}
+	return n
+}
+
 // admit keeps the candidates on lanes that are held already and those whose new lane may take room in the pool: something
-// was served on it, or the acknowledgement is worth something and its account has something to pay with. The pool and the
-// lanes of an account have room that only lanes of the first kind can take.
+// was served on it, or the acknowledgement is worth something and its account and key have something to pay with. The pool and
+// the lanes of an account have room that only lanes of the first kind can take.
 func (m *Manager) admit(ctx context.Context, view *chain.View, candidates []candidate, outcomes []AckOutcome) []candidate {
 	good := candidates[:0]
 	fresh, taken, left := map[ack.LaneID]struct{}{}, map[uint64]int{}, maxUnknownAccounts
@@ -149,12 +183,16 @@ func (m *Manager) refuseLane(ctx context.Context, view *chain.View, c *candidate
 	a.expire(view.OldestLive)
 	l := a.lanes[laneKeyOf(c.signed.LaneID())]
 	// Which lanes were served before a restart is not known, only that some were.
-	served := l != nil && l.served || a.restored && len(a.bytes) > 0
+	served := l != nil && l.servedFor(c.signed.Epoch) || a.restored && len(a.bytes) > 0
 	known := time.Since(a.spendableAt) < m.cfg.AccountTTL
-	a.mu.Unlock()
 	limit := m.cfg.MaxHeldLanes
 	if !served {
-		limit /= unservedShare
+		// A lane on which something was served has its place since then.
+		limit = min(limit/unservedShare, m.mostLanes(a))
+	}
+	a.mu.Unlock()
+	if c.signed.Bytes == 0 && c.signed.Fuel == 0 {
+		return ReasonNotServed
 	}
 	if m.pool.AccountLanes(a.id)+taken >= limit {
 		return ReasonTooManyLanes
@@ -162,7 +200,8 @@ func (m *Manager) refuseLane(ctx context.Context, view *chain.View, c *candidate
 	if served {
 		return ""
 	}
-	if view.Prices[c.signed.Epoch].Price(c.signed.Bytes, c.signed.Fuel).Sign() == 0 {
+	// What a key has left in an epoch never rises.
+	if view.Prices[c.signed.Epoch].Price(c.signed.Bytes, c.signed.Fuel).Sign() == 0 || c.key.LeftIn(c.signed.Epoch).Sign() <= 0 {
 		return ReasonNotServed
 	}
 	if m.pool.Room()-fresh <= 2*m.Sessions()+m.pool.Capacity()/reservedShare {

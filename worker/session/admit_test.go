@@ -76,9 +76,11 @@ func TestNewLanesTakeRoomForAReason(t *testing.T) {
 	}
 	require.Equal(t, session.ReasonTooManyLanes, reason(12, 3, mib), "half is kept for what was served")
 	require.Empty(t, reason(12, 2, 2*mib), "a lane that is held takes no more room")
-	for lane := range uint8(4) {
-		w.open(11, lane)
+	for lane := range uint8(3) {
+		w.fetch(w.open(11, lane), meta(1, 16<<10))
 	}
+	_, err := w.open(11, 3).Begin(context.Background(), meta(1, 16<<10))
+	require.ErrorIs(t, err, session.ErrOverloaded, "refused before anything is served that could not be acknowledged")
 	for lane := range uint8(3) {
 		require.Empty(t, reason(11, lane, 1))
 	}

@@ -21,6 +21,8 @@ const (
 	// creditShare and settledShare are the divisors of what is spendable and of what has been settled so far.
 	creditShare  = 64
 	settledShare = 8
+	// forgiveShare is the divisor of what is forgiven with every epoch of what an account has forfeited.
+	forgiveShare = 64
 	// A watermark is raised in steps of 1/stepShare of the limit, within these bounds in bytes: small enough that a crash,
 	// which costs two of them, costs little credit; large enough that a fast stream does not wait for the disk. The least is
 	// one group of content.
@@ -136,18 +138,44 @@ func (p *position) cover(sent uint64) uint64 {
 	return max(sent, min(sent+p.step(), room))
 }
 
-// creditLimit is min(max unsettled, base + settled / 8, spendable / 64).
+// creditLimit is min(max unsettled, base + settled / 8 - forfeited, spendable / 64), and not negative. forfeited may be nil.
 //
-// Example: base 1,000, settled 4,000, spendable 128,000 -> min(1,500, 2,000) = 1,500.
-func creditLimit(base, maxUnsettled, settled, spendable *big.Int) *big.Int {
+// Example: base 1,000, settled 4,000, forfeited 100, spendable 128,000 -> min(1,400, 2,000) = 1,400.
+func creditLimit(base, maxUnsettled, settled, forfeited, spendable *big.Int) *big.Int {
 	limit := new(big.Int).Quo(settled, big.NewInt(settledShare))
 	limit.Add(limit, base)
+	if forfeited != nil {
+		if limit.Sub(limit, forfeited); limit.Sign() < 0 {
+			limit.SetInt64(0)
+		}
+	}
 	for _, bound := range []*big.Int{maxUnsettled, new(big.Int).Quo(spendable, big.NewInt(creditShare))} {
 		if limit.Cmp(bound) > 0 {
 			limit = new(big.Int).Set(bound)
 		}
 	}
 	return limit
+}
+
+// forfeited is what an account has forfeited at the prices of now, without what is forgiven of it: with every epoch forgiveShare
+// of what its limit would be, so that crashes, on either side, and answers that broke off keep nobody out for good. nil is nothing.
+//
+// Example: base 1,000, settled 4,000, forfeited 500 in epoch 7, now epoch 15 is the oldest live -> 500 - 8 * 1,500 / 64 = 313.
+func forfeited(cfg *Config, claim *ackpool.Claim, prices ack.Prices, oldestLive uint64) *big.Int {
+	f := &claim.Forfeit
+	if f.Bytes == 0 && f.Value == nil {
+		return nil
+	}
+	lost := priceUp(prices, f.Bytes)
+	if f.Value != nil {
+		lost.Add(lost, f.Value)
+	}
+	forgiven := new(big.Int).SetUint64(oldestLive - min(oldestLive, f.Since))
+	forgiven.Mul(forgiven, creditLimit(cfg.Base, cfg.MaxUnsettled, claim.Settled, nil, new(big.Int).Lsh(cfg.MaxUnsettled, 6)))
+	if lost.Sub(lost, forgiven.Quo(forgiven, big.NewInt(forgiveShare))); lost.Sign() <= 0 {
+		return nil
+	}
+	return lost
 }
 
 // position computes where the account stands. The caller holds a.mu.
@@ -161,8 +189,9 @@ func (m *Manager) position(a *account, view *chain.View) (*position, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: no prices of epoch %d", ErrChainStale, view.Epoch)
 	}
+	lost := forfeited(&m.cfg, &claim, prices, view.OldestLive)
 	p := &position{
-		Credit:  Credit{Limit: creditLimit(m.cfg.Base, m.cfg.MaxUnsettled, claim.Settled, a.spendable)},
+		Credit:  Credit{Limit: creditLimit(m.cfg.Base, m.cfg.MaxUnsettled, claim.Settled, lost, a.spendable), Forfeited: lost},
 		settled: claim.Settled, unsettled: claim.Unsettled, epoch: view.Epoch, prices: prices,
 		others: new(big.Int).Set(claim.Unsettled),
 	}
@@ -193,7 +222,7 @@ func (m *Manager) keyPosition(a *account, p *position, key uint64, left *big.Int
 		return nil
 	}
 	k := &position{
-		Credit: Credit{Limit: limit}, settled: p.settled, unsettled: new(big.Int), epoch: p.epoch, prices: p.prices, others: new(big.Int),
+		Credit: Credit{Limit: limit, Forfeited: p.Forfeited}, settled: p.settled, unsettled: new(big.Int), epoch: p.epoch, prices: p.prices, others: new(big.Int),
 	}
 	for _, e := range m.pool.LaneEntries(p.epoch, key) {
 		k.unsettled.Add(k.unsettled, e.Value)
@@ -382,7 +411,7 @@ func (m *Manager) syncSoon() {
 	go func() {
 		defer m.work.Done()
 		m.syncing.Store(false)
-		if err := m.pool.Sync(context.Background()); err != nil {
+		if err := m.guarded(func() error { return m.pool.Sync(context.Background()) }); err != nil {
 			m.log.Warn("sync watermarks", "error", err)
 		}
 	}()
@@ -411,7 +440,7 @@ func (m *Manager) move(a *account, epoch, target uint64) error {
 	moving := make(chan struct{})
 	a.moving = moving
 	a.mu.Unlock()
-	err := m.pool.SetExposure(context.Background(), a.id, epoch, target)
+	err := m.guarded(func() error { return m.pool.SetExposure(context.Background(), a.id, epoch, target) })
 	a.mu.Lock()
 	a.moving = nil
 	close(moving)
@@ -437,19 +466,28 @@ func (m *Manager) raiseAhead(a *account, p *position) {
 	a.moving = moving
 	go func() {
 		defer m.work.Done()
-		err := m.pool.SetExposure(context.Background(), a.id, p.epoch, target)
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.moving = nil
-		close(moving)
+		err := m.guarded(func() error { return m.pool.SetExposure(context.Background(), a.id, p.epoch, target) })
+		if err == nil {
+			err = m.guarded(func() error {
+				a.mu.Lock()
+				defer a.mu.Unlock()
+				a.moving = nil
+				close(moving)
+				a.granted[p.epoch] = target
+				// Acknowledgements that came meanwhile left the watermark alone.
+				m.lowerWatermarks(a, p)
+				return nil
+			})
+		} else {
+			a.mu.Lock()
+			a.moving = nil
+			close(moving)
+			a.mu.Unlock()
+		}
 		if err != nil {
 			// The stream meets the error itself when it has used up what is granted.
 			m.log.Warn("raise watermark", "account", a.id, "epoch", p.epoch, "error", err)
-			return
 		}
-		a.granted[p.epoch] = target
-		// Acknowledgements that came meanwhile left the watermark alone.
-		m.lowerWatermarks(a, p)
 	}()
 }
 

@@ -40,6 +40,8 @@ type Credit struct {
 	Claim *big.Int
 	// UnacknowledgedBytes is the part of it that no acknowledgement covers, in bytes.
 	UnacknowledgedBytes uint64
+	// Forfeited is by how much the limit is lower for what the account has had and can never pay any more; nil for nothing.
+	Forfeited *big.Int
 }
 
 // CreditError is ErrCreditExhausted or ErrStalled with the account's credit.
@@ -52,8 +54,12 @@ type CreditError struct {
 }
 
 func (e *CreditError) Error() string {
-	return fmt.Sprintf("%s: claim %s of %s, %d bytes unacknowledged",
+	text := fmt.Sprintf("%s: claim %s of %s, %d bytes unacknowledged",
 		e.Cause, e.Credit.Claim, e.Credit.Limit, e.Credit.UnacknowledgedBytes)
+	if e.Credit.Forfeited != nil {
+		text += fmt.Sprintf(", %s less credit for what was delivered earlier and never paid", e.Credit.Forfeited)
+	}
+	return text
 }
 
 func (e *CreditError) Unwrap() error { return e.Cause }

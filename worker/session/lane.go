@@ -46,8 +46,8 @@ type lane struct {
 	unknown bool
 	// session that is open on the lane, nil if none is.
 	session *Session
-	// served is set when a session was opened on the lane.
-	served bool
+	// served is the last epoch in which bytes were sent on the lane; 0 is none.
+	served uint64
 	// pins counts the calls that use the lane and would not find it again if it went.
 	pins int
 	// used orders the lanes for eviction.
@@ -61,6 +61,16 @@ type laneEpoch struct {
 	requests uint64
 	head     [ack.HeadSize]byte
 	closed   bool
+}
+
+// servedFor reports whether an acknowledgement of an epoch can be about something that was sent on the lane: in that epoch, or in the
+// one before, of which what was left over is signed with the next.
+func (l *lane) servedFor(epoch uint64) bool { return l.served > 0 && l.served+1 >= epoch }
+
+// awaited reports whether bytes were sent on the lane in an epoch and none of its acknowledgements is held yet.
+func (l *lane) awaited(epoch uint64) bool {
+	e := l.epochs[epoch]
+	return l.served == epoch && (e == nil || e.covered == 0 && e.requests == 0)
 }
 
 // observe takes the requests and the head of an acknowledgement that is stored. It returns false if they cannot be: the

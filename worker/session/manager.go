@@ -333,7 +333,7 @@ func (m *Manager) enter(s *Session, view *chain.View) error {
 		m.end(former)
 	}
 	a.mu.Lock()
-	l.session, l.served = s, true
+	l.session = s
 	a.open++
 	a.mu.Unlock()
 	m.sessions[s.token] = s

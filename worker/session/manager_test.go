@@ -785,15 +785,22 @@ func TestRoomInThePool(t *testing.T) {
 	w := newWorld(t, nil)
 	require.NoError(t, w.pool.Close())
 	var err error
-	w.pool, err = ackpool.Open("pool", ackpool.Options{FS: w.fs, MaxLanes: 3, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	w.pool, err = ackpool.Open("pool", ackpool.Options{FS: w.fs, MaxLanes: 8, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	require.NoError(t, err)
 	w.m, err = session.New(w.cfg, session.Deps{Chain: w.chain, Pool: w.pool})
 	require.NoError(t, err)
 	defer w.stop()
-	s := w.open(11, 0)
-	w.fetch(s, meta(1, mib))
-	for lane := range uint8(3) {
-		w.open(11, lane+1)
+	var sessions []*session.Session
+	for lane := range uint8(4) {
+		sessions = append(sessions, w.open(11, lane))
+	}
+	for _, s := range sessions {
+		w.fetch(s, meta(1, mib))
+	}
+	s := sessions[0]
+	for lane := range uint8(5) { // others have taken the room meanwhile
+		other := ackpool.Item{Signed: newClient(21, lane, 5).signed(), AccountID: 2, Value: new(big.Int)}
+		require.NoError(t, w.pool.Put(context.Background(), []ackpool.Item{other}))
 	}
 	_, err = s.Begin(context.Background(), meta(2, mib))
 	require.ErrorIs(t, err, session.ErrOverloaded, "service is refused before an acknowledgement is")

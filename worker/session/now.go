@@ -58,7 +58,7 @@ func (s *Session) BeginNow(acks []ack.Signed, meta Meta) (*Request, bool) {
 			return nil, false
 		}
 	}
-	r := &Request{s: s, receipt: &receipt{digest: ack.Receipt(meta.RequestDigest, meta.ResponseDigest, meta.Bytes, 0)}, epoch: view.Epoch}
+	r := &Request{s: s, receipt: &receipt{digest: ack.Receipt(meta.RequestDigest, meta.ResponseDigest, meta.Bytes, 0)}, epoch: view.Epoch, droppable: meta.Bytes > 0}
 	if !r.beginNow(&view, meta.Bytes) {
 		return nil, false
 	}
@@ -86,8 +86,11 @@ func (r *Request) beginNow(view *chain.View, n uint64) bool {
 	}
 	a.tick++
 	l.used = a.tick
+	r.lane = l
 	r.sequence = s.count(l, r.receipt)
 	if n > 0 {
+		r.reserved = n
+		l.served = view.Epoch
 		a.bytes[view.Epoch] += n
 		a.keyBytes[keyEpoch{s.key.ID, view.Epoch}] += n
 	}

@@ -101,6 +101,34 @@ func TestBeginNow(t *testing.T) {
 	})
 }
 
+// TestBeginNowAborted: a request of which nothing was sent leaves no receipt, one of which something was leaves one.
+func TestBeginNowAborted(t *testing.T) {
+	const kib16 = 16 << 10
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(c *session.Config) { c.MaxReceipts = 4 })
+		defer w.stop()
+		s, c := w.open(11, 0), newClient(11, 0, 5)
+		about := meta(1, kib16)
+		w.fetch(s, about)
+		c.finish(about)
+		require.True(t, w.acknowledge(c.signed())[0].Accepted())
+		w.fetch(s, about)
+		for range 8 {
+			r, ok := s.BeginNow(nil, about)
+			require.True(t, ok)
+			r.Release(kib16)
+			r.Abort()
+		}
+		for i := range 4 {
+			r, ok := s.BeginNow(nil, about)
+			require.Equal(t, i < 3, ok)
+			if ok {
+				r.Abort()
+			}
+		}
+	})
+}
+
 // TestShare: a step may need an eighth of what the whole credit buys.
 func TestShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -216,7 +216,11 @@ func (m *Manager) storeQueued(owners []*Session, acks []ack.Signed) {
 		asked.answers[s.key.ID] = answer
 	}
 	m.mu.Unlock()
-	outcomes, err := m.process(ctx, 0, acks, asked)
+	var outcomes []AckOutcome
+	err := m.guarded(func() (err error) {
+		outcomes, err = m.process(ctx, 0, acks, asked)
+		return err
+	})
 	if err != nil {
 		m.log.Error("acknowledgements that were taken could not be stored; their clients send them again", "count", len(acks), "error", err)
 	}
@@ -257,7 +261,7 @@ func (s *Session) Ready(ctx context.Context) error {
 		switch {
 		case err != nil:
 			return err
-		case credit.Limit.Sign() <= 0:
+		case credit.Limit.Sign() <= 0 && credit.Forfeited == nil:
 			return fmt.Errorf("%w: account %d", ErrAccountEmpty, s.account.id)
 		case credit.Claim.Cmp(credit.Limit) < 0:
 			return nil

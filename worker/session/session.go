@@ -180,6 +180,7 @@ type Meta struct {
 // Request is one request under way. Call Reserve before every part that is sent, and Finish or Abort at the end.
 type Request struct {
 	s        *Session
+	lane     *lane
 	receipt  *receipt
 	sequence uint64
 	epoch    uint64
@@ -244,13 +245,16 @@ func (s *Session) begin(ctx context.Context, meta Meta) (*Request, error) {
 	if l.epochs[view.Epoch].closed {
 		return nil, fmt.Errorf("%w: lane %d of key %d in epoch %d", ErrLaneClosed, s.lane.lane, s.lane.key, view.Epoch)
 	}
+	if !held && !l.awaited(view.Epoch) && m.freshLanes(a, view.Epoch) >= m.mostLanes(a) {
+		return nil, fmt.Errorf("%w: account %d has all lanes that it can have for what it has paid", ErrOverloaded, a.id)
+	}
 	left, full := key.LeftIn(view.Epoch), m.full(a, l)
 	if full || !s.holds(&view, 0) || left.Cmp(s.room.left) != 0 {
 		if err := s.mayBegin(&view, &key, left, full); err != nil {
 			return nil, err
 		}
 	}
-	return &Request{s: s, receipt: receipt, sequence: s.count(l, receipt), epoch: view.Epoch, droppable: meta.Bytes > 0}, nil
+	return &Request{s: s, lane: l, receipt: receipt, sequence: s.count(l, receipt), epoch: view.Epoch, droppable: meta.Bytes > 0}, nil
 }
 
 // mayBegin returns why no request may begin for what the account and the key have left; left is the latter. full says that the lane has room for
@@ -265,7 +269,7 @@ func (s *Session) mayBegin(view *chain.View, key *chain.Key, left *big.Int, full
 	if err != nil {
 		return err
 	}
-	if p.Limit.Sign() <= 0 {
+	if p.Limit.Sign() <= 0 && a.spendable.Cmp(big.NewInt(creditShare)) < 0 {
 		return fmt.Errorf("%w: account %d has %s", ErrAccountEmpty, a.id, a.spendable)
 	}
 	s.seen, s.seenAt = *key, time.Now()
@@ -436,6 +440,9 @@ func (r *Request) take(view *chain.View, self *waiter, n uint64) (p *position, d
 		a.bytes[view.Epoch] += n
 		a.keyBytes[keyEpoch{r.s.key.ID, view.Epoch}] += n
 		r.s.lastUsed = time.Now()
+		if n > 0 {
+			r.lane.served = view.Epoch
+		}
 		return nil, true, nil
 	}
 	version := m.pool.Version()
@@ -464,6 +471,7 @@ func (r *Request) take(view *chain.View, self *waiter, n uint64) (p *position, d
 		r.s.unsend(p.epoch, n)
 		return nil, false, err
 	}
+	r.lane.served = p.epoch
 	m.raiseAhead(a, p)
 	return p, true, nil
 }
