@@ -4,7 +4,9 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/oasisprotocol/curve25519-voi/curve"
 	voi "github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
@@ -101,39 +103,58 @@ func (b *Batch) Len() int { return len(b.entries) }
 // Verify returns a verdict for each acknowledgement in the order of Add. The coefficients are random, the verdicts are a
 // function of the input: if a part of the batch fails as a whole, each signature in it is verified alone. How many parts there
 // are, one for each core, makes no difference either.
-func (b *Batch) Verify() []bool {
-	if len(b.entries) == 0 {
-		return nil
+func (b *Batch) Verify() []bool { return b.Start().Wait() }
+
+// Start begins to verify on the other cores, for a caller that has something else to do before it asks for the verdicts. Whoever
+// starts a verification waits for it. Nothing may be added to the batch meanwhile.
+func (b *Batch) Start() *Verification {
+	cores := runtime.GOMAXPROCS(0)
+	parts := max(1, min(cores, len(b.entries)/minPart))
+	v := &Verification{entries: b.entries, verdicts: make([][]bool, parts), faults: make([]any, parts)}
+	if len(b.entries) >= minPart {
+		for range min(cores-1, parts) {
+			v.others.Go(v.work)
+		}
 	}
-	verdicts := make([]bool, 0, len(b.entries))
-	for _, part := range verifyParts(b.entries, max(1, min(runtime.GOMAXPROCS(0), len(b.entries)/minPart))) {
-		verdicts = append(verdicts, part...)
-	}
-	return verdicts
+	return v
 }
 
-// verifyParts verifies parts of about the same size at the same time, and returns when all are done. A panic of one is raised again.
-func verifyParts(entries []entry, parts int) [][]bool {
-	verdicts, faults := make([][]bool, parts), make([]any, parts)
-	run := func(i int) {
-		defer func() { faults[i] = recover() }()
-		verdicts[i] = verify(entries[i*len(entries)/parts : (i+1)*len(entries)/parts])
-	}
-	var others sync.WaitGroup
-	for i := 1; i < parts; i++ {
-		others.Go(func() { run(i) })
-	}
-	run(0)
-	others.Wait()
-	for _, fault := range faults {
+// Verification is a batch whose acknowledgements are being verified. It belongs to one goroutine.
+type Verification struct {
+	entries  []entry
+	next     atomic.Int64 // part that nobody has taken
+	verdicts [][]bool     // of each part
+	faults   []any
+	others   sync.WaitGroup
+}
+
+// Wait helps with what is left and returns the verdicts, in the order of Add. A panic of a part is raised again.
+func (v *Verification) Wait() []bool {
+	v.work()
+	v.others.Wait()
+	for _, fault := range v.faults {
 		if fault != nil {
 			panic(fault)
 		}
 	}
-	return verdicts
+	return slices.Concat(v.verdicts...)
+}
+
+// work verifies parts of about the same size until all are taken.
+func (v *Verification) work() {
+	parts := len(v.verdicts)
+	for i := int(v.next.Add(1)) - 1; i < parts; i = int(v.next.Add(1)) - 1 {
+		func() {
+			defer func() { v.faults[i] = recover() }()
+			v.verdicts[i] = verify(v.entries[i*len(v.entries)/parts : (i+1)*len(v.entries)/parts])
+		}()
+	}
 }
 
 func verify(entries []entry) []bool {
+	if len(entries) == 0 {
+		return nil
+	}
 	verifier := voi.NewBatchVerifierWithCapacity(len(entries))
 	for i := range entries {
 		e := &entries[i]

@@ -79,7 +79,7 @@ func New(
 
 	baseAppOptions = append(baseAppOptions, baseapp.SetOptimisticExecution())
 	if bytes := cast.ToInt(appOpts.Get(FlagRecordCacheBytes)); bytes > 0 {
-		baseAppOptions = append(baseAppOptions, baseapp.SetInterBlockCache(statedb.NewRecords(bytes, append(dacktypes.PurseStoreKeys(), dacktypes.StoreKey)...)))
+		baseAppOptions = append(baseAppOptions, baseapp.SetInterBlockCache(statedb.NewRecords(db, bytes, append(dacktypes.PurseStoreKeys(), dacktypes.StoreKey)...)))
 	}
 	base := baseapp.NewBaseApp(Name, logger, db, enc.tx.TxDecoder(), baseAppOptions...)
 	base.SetVersion(version.Version)

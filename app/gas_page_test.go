@@ -86,7 +86,7 @@ func BenchmarkPursePage(b *testing.B) {
 			defer db.Close()
 			cms := store.NewCommitMultiStore(db, log.NewNopLogger())
 			cms.SetIAVLDisableFastNode(true)
-			cms.SetInterBlockCache(statedb.NewRecords(256<<20, dacktypes.PurseStoreKeys()...))
+			cms.SetInterBlockCache(statedb.NewRecords(db, 256<<20, dacktypes.PurseStoreKeys()...))
 			keys := storetypes.NewKVStoreKeys(dacktypes.PurseStoreKeys()...)
 			for _, key := range keys {
 				cms.MountStoreWithDB(key, storetypes.StoreTypeIAVL, nil)

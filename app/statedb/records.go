@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	dbm "github.com/cosmos/cosmos-db"
+
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 )
 
@@ -31,6 +33,7 @@ const RecordBytes = 1 << 30
 type Records struct {
 	names []string
 	cache *recordCache
+	db    *DB // may be nil
 
 	mu     sync.Mutex
 	stores map[string]*recordStore
@@ -39,10 +42,11 @@ type Records struct {
 
 var _ storetypes.MultiStorePersistentCache = (*Records)(nil)
 
-// NewRecords keeps the most recently used records of some stores within a number of bytes for all of them. Other stores are left
-// alone.
-func NewRecords(bytes int, names ...string) *Records {
-	return &Records{names: names, cache: newRecordCache(bytes), stores: make(map[string]*recordStore)}
+// NewRecords keeps the most recently used records of some stores of a database within a number of bytes for all of them. Other stores
+// are left alone.
+func NewRecords(db dbm.DB, bytes int, names ...string) *Records {
+	own, _ := db.(*DB)
+	return &Records{names: names, cache: newRecordCache(bytes), db: own, stores: make(map[string]*recordStore)}
 }
 
 // GetStoreCache returns the store with records in front of it. A store that is loaded anew, as after a state sync, begins
@@ -98,6 +102,10 @@ func (r *Records) commitAll(first *recordStore) {
 		if s != first && last > 0 && s.mayCommit(last) {
 			group = append(group, s)
 		}
+	}
+	if r.db != nil {
+		r.db.nodes.commits.Add(1)
+		defer r.db.nodes.commits.Add(-1)
 	}
 	together(group, (*recordStore).commit)
 }

@@ -38,7 +38,7 @@ func openStores(t require.TestingT, db *dbm.MemDB, bytes int, upgrades *storetyp
 	require.True(t, ok)
 	s.Store = cms
 	if bytes >= 0 {
-		s.records = NewRecords(bytes, recordNames...)
+		s.records = NewRecords(db, bytes, recordNames...)
 		cms.SetInterBlockCache(s.records)
 	}
 	cms.SetIAVLDisableFastNode(true)
@@ -290,7 +290,7 @@ func (f *faultyTree) Delete(key []byte) {
 // A fault of one tree panics where the SDK asked, whichever store it asked; the other trees have ended what they did; and no change
 // is lost that a later attempt would miss.
 func TestAFaultOfATree(t *testing.T) {
-	records := NewRecords(1<<20, recordNames...)
+	records := NewRecords(nil, 1<<20, recordNames...)
 	trees, kvs := make([]*faultyTree, 3), make([]storetypes.CommitKVStore, 3)
 	for i := range trees {
 		trees[i] = &faultyTree{CommitKVStore: newTree(t)}
@@ -346,7 +346,7 @@ func TestAChangeDuringTheCommits(t *testing.T) {
 
 // What waits is bounded: a genesis state is written in parts.
 func TestWhatWaitsIsBounded(t *testing.T) {
-	records := NewRecords(1<<20, recordNames...)
+	records := NewRecords(nil, 1<<20, recordNames...)
 	cached, plain := records.GetStoreCache(storetypes.NewKVStoreKey("a"), newTree(t)), newTree(t)
 	for i := range maxChanges + 10 {
 		key := fmt.Appendf(nil, "%d", i%8)

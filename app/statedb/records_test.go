@@ -31,7 +31,7 @@ func newTree(t require.TestingT) storetypes.CommitKVStore {
 func TestRecordsAnswerAsTheTree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size := rapid.SampledFrom([]int{1, recordShards * 300, recordShards * 1_000, 1 << 20}).Draw(t, "bytes")
-		records := NewRecords(size, recordsKey.Name())
+		records := NewRecords(nil, size, recordsKey.Name())
 		store, plain := records.GetStoreCache(recordsKey, newTree(t)), newTree(t)
 		key := rapid.Map(rapid.IntRange(0, 40), func(i int) []byte { return fmt.Appendf(nil, "key-%d", i) })
 		t.Repeat(map[string]func(*rapid.T){
@@ -108,7 +108,7 @@ func TestRecordsAreNotSpoiltByAReadDuringAWrite(t *testing.T) {
 	for range 200 {
 		tree := &slowTree{CommitKVStore: newTree(t), read: make(chan struct{}), written: make(chan struct{})}
 		tree.Set([]byte("key"), []byte("old"))
-		store := NewRecords(1<<20, recordsKey.Name()).GetStoreCache(recordsKey, tree)
+		store := NewRecords(nil, 1<<20, recordsKey.Name()).GetStoreCache(recordsKey, tree)
 		var wg sync.WaitGroup
 		wg.Go(func() { store.Get([]byte("key")) })
 		<-tree.read
@@ -150,7 +150,7 @@ func requireWithin(t require.TestingT, cache *recordCache, most int) {
 }
 
 func TestRecordsOfAStoreThatIsLoadedAnew(t *testing.T) {
-	records := NewRecords(1<<20, recordsKey.Name())
+	records := NewRecords(nil, 1<<20, recordsKey.Name())
 	first, second := newTree(t), newTree(t)
 	records.GetStoreCache(recordsKey, first).Set([]byte("key"), []byte("first"))
 	again := records.GetStoreCache(recordsKey, second)

@@ -16,9 +16,9 @@ import (
 	dbm "github.com/cosmos/cosmos-db"
 )
 
-// TreeNodes is how many nodes of each state tree a running node keeps in memory: those that settlements write in a state of a
-// million live lanes and a million accounts in pages. They take about 300 bytes each.
-const TreeNodes = 2_500_000
+// TreeNodes is how many decoded nodes of each state tree a running node keeps in memory, about 300 bytes each: the upper part of a large tree, and what
+// a few blocks have written. The others are decoded again from those of NodeBytes.
+const TreeNodes = 30_000
 
 const (
 	// cacheBytes is the block cache. It holds the inner nodes and the index blocks of a state of some millions of records.
@@ -27,8 +27,11 @@ const (
 	memTableBytes = 64 << 20
 	// filterBits per key make one read in a hundred look at a table that has not got the key.
 	filterBits = 10
-	// compactions that run at a time at most.
-	compactions = 2
+	// compactions that run at a time at most: each takes a core for about a second from the blocks.
+	compactions = 1
+	// sublevels of the newest tables are merged into the next level at a time. A block writes all over the state, so that each
+	// merge writes all of that level anew: half as many merges are half of that.
+	sublevels = 8
 )
 
 var (
@@ -38,7 +41,10 @@ var (
 )
 
 // DB is a pebble database as cosmos-db defines databases.
-type DB struct{ db *pebble.DB }
+type DB struct {
+	db    *pebble.DB
+	nodes *nodeCache
+}
 
 var _ dbm.DB = (*DB)(nil)
 
@@ -54,6 +60,7 @@ func Open(name, dir string, backend dbm.BackendType) (dbm.DB, error) {
 		Cache:                    cache,
 		MemTableSize:             memTableBytes,
 		MaxConcurrentCompactions: func() int { return compactions },
+		L0CompactionThreshold:    sublevels,
 		Levels:                   make([]pebble.LevelOptions, 7),
 		Logger:                   quiet{pebble.DefaultLogger},
 	}
@@ -64,7 +71,7 @@ func Open(name, dir string, backend dbm.BackendType) (dbm.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{db}, nil
+	return &DB{db: db, nodes: newNodeCache(db, NodeBytes)}, nil
 }
 
 // quiet drops what pebble says about its compactions. What it cannot go on after is still logged and fatal.
@@ -77,16 +84,26 @@ func (d *DB) Get(key []byte) ([]byte, error) {
 	if len(key) == 0 {
 		return nil, errKeyEmpty
 	}
-	value, closer, err := d.db.Get(key)
+	if isNode(key) {
+		return d.nodes.get(key)
+	}
+	return read(d.db, key)
+}
+
+func read(db *pebble.DB, key []byte) ([]byte, error) {
+	value, closer, err := db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	own := append(make([]byte, 0, len(value)), value...) // an empty value is not nil
+	own := copied(value)
 	return own, closer.Close()
 }
+
+// copied returns a copy that is not nil, even of an empty value.
+func copied(value []byte) []byte { return append(make([]byte, 0, len(value)), value...) }
 
 // Has reports whether there is a key.
 func (d *DB) Has(key []byte) (bool, error) {
@@ -104,7 +121,15 @@ func (d *DB) set(key, value []byte, o *pebble.WriteOptions) error {
 	if err := check(key, value); err != nil {
 		return err
 	}
-	return d.db.Set(key, value, o)
+	return d.write(o, func(b *batch) error { return b.Set(key, value) })
+}
+
+func (d *DB) write(o *pebble.WriteOptions, fill func(b *batch) error) error {
+	b := &batch{db: d, b: d.db.NewBatch()}
+	if err := fill(b); err != nil {
+		return errors.Join(err, b.Close())
+	}
+	return b.commit(o)
 }
 
 // check returns an error for a record that no backend stores.
@@ -128,7 +153,7 @@ func (d *DB) remove(key []byte, o *pebble.WriteOptions) error {
 	if len(key) == 0 {
 		return errKeyEmpty
 	}
-	return d.db.Delete(key, o)
+	return d.write(o, func(b *batch) error { return b.Delete(key) })
 }
 
 // Iterator goes over the keys from start to before end, ascending; nil is no bound.
@@ -159,13 +184,18 @@ func (d *DB) iterator(start, end []byte) (*pebble.Iterator, error) {
 }
 
 // Close closes the database.
-func (d *DB) Close() error { return d.db.Close() }
+func (d *DB) Close() error {
+	d.nodes.close()
+	return d.db.Close()
+}
 
 // NewBatch returns a batch, which is written as a whole.
-func (d *DB) NewBatch() dbm.Batch { return &batch{d.db.NewBatch()} }
+func (d *DB) NewBatch() dbm.Batch { return &batch{db: d, b: d.db.NewBatch()} }
 
 // NewBatchWithSize returns a batch with room for so many bytes.
-func (d *DB) NewBatchWithSize(size int) dbm.Batch { return &batch{d.db.NewBatchWithSize(size)} }
+func (d *DB) NewBatchWithSize(size int) dbm.Batch {
+	return &batch{db: d, b: d.db.NewBatchWithSize(size)}
+}
 
 // Print does nothing: it is there for debugging.
 func (d *DB) Print() error { return nil }
@@ -175,7 +205,11 @@ func (d *DB) Stats() map[string]string {
 	return map[string]string{"pebble": d.db.Metrics().String()}
 }
 
-type batch struct{ b *pebble.Batch }
+type batch struct {
+	db      *DB
+	b       *pebble.Batch
+	deletes bool
+}
 
 // Set implements dbm.Batch.
 func (b *batch) Set(key, value []byte) error {
@@ -196,6 +230,7 @@ func (b *batch) Delete(key []byte) error {
 	if b.b == nil {
 		return errBatchClosed
 	}
+	b.deletes = true
 	return b.b.Delete(key, nil)
 }
 
@@ -209,10 +244,9 @@ func (b *batch) commit(o *pebble.WriteOptions) error {
 	if b.b == nil {
 		return errBatchClosed
 	}
-	if err := b.b.Commit(o); err != nil {
-		return err
-	}
-	return b.Close()
+	own := b.b
+	b.b = nil
+	return b.db.nodes.write(own, b.deletes, o)
 }
 
 // Close implements dbm.Batch.
@@ -264,8 +298,7 @@ func (i *iterator) Key() []byte {
 // Value implements dbm.Iterator. The bytes stay as they are when the iterator moves on.
 func (i *iterator) Value() []byte {
 	i.mustBeValid()
-	value := i.source.Value()
-	return append(make([]byte, 0, len(value)), value...)
+	return copied(i.source.Value())
 }
 
 // mustBeValid panics as every backend does: the caller has not looked at Valid.

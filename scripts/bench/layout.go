@@ -91,7 +91,7 @@ func newLayoutStore(paged bool) (*layoutStore, error) {
 	}
 	s.cms.SetIAVLCacheSize(statedb.TreeNodes)
 	s.cms.SetIAVLDisableFastNode(true)
-	s.cms.SetInterBlockCache(statedb.NewRecords(statedb.RecordBytes, names...))
+	s.cms.SetInterBlockCache(statedb.NewRecords(db, statedb.RecordBytes, names...))
 	for _, name := range names {
 		s.cms.MountStoreWithDB(s.keys[name], storetypes.StoreTypeIAVL, nil)
 	}

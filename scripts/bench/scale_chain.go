@@ -89,6 +89,7 @@ type scaleWorker struct {
 // for some minutes has that in memory. With a folder for states, the state of an earlier run is taken if there is one.
 func newScaleChain(dir string, options scaleOptions) (_ *scaleChain, err error) {
 	app.Configure()
+	app.LimitHeap()
 	c := &scaleChain{
 		benchChain: &benchChain{now: time.Unix(1_700_000_000, 0).UTC(), maxGas: app.DefaultConsensusParams().Block.MaxGas},
 		options:    options, epoch: benchEpoch,

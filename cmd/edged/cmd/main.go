@@ -33,6 +33,7 @@ func Main(args []string, stdout, stderr io.Writer) (code int) {
 			code = exitFailure
 		}
 	}()
+	app.LimitHeap()
 	root := NewRootCmd()
 	root.SetArgs(args)
 	root.SetOut(stdout)

@@ -156,7 +156,7 @@ type settleService struct {
 }
 
 // decide gives a status to each acknowledgement that is refused: first what costs nothing to see, then what needs the
-// state, and in the end the signatures of all that are left, as one batch.
+// state, and in the end the signatures of all that are left, as one batch. While they are verified it reads what paying them needs.
 func (s *settlement) decide(ctx context.Context, acks []types.Acknowledgement) error {
 	batch := ack.NewBatch(ack.HashChainID(sdk.UnwrapSDKContext(ctx).ChainID()), len(acks))
 	var (
@@ -196,9 +196,26 @@ func (s *settlement) decide(ctx context.Context, acks []types.Acknowledgement) e
 		batch.Add(s.keys[item.key].key.PublicKey, &item.signed)
 		verified = append(verified, i)
 	}
-	for i, ok := range batch.Verify() {
+	signatures := batch.Start()
+	defer signatures.Wait() // also if a read panics, as Block-STM has it do
+	loaded := s.load(ctx, verified)
+	for i, ok := range signatures.Wait() {
 		if !ok {
 			s.items[verified[i]].status = types.ACK_STATUS_BAD_SIGNATURE
+		}
+	}
+	return loaded
+}
+
+// load reads the lanes and purses of acknowledgements.
+func (s *settlement) load(ctx context.Context, items []int) error {
+	for _, i := range items {
+		key := &s.keys[s.items[i].key]
+		if err := s.loadLanes(ctx, key); err != nil {
+			return err
+		}
+		if _, err := s.loadPurse(ctx, key.key.AccountId); err != nil {
+			return err
 		}
 	}
 	return nil
