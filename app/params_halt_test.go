@@ -70,65 +70,74 @@ var haltingParams = []struct {
 // smallestBlocks lets a case take one byte of the least size.
 func smallestBlocks(p *cmtproto.ConsensusParams) { p.Block.MaxBytes = 2_621_440 }
 
-// What would stop the chain, or governance, for good stands neither in a genesis nor after a vote; on a chain for development it may.
-func TestParamsDoNotHaltTheChain(t *testing.T) {
+// update returns the message of governance that makes the change of a case.
+func (c *chain) update(consensus func(*cmtproto.ConsensusParams), gov func(*govv1.Params)) sdk.Msg {
+	c.t.Helper()
 	authority := authtypes.NewModuleAddress(govtypes.ModuleName).String()
-	like := newChain(t)
-	refusing := newProductionChain(t, false)
+	if consensus != nil {
+		p, err := c.app.ConsensusKeeper.ParamsStore.Get(c.ctx())
+		require.NoError(c.t, err)
+		smallestBlocks(&p)
+		consensus(&p)
+		return &consensustypes.MsgUpdateParams{
+			Authority: authority, Block: p.Block, Evidence: p.Evidence, Validator: p.Validator, Abci: p.Abci, Auth: p.Authority,
+		}
+	}
+	p, err := c.app.GovKeeper.Params.Get(c.ctx())
+	require.NoError(c.t, err)
+	gov(&p)
+	return &govv1.MsgUpdateParams{Authority: authority, Params: p}
+}
+
+// What would stop the chain, or governance, for good stands neither in a genesis nor after a message of governance.
+func TestParamsDoNotHaltTheChain(t *testing.T) {
+	c := newProductionChain(t, false)
 	for _, tt := range haltingParams {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, development := range []bool{false, true} {
-				state := like.genesis(nil)
-				if !development {
-					production(t, like, state)
-				}
-				params := app.DefaultConsensusParams().ToProto()
-				smallestBlocks(&params)
-				if tt.consensus != nil {
-					tt.consensus(&params)
-				}
-				if tt.gov != nil {
-					edit(t, like, state, govtypes.ModuleName, func(gs *govv1.GenesisState) { tt.gov(gs.Params) })
-				}
-				err := start(state, &params, like, nil)
-				if tt.err == "" || development {
+			state := c.genesis(nil)
+			production(t, c, state)
+			params := app.DefaultConsensusParams().ToProto()
+			smallestBlocks(&params)
+			if tt.consensus != nil {
+				tt.consensus(&params)
+			}
+			if tt.gov != nil {
+				edit(t, c, state, govtypes.ModuleName, func(gs *govv1.GenesisState) { tt.gov(gs.Params) })
+			}
+			genesis := start(state, &params, c, nil)
+
+			ctx, _ := c.ctx().CacheContext()
+			msg := c.update(tt.consensus, tt.gov)
+			_, update := c.app.MsgServiceRouter().Handler(msg)(ctx, msg)
+			for _, err := range []error{genesis, update} {
+				if tt.err == "" {
 					require.NoError(t, err)
 					continue
 				}
 				require.ErrorIs(t, err, app.ErrUnsafeParams)
 				require.ErrorContains(t, err, tt.err)
 			}
-
-			c := refusing
-			if tt.err == "" {
-				c = newProductionChain(t, false)
-			}
-			c.t = t
-			var msg sdk.Msg
-			if tt.consensus != nil {
-				p, err := c.app.ConsensusKeeper.ParamsStore.Get(c.ctx())
-				require.NoError(t, err)
-				smallestBlocks(&p)
-				tt.consensus(&p)
-				msg = &consensustypes.MsgUpdateParams{
-					Authority: authority, Block: p.Block, Evidence: p.Evidence, Validator: p.Validator, Abci: p.Abci, Auth: p.Authority,
-				}
-			} else {
-				p, err := c.app.GovKeeper.Params.Get(c.ctx())
-				require.NoError(t, err)
-				period := *p.VotingPeriod
-				p.VotingPeriod = &period
-				tt.gov(&p)
-				msg = &govv1.MsgUpdateParams{Authority: authority, Params: p}
-			}
-			proposal := c.govern(msg)
-			if tt.err == "" {
-				require.Equal(t, govv1.StatusPassed, proposal.Status, proposal.FailedReason)
-				return
-			}
-			require.Equal(t, govv1.StatusFailed, proposal.Status)
-			require.Contains(t, proposal.FailedReason, app.ErrUnsafeParams.Error())
-			require.Contains(t, proposal.FailedReason, tt.err)
 		})
+	}
+}
+
+// A proposal with such parameters fails, and nothing of it stays; on a chain for development it passes.
+func TestProposalsDoNotHaltTheChain(t *testing.T) {
+	for _, development := range []bool{false, true} {
+		c := newProductionChain(t, development)
+		proposal := c.govern(
+			c.update(nil, func(p *govv1.Params) { p.MinDeposit = edges(1_000, 1) }),
+			c.update(func(p *cmtproto.ConsensusParams) { p.Evidence.MaxBytes = 0 }, nil))
+		after, err := c.app.GovKeeper.Params.Get(c.ctx())
+		require.NoError(t, err)
+		if development {
+			require.Equal(t, govv1.StatusPassed, proposal.Status, proposal.FailedReason)
+			require.Equal(t, edges(1_000, 1).String(), sdk.NewCoins(after.MinDeposit...).String())
+			continue
+		}
+		require.Equal(t, govv1.StatusFailed, proposal.Status)
+		require.Contains(t, proposal.FailedReason, app.ErrUnsafeParams.Error())
+		require.Contains(t, proposal.FailedReason, "evidence.max_bytes is 0")
+		require.Equal(t, edges(1_000, 0).String(), sdk.NewCoins(after.MinDeposit...).String())
 	}
 }
