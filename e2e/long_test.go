@@ -10,6 +10,7 @@ func TestLongEpoch(t *testing.T) {
 	t.Run("origins", testOrigins)
 	t.Run("put", testPut)
 	t.Run("folder", testFolder)
+	t.Run("small files", testSmallFiles)
 	t.Run("cut upload", testCutUpload)
 	t.Run("credit limit", testCreditLimit)
 	t.Run("killed worker", testKilledWorker)
