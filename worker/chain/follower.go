@@ -114,6 +114,12 @@ type Follower struct {
 	changed chan struct{}
 	health  health
 	clock   clockwork
+	// confirmed is the newest epoch that has certainly begun.
+	confirmed atomic.Uint64
+
+	// prices and awaited belong to the poller.
+	prices  pricing
+	awaited await
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -129,6 +135,18 @@ type health struct {
 	// problem of the last poll, nil if it went well.
 	problem error
 	// since is when polls began to fail.
+	since time.Time
+}
+
+// pricing says of which endpoint the prices of the newest view are, and until when they are not asked for again.
+type pricing struct {
+	of    any
+	until time.Time
+}
+
+// await says since when a new epoch waits for other endpoints.
+type await struct {
+	epoch uint64
 	since time.Time
 }
 
@@ -358,14 +376,24 @@ func (f *Follower) refuted(old *View) bool {
 	if !several || !nodes.refuted(old.Height) {
 		return false
 	}
-	f.log.Error("what was seen of the chain was not of it", "height", old.Height)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.health.height, f.clock = 0, clockwork{}
+	f.restart(old)
 	return true
 }
 
-// refresh builds the view at a status. Prices of an epoch never change, so those of the old view are kept.
+// restart forgets what was seen of the chain.
+func (f *Follower) restart(old *View) {
+	f.log.Error("what was seen of the chain was not of it", "height", old.Height, "epoch", old.Epoch)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.health.height, f.clock, f.prices = 0, clockwork{}, pricing{}
+	f.confirmed.Store(0)
+}
+
+// priceTTL is for how long the prices of an endpoint are not asked for again. Those of an epoch never change; but what one
+// endpoint has told of them once must not hold for all of an epoch.
+const priceTTL = time.Minute
+
+// refresh builds the view at a status.
 func (f *Follower) refresh(ctx context.Context, source Source, status Status, old *View) (*View, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.QueryTimeout)
 	defer cancel()
@@ -373,8 +401,13 @@ func (f *Follower) refresh(ctx context.Context, source Source, status Status, ol
 	if err != nil {
 		return nil, fmt.Errorf("current epoch: %w", err)
 	}
-	if err := f.plausible(ctx, status, epoch, old); err != nil {
+	again, err := f.believe(ctx, status, epoch, old)
+	if err != nil {
 		return nil, err
+	}
+	if again {
+		f.restart(old)
+		old = nil
 	}
 	worker, err := f.worker(ctx, source)
 	if err != nil && !errors.Is(err, ErrNotRegistered) {
@@ -405,16 +438,11 @@ func (f *Follower) refresh(ctx context.Context, source Source, status Status, ol
 		Limits:        limits,
 		FeeBalance:    new(big.Int),
 	}
-	for e := epoch.OldestLive; e <= epoch.Number; e++ {
-		if old != nil {
-			if p, ok := old.Prices[e]; ok {
-				view.Prices[e] = p
-				continue
-			}
-		}
-		if view.Prices[e], err = source.Prices(ctx, e); err != nil {
-			return nil, fmt.Errorf("prices of epoch %d: %w", e, err)
-		}
+	if err := f.checkGas(ctx, view); err != nil {
+		return nil, err
+	}
+	if err := f.price(ctx, source, view, old); err != nil {
+		return nil, err
 	}
 	if f.cfg.FeeAccount != "" {
 		if view.FeeBalance, err = source.Balance(ctx, f.cfg.FeeAccount, f.cfg.FeeDenom); err != nil {
@@ -434,6 +462,52 @@ func (f *Follower) refresh(ctx context.Context, source Source, status Status, ol
 		}
 	}
 	return view, nil
+}
+
+// believe is plausible, and waits for other endpoints to come to a new epoch, for as long as they may be behind.
+func (f *Follower) believe(ctx context.Context, status Status, epoch EpochState, old *View) (again bool, err error) {
+	again, err = f.plausible(ctx, status, epoch, old)
+	switch {
+	case !errors.Is(err, errAwaited):
+		f.awaited = await{}
+	case f.awaited.epoch != epoch.Number:
+		f.awaited = await{epoch: epoch.Number, since: time.Now()}
+	case time.Since(f.awaited.since) > f.cfg.MaxLag/4:
+		return again, nil
+	}
+	return again, err
+}
+
+// price fills in the prices of the live epochs. Those of the old view are kept for a while if the same endpoint has told of them;
+// others have to say the same of what is new.
+func (f *Follower) price(ctx context.Context, source Source, view, old *View) error {
+	var of any = source
+	if p, pinned := source.(*pinned); pinned {
+		of = p.e
+	}
+	now := time.Now()
+	keep := old != nil && f.prices.of == of && now.Before(f.prices.until)
+	if !keep {
+		f.prices = pricing{of: of, until: now.Add(priceTTL)}
+	}
+	for e := view.OldestLive; e <= view.Epoch; e++ {
+		if keep {
+			if p, ok := old.Prices[e]; ok {
+				view.Prices[e] = p
+				continue
+			}
+		}
+		prices, err := source.Prices(ctx, e)
+		if nodes, several := f.source.(*Nodes); several && err == nil {
+			prices, err = nodes.confirmPrices(ctx, e, prices)
+		}
+		if err != nil {
+			f.prices = pricing{}
+			return fmt.Errorf("prices of epoch %d: %w", e, err)
+		}
+		view.Prices[e] = prices
+	}
+	return nil
 }
 
 // paidMessage is what the transactions of the hot account are made of: its own messages, or one that wraps those that it sends

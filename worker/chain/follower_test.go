@@ -41,7 +41,7 @@ type source struct {
 func newSource() *source {
 	return &source{
 		status: Status{ChainID: "edge-test", Height: 5, Time: time.Now()}, calls: map[string]int{},
-		epoch: EpochState{Number: 1, End: time.Now().Add(time.Hour), OldestLive: 1}, worker: nodetypes.Worker{Id: 4},
+		epoch: EpochState{Number: 1, End: time.Now().Add(time.Hour), Duration: time.Hour, OldestLive: 1}, worker: nodetypes.Worker{Id: 4},
 	}
 }
 
@@ -233,7 +233,7 @@ func follow(t *testing.T, change func(*Config, *source), test func(*testing.T, *
 }
 
 func TestView(t *testing.T) {
-	follow(t, nil, func(t *testing.T, f *Follower, s *source) {
+	follow(t, func(_ *Config, s *source) { s.epoch.End, s.epoch.Duration = time.Now(), time.Second }, func(t *testing.T, f *Follower, s *source) {
 		v, ok := f.View()
 		require.True(t, ok)
 		require.NoError(t, f.Stale())
@@ -258,7 +258,7 @@ func TestView(t *testing.T) {
 		require.EqualValues(t, dacktypes.DefaultSettleGasPerAck+7, v.GasPerAck, "parameters are read with every block")
 		require.Equal(t, TxLimits{BlockGas: 39_999_993, GasPerByte: 17, GasPerSignature: 1_007}, v.Limits)
 		asked := s.count("prices")
-		time.Sleep(time.Minute)
+		time.Sleep(priceTTL - 5*time.Second)
 		require.Equal(t, asked, s.count("prices"), "prices of an epoch never change")
 		require.Less(t, s.count("epoch"), 70, "the chain is asked once a block")
 	})

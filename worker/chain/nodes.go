@@ -276,55 +276,6 @@ func (n *Nodes) refuted(height int64) bool {
 	return heard > 1 && 2*agree < heard
 }
 
-// confirmOldest asks the endpoints that are not in use whether epochs before oldest are dead. It returns nil if one of them
-// says so, and errUnconfirmed if those that answer deny it; asked is false if none answers.
-func (n *Nodes) confirmOldest(ctx context.Context, oldest uint64) (asked bool, err error) {
-	n.mu.Lock()
-	others := make([]*endpoint, 0, len(n.endpoints))
-	for i, e := range n.endpoints {
-		if i != n.current {
-			others = append(others, e)
-		}
-	}
-	n.mu.Unlock()
-	for i, e := range others {
-		attempt, cancel := share(ctx, len(others)-i)
-		epoch, fault := n.epochOf(attempt, e)
-		cancel()
-		switch {
-		case fault != nil:
-		case epoch.OldestLive >= oldest && epoch.OldestLive <= epoch.Number:
-			return true, nil
-		default:
-			asked, err = true, fmt.Errorf("%w: %s says that the oldest live epoch is %d, not %d", errUnconfirmed, e.Name, epoch.OldestLive, oldest)
-		}
-	}
-	return asked, err
-}
-
-// epochOf asks one endpoint for the clock of the chain, if it follows that and can be believed.
-func (n *Nodes) epochOf(ctx context.Context, e *endpoint) (epoch EpochState, err error) {
-	status, err := n.ask(ctx, e)
-	if err != nil {
-		return epoch, err
-	}
-	n.mu.Lock()
-	n.hear(e, status, time.Now())
-	if err = e.problem; err == nil {
-		err = n.ahead(e, time.Now())
-	}
-	n.mu.Unlock()
-	if err != nil {
-		return epoch, err
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("epoch panicked: %v", r)
-		}
-	}()
-	return e.Endpoint.Epoch(ctx)
-}
-
 // blame keeps why an endpoint failed. The caller holds mu.
 func (n *Nodes) blame(e *endpoint, err error) {
 	if e.problem == nil {
@@ -474,7 +425,7 @@ func (p *pinned) conclude(height int64, err error) bool {
 		if n.chainID == "" {
 			n.chainID = p.e.status.ChainID
 		}
-	case p.e.problem == nil && !answered(err) && !errors.Is(err, errBehind) && !errors.Is(err, errAhead) && !errors.Is(err, context.Canceled):
+	case p.e.problem == nil && !answered(err) && !errors.Is(err, errBehind) && !errors.Is(err, errAhead) && !errors.Is(err, errAwaited) && !errors.Is(err, context.Canceled):
 		n.blame(p.e, err)
 	}
 	n.choose(time.Now())
@@ -630,6 +581,20 @@ func (n *Nodes) Broadcast(ctx context.Context, tx []byte) error {
 		return unknown
 	}
 	return refused
+}
+
+// BroadcastAll is Broadcast for a transaction that was sent before and is in no block: whoever took it may have passed it on to
+// nobody, so that every good endpoint is offered it, whatever the first one says.
+func (n *Nodes) BroadcastAll(ctx context.Context, tx []byte) error {
+	order := n.order()
+	if len(order) == 1 {
+		return n.Broadcast(ctx, tx)
+	}
+	first, cancel := share(ctx, 2)
+	err := n.Broadcast(first, tx)
+	cancel()
+	n.spread(ctx, tx, order[1:])
+	return err
 }
 
 // spread offers a transaction to further endpoints. What they say of it changes nothing.
