@@ -254,7 +254,9 @@ func TestPutOfWhatExistsIsNotVerified(t *testing.T) {
 	e := newEnv(t)
 	d := newDouble(t, e.chain, 1, e.public)
 	data := bytes.Repeat([]byte{12}, 100_000)
-	d.override = func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", strconv.Itoa(len(data))) }
+	d.override = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+	}
 	report, err := e.put(t, d, data)
 	require.NoError(t, err)
 	require.True(t, report.Existed)
