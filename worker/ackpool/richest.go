@@ -15,15 +15,16 @@ type AccountAmount struct {
 	Value     *big.Int
 }
 
-// RichestAccounts returns the accounts with the most pending over all epochs, at most limit of them, the most first.
-func (p *Pool) RichestAccounts(limit int) []AccountAmount {
+// RichestAccounts returns the accounts with the most pending over all epochs, at most limit of them, the most first, without those
+// that skip names; nil names none. skip must not call the pool.
+func (p *Pool) RichestAccounts(limit int, skip func(account uint64) bool) []AccountAmount {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	top := newTop(limit, func(a, b AccountAmount) int {
 		return cmp.Or(a.Value.Cmp(b.Value), cmp.Compare(b.AccountID, a.AccountID))
 	})
 	for id, g := range p.accounts {
-		if g.held.Pending.Value.Sign() > 0 {
+		if g.held.Pending.Value.Sign() > 0 && (skip == nil || !skip(id)) {
 			top.offer(AccountAmount{AccountID: id, Value: g.held.Pending.Value})
 		}
 	}

@@ -86,10 +86,12 @@ type testChain struct {
 	outOfGas  int
 	// doubt is why nobody confirms that epochs are dead.
 	doubt error
+	// unconfirmed is why nobody confirms what became of a transaction.
+	unconfirmed error
 	// panics makes the next broadcast panic.
 	panics bool
 
-	broadcasts, settlements, scans int
+	broadcasts, toAll, settlements, scans int
 }
 
 func newTestChain(t *testing.T, enc chain.Encoding, account string) *testChain {
@@ -255,6 +257,13 @@ func (c *testChain) settle(msg *dacktypes.MsgSettle, a *dacktypes.Acknowledgemen
 		amount.Set(payable)
 		status = dacktypes.ACK_STATUS_PARTIAL
 	}
+	if left := c.keyLeft[a.KeyId]; left != nil {
+		if amount.Cmp(left) > 0 {
+			amount.Set(left)
+			status = dacktypes.ACK_STATUS_PARTIAL
+		}
+		left.Sub(left, amount)
+	}
 	payable.Sub(payable, amount)
 	c.debited.Add(c.debited, amount)
 	c.paid[lane] = new(big.Int).Add(paid, amount)
@@ -305,7 +314,7 @@ func (c *testChain) Key(_ context.Context, id uint64) (chain.Key, error) {
 	if left == nil {
 		left = big.NewInt(1 << 60)
 	}
-	return chain.Key{ID: id, AccountID: c.owners[id], Left: left, LastEpoch: 1 << 40}, nil
+	return chain.Key{ID: id, AccountID: c.owners[id], Left: new(big.Int).Set(left), LastEpoch: 1 << 40}, nil
 }
 
 func (c *testChain) Forget(uint64) {}
@@ -351,6 +360,17 @@ func (c *testChain) Broadcast(_ context.Context, tx []byte) error {
 		return answer
 	}
 	return c.checkTx(tx)
+}
+
+func (c *testChain) BroadcastAll(ctx context.Context, tx []byte) error {
+	c.with(func() { c.toAll++ })
+	return c.Broadcast(ctx, tx)
+}
+
+func (c *testChain) ConfirmTx(context.Context, []byte, chain.Included) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unconfirmed
 }
 
 func (c *testChain) checkTx(tx []byte) error {
@@ -472,13 +492,18 @@ func (w *world) open() {
 }
 
 func (w *world) start() {
-	r, err := New(w.cfg, Deps{
-		Chain: w.chain, Node: w.chain, Pool: w.pool, Signer: w.signer, Encoding: w.chain.enc, Hints: w.hints,
-		Jitter: func() float64 { return 0.5 }, Log: w.log, Metrics: prometheus.NewRegistry(),
-	})
+	r, err := New(w.cfg, depsOf(w, w.chain))
 	require.NoError(w.t, err)
 	w.rollup = r
 	require.NoError(w.t, r.Start(w.t.Context()))
+}
+
+// depsOf is what a rollup of the world works with, over a view of its chain.
+func depsOf(w *world, view Chain) Deps {
+	return Deps{
+		Chain: view, Node: w.chain, Pool: w.pool, Signer: w.signer, Encoding: w.chain.enc, Hints: w.hints,
+		Jitter: func() float64 { return 0.5 }, Log: w.log, Metrics: prometheus.NewRegistry(),
+	}
 }
 
 // kill ends the rollup without a drain and forgets every write that was not synced, as kill -9 with a power cut does.

@@ -45,6 +45,9 @@ func (r *Rollup) follow(ctx context.Context, view chain.View) bool {
 		// Committed, but the view is older: the verdict waits for it.
 		return false
 	case err == nil:
+		if err := r.confirmed(ctx, included); err != nil {
+			return r.unconfirmed(view, err)
+		}
 		return r.conclude(ctx, included)
 	case !errors.Is(err, chain.ErrTxNotFound):
 		r.log.Warn("settlement was not looked up", "hash", hashText(f.tx.Hash), "err", err)
@@ -86,6 +89,30 @@ func (r *Rollup) find(ctx context.Context, view chain.View) (chain.Included, err
 		f.scanned = height
 	}
 	return chain.Included{}, chain.ErrTxNotFound
+}
+
+// confirmed returns an error if what is told of the transaction in flight takes money out of the pool on the word of one node.
+func (r *Rollup) confirmed(ctx context.Context, included chain.Included) error {
+	if included.Refusal != nil {
+		return nil // it is pending again
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
+	defer cancel()
+	return r.deps.Node.ConfirmTx(ctx, r.flight.tx.Hash, included)
+}
+
+// unconfirmed keeps the transaction in flight until a second node says the same of it, or nodes that contradict each other have
+// had the time for that. Then the batch is pending again: the chain pays nothing twice, and says so when it is settled again.
+func (r *Rollup) unconfirmed(view chain.View, cause error) bool {
+	if view.Height < r.flight.tx.TimeoutHeight {
+		if !r.flight.doubted {
+			r.flight.doubted = true
+			r.log.Warn("settlement is said to be in a block by one node alone", "hash", hashText(r.flight.tx.Hash), "err", cause)
+		}
+		return false
+	}
+	r.abandon(resultUnconfirmed, cause)
+	return r.flight == nil
 }
 
 // conclude applies what the chain said of the transaction in flight.
@@ -142,7 +169,10 @@ func (r *Rollup) conclude(ctx context.Context, included chain.Included) bool {
 
 // remember keeps the lanes that were paid in part waiting for their accounts.
 func (r *Rollup) remember(ctx context.Context, tx ackpool.Tx, results []ackpool.Result) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
+	defer cancel()
 	payable := map[uint64]*big.Int{}
+	keys := r.keyLimits(ctx)
 	accounts := r.accountsOf(tx)
 	for _, account := range accounts {
 		// What is remembered of it is from before the settlement.
@@ -165,7 +195,8 @@ func (r *Rollup) remember(ctx context.Context, tx ackpool.Tx, results []ackpool.
 			}
 			payable[account] = able
 		}
-		r.partials.note(lane, able, r.cfg, time.Now(), r.deps.Jitter())
+		left := keys(lane.KeyID, lane.Epoch)
+		r.partials.note(lane, able, left != nil && left.Sign() <= 0, r.cfg, time.Now(), r.deps.Jitter())
 	}
 }
 

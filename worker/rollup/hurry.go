@@ -80,7 +80,13 @@ func (r *Rollup) asked(ctx context.Context, view chain.View, now time.Time) map[
 	if !r.rested(now, r.cfg.leastSpacing()) {
 		return appeals
 	}
+	// One time for all: whoever is quick to say where it is and hangs on accounts must not keep the others from being settled.
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
+	defer cancel()
 	for account, wish := range r.hinted {
+		if ctx.Err() != nil {
+			break
+		}
 		pending := r.deps.Pool.AccountPending(account)
 		if len(pending) == 0 || now.Sub(wish.since) > 2*r.cfg.Interval {
 			// Settled since, or it had its turn.
@@ -94,16 +100,16 @@ func (r *Rollup) asked(ctx context.Context, view chain.View, now time.Time) map[
 		if err != nil {
 			continue
 		}
-		pending = r.partials.ready(ctx, pending, func(context.Context, uint64) (chain.Account, error) { return a, nil }, now)
+		keys := r.keyLimits(ctx)
+		pending = r.partials.ready(ctx, pending, func(context.Context, uint64) (chain.Account, error) { return a, nil }, keys, r.cfg, now)
 		if !r.reaches(pending, big.NewInt(1)) || a.Payable.Sign() <= 0 {
 			// It cannot pay, so no stream of it waits for this.
 			delete(r.hinted, account)
 			continue
 		}
-		for epoch, value := range byEpoch(pending) {
-			if value.Cmp(a.Payable) > 0 {
-				value = a.Payable
-			}
+		c := r.collector(ctx)
+		c.limits = keys
+		for epoch, value := range c.payables(pending) {
 			of := appeals[epoch]
 			switch {
 			case value.Sign() <= 0:

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"time"
 
+	"github.com/edgechain/edge/worker/ackpool"
 	"github.com/edgechain/edge/worker/chain"
 )
 
@@ -21,6 +22,8 @@ type pace struct {
 	hurry bool
 	// drained is true when the drain at the end of the current epoch has begun.
 	drained bool
+	// crumbs is when that settles what is below MinValue and can be settled in the next epoch too.
+	crumbs time.Time
 }
 
 // choose returns the batch that is to be settled now. The oldest live epoch comes first, because it dies first. A batch
@@ -28,8 +31,12 @@ type pace struct {
 func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 	now := time.Now()
 	ending := r.inDrain(view)
-	r.watchRisk(ctx, view, now)
-	asked := r.asked(ctx, view, now)
+	var asked map[uint64]appeal
+	if !ending && !r.draining() {
+		// In a drain all is settled anyway.
+		r.watchRisk(ctx, view, now)
+		asked = r.asked(ctx, view, now)
+	}
 	uneconomic := new(big.Int)
 	looked, waiting := false, false
 	defer func() {
@@ -46,7 +53,7 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 		if ending && !p.drained {
 			p.drained, p.hurry = true, true
 		} else if !ending {
-			p.drained = false
+			p.drained, p.crumbs = false, time.Time{}
 		}
 		r.paces[epoch] = p
 		pending := r.deps.Pool.Epoch(epoch).Pending.Value
@@ -57,7 +64,9 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 		}
 		waiting = true
 		full := r.rested(now, r.cfg.leastSpacing()) && r.cfg.MaxValue.Sign() > 0 && pending.Cmp(r.cfg.MaxValue) >= 0
-		round := !now.Before(p.due) && (ending || pending.Cmp(r.cfg.MinValue) >= 0)
+		last := ending && epoch < view.Epoch
+		everything := last || ending && !now.Before(p.crumbs)
+		round := !now.Before(p.due) && (everything || pending.Cmp(r.cfg.MinValue) >= 0)
 		early := full || asked[epoch].due
 		hurry := p.hurry || r.draining()
 		if !hurry && !early && !round {
@@ -65,8 +74,21 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 		}
 		limit := r.limit(view)
 		looked = true
-		last := ending && epoch < view.Epoch
-		entries := r.partials.ready(ctx, r.urgent(epoch, limit+1+len(r.partials)), r.account, now)
+		entries := r.ready(ctx, r.urgent(epoch, limit+1+len(r.partials)), now)
+		if !hurry && !asked[epoch].due && !(round && everything) {
+			least := r.cfg.MinValue
+			if !round {
+				least = r.cfg.MaxValue
+			}
+			if !r.brings(ctx, entries, least) {
+				if full {
+					r.early = now
+				}
+				p.due = r.nextRound(now, r.cfg.Interval)
+				r.paces[epoch] = p
+				continue
+			}
+		}
 		if !ending && !r.draining() {
 			entries = r.notable(entries)
 		}
@@ -80,6 +102,7 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 			interval := r.cfg.Interval
 			if ending {
 				interval = min(interval, r.cfg.Drain/10)
+				p.crumbs = now.Add(r.cfg.Drain / 4)
 			}
 			p.hurry, p.due = false, r.nextRound(now, interval)
 			r.paces[epoch] = p
@@ -113,6 +136,13 @@ func (r *Rollup) retry(epoch uint64) {
 		p.hurry = true
 		r.paces[epoch] = p
 	}
+}
+
+// ready is partials.ready within the time of a call.
+func (r *Rollup) ready(ctx context.Context, entries []ackpool.Entry, now time.Time) []ackpool.Entry {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
+	defer cancel()
+	return r.partials.ready(ctx, entries, r.deps.Chain.Account, r.keyLimits(ctx), r.cfg, now)
 }
 
 // account asks for an account within the time of a call.

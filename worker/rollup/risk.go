@@ -3,6 +3,7 @@ package rollup
 import (
 	"cmp"
 	"context"
+	"maps"
 	"math/big"
 	"slices"
 	"time"
@@ -17,6 +18,10 @@ const (
 	maxRisky = 64
 	// riskLooks is how often in an interval they are.
 	riskLooks = 4
+	// dryIntervals is for how many intervals an account that can pay nothing is left alone, and maxDry how many are at a time, so
+	// that they do not hide those behind them.
+	dryIntervals = 30
+	maxDry       = 16_384
 )
 
 // Reasons of an early settlement, as metrics label them.
@@ -39,7 +44,11 @@ func (r *Rollup) watchRisk(ctx context.Context, view chain.View, now time.Time) 
 		return
 	}
 	r.riskLooked = now
-	for _, owing := range r.deps.Pool.RichestAccounts(maxRisky) {
+	maps.DeleteFunc(r.dry, func(_ uint64, until time.Time) bool { return !now.Before(until) })
+	dry := maps.Clone(r.dry)
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
+	defer cancel()
+	for _, owing := range r.deps.Pool.RichestAccounts(maxRisky, func(id uint64) bool { _, is := dry[id]; return is }) {
 		if owing.Value.Cmp(r.cfg.HurryValue) < 0 {
 			return // the others owe less
 		}
@@ -52,6 +61,10 @@ func (r *Rollup) watchRisk(ctx context.Context, view chain.View, now time.Time) 
 				return
 			}
 			continue // the next look asks again
+		}
+		if account.Payable.Cmp(r.leastFavour()) < 0 && len(r.dry) < maxDry {
+			r.dry[owing.AccountID] = now.Add(dryIntervals * r.cfg.Interval)
+			continue
 		}
 		if account.Payable.Sign() > 0 && r.near(owing.Value, account.Payable) {
 			r.wish(owing.AccountID, earlyBalance)

@@ -56,8 +56,12 @@ type Chain interface {
 type Node interface {
 	Sender(ctx context.Context, address string) (number, sequence uint64, err error)
 	Broadcast(ctx context.Context, tx []byte) error
+	// BroadcastAll is Broadcast to every node there is, for a transaction that was sent before.
+	BroadcastAll(ctx context.Context, tx []byte) error
 	FindTx(ctx context.Context, hash []byte) (chain.Included, error)
 	ScanTx(ctx context.Context, hash []byte, height int64) (chain.Included, error)
+	// ConfirmTx returns nil if what one node has told of a transaction can be relied on.
+	ConfirmTx(ctx context.Context, hash []byte, told chain.Included) error
 }
 
 // Pool is where acknowledgements come from and where verdicts go.
@@ -65,7 +69,7 @@ type Pool interface {
 	Pending(epoch uint64, limit int) []ackpool.Entry
 	AccountPending(account uint64) []ackpool.Entry
 	Richest(epoch uint64, limit int) []ackpool.Entry
-	RichestAccounts(limit int) []ackpool.AccountAmount
+	RichestAccounts(limit int, skip func(account uint64) bool) []ackpool.AccountAmount
 	PendingEpochs() []uint64
 	Epoch(epoch uint64) ackpool.Totals
 	Submit(tx ackpool.Tx) error
@@ -74,6 +78,7 @@ type Pool interface {
 	InFlight() []ackpool.Tx
 	Newest(lane ack.LaneID) (ackpool.Entry, bool)
 	Expire(oldestLive uint64) error
+	Reprice(epoch uint64, prices ack.Prices) (raised int, err error)
 }
 
 // Deps are what a Rollup works with.
@@ -119,8 +124,15 @@ type Rollup struct {
 	paces map[uint64]pace
 	// hinted are the accounts that ask for a settlement early, by when they began to.
 	hinted map[uint64]wish
-	// riskLooked is when accounts were last looked at for what they can still pay.
+	// riskLooked is when accounts were last looked at for what they can still pay; dry are those that could pay nothing, by when
+	// they are looked at again.
 	riskLooked time.Time
+	dry        map[uint64]time.Time
+	// priced are the prices by which the pool's lanes of an epoch were last valued.
+	priced map[uint64]ack.Prices
+	// height of the newest view, and when it was first seen.
+	height int64
+	risen  time.Time
 	// early is when the last settlement outside of an interval began; favoured are those for who brings little.
 	early    time.Time
 	favoured favours
@@ -160,6 +172,8 @@ type flight struct {
 	// looked is the height at which it was last looked for, lookAgain when that is due at the same height.
 	looked    int64
 	lookAgain time.Time
+	// sent is true once it was sent in this process, doubted once it was logged that one node alone knows of its end.
+	sent, doubted bool
 	// scanned is the last height whose block was looked through.
 	scanned int64
 	// gas by which it was sized; zero for one from before this process.
@@ -208,6 +222,8 @@ func New(cfg Config, deps Deps) (*Rollup, error) {
 		paces:    map[uint64]pace{},
 		hinted:   map[uint64]wish{},
 		alarmed:  map[uint64]time.Time{},
+		dry:      map[uint64]time.Time{},
+		priced:   map[uint64]ack.Prices{},
 		status:   Status{Account: deps.Signer.Address()},
 	}
 	r.leastOverhead = baseOverhead
@@ -367,6 +383,8 @@ func (r *Rollup) step(ctx context.Context) time.Duration {
 		r.finish(false)
 		return r.cfg.Interval
 	}
+	r.rise(view)
+	r.reprice(view)
 	if r.flight == nil {
 		r.adopt(view)
 	}
@@ -400,6 +418,38 @@ func (r *Rollup) step(ctx context.Context) time.Duration {
 		return r.cfg.Rebroadcast
 	}
 	return max(time.Until(r.notBefore), 0)
+}
+
+// rise notes the height. When a chain goes on that stood still, what is due is tried at once: there may be little time left.
+func (r *Rollup) rise(view chain.View) {
+	if view.Height <= r.height {
+		return
+	}
+	now := time.Now()
+	if r.height > 0 && now.Sub(r.risen) > r.cfg.CallTimeout {
+		r.notBefore = time.Time{}
+	}
+	r.height, r.risen = view.Height, now
+}
+
+// reprice values the lanes of live epochs anew when their prices are seen first or are told otherwise than before: what was
+// taken by a price that was wrong is worth what the chain pays for it.
+func (r *Rollup) reprice(view chain.View) {
+	for epoch, prices := range view.Prices {
+		if known, ok := r.priced[epoch]; ok && known.PerGiB.Cmp(prices.PerGiB) == 0 && known.PerGFuel.Cmp(prices.PerGFuel) == 0 {
+			continue
+		}
+		raised, err := r.deps.Pool.Reprice(epoch, prices)
+		if err != nil {
+			r.log.Error("lanes were not valued by the prices of their epoch", "epoch", epoch, "err", err)
+			continue
+		}
+		if raised > 0 {
+			r.log.Warn("lanes are worth more than by the prices at which they were taken", "epoch", epoch, "lanes", raised)
+		}
+		r.priced[epoch] = prices
+	}
+	maps.DeleteFunc(r.priced, func(epoch uint64, _ ack.Prices) bool { return epoch < view.OldestLive })
 }
 
 // finish ends the drain of Stop: if everything was tried, or if there is nothing that would have to be.

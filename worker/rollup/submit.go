@@ -31,6 +31,7 @@ const (
 	resultFailed      = "failed"
 	resultTimedOut    = "timed-out"
 	resultUndecodable = "undecodable"
+	resultUnconfirmed = "unconfirmed"
 )
 
 // submit signs a batch, records it in the pool as in flight, and only then sends it. Whatever happens from the record on,
@@ -122,7 +123,13 @@ func (r *Rollup) broadcast(ctx context.Context) {
 	f := r.flight
 	f.again = time.Now().Add(r.cfg.Rebroadcast + time.Duration(r.deps.Jitter()*float64(r.cfg.Rebroadcast)/2))
 	callCtx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
-	err := r.deps.Node.Broadcast(callCtx, f.tx.Bytes)
+	send := r.deps.Node.Broadcast
+	if f.sent {
+		// Whoever has it may pass it on to nobody.
+		send = r.deps.Node.BroadcastAll
+	}
+	f.sent = true
+	err := send(callCtx, f.tx.Bytes)
 	cancel()
 	var refused *chain.Refusal
 	switch {
