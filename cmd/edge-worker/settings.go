@@ -76,7 +76,7 @@ func newSettings(c *config.Config) (settings, error) {
 		LastBackoff: r.LastBackoff.Std(), PartialBackoff: r.PartialBackoff.Std(), LastPartialBackoff: r.LastPartialBackoff.Std(),
 		CallTimeout: r.CallTimeout.Std(),
 	}
-	s.rollup.MaxFee = r.MaxFee
+	s.rollup.MaxFee = maxFee(c, price)
 	s.rollup.HurryValue, s.rollup.HurrySpacing = hurryValue(c), r.HurrySpacing.Std()
 	if s.rollup.HurrySpacing < leastHurrySpacing {
 		return settings{}, fmt.Errorf("rollup.hurry_spacing %s, want at least %s", s.rollup.HurrySpacing, leastHurrySpacing)
@@ -111,6 +111,18 @@ const (
 	// hurryShare is the part of the base credit that is settled early by default: a stream hints at half of its limit.
 	hurryShare = 4
 )
+
+// maxSettleGas is the gas of a settlement that may be paid for by default: a little more than the largest takes by the default
+// parameters of the chain.
+const maxSettleGas = 12_000_000
+
+// maxFee is what a settlement may cost at most.
+func maxFee(c *config.Config, price sdk.DecCoin) *big.Int {
+	if c.Rollup.MaxFee == nil || c.Rollup.MaxFee.Sign() != 0 {
+		return c.Rollup.MaxFee
+	}
+	return price.Amount.MulInt64(maxSettleGas).Ceil().TruncateInt().BigInt()
+}
 
 // hurryValue is what is settled early at least.
 func hurryValue(c *config.Config) *big.Int {

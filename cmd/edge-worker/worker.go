@@ -116,10 +116,7 @@ func newWorker(ctx context.Context, h home, c *config.Config, in io.Reader, log 
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	part := func(name string) *slog.Logger { return log.With("part", name) }
 	content := storeConfig(c, h.store())
-	content.Epoch = func(context.Context) (uint64, bool) {
-		view, ok := w.follower.View()
-		return view.Epoch, ok
-	}
+	content.Epoch = func(ctx context.Context) (uint64, bool) { return w.follower.ConfirmedEpoch(ctx) }
 	if w.store, err = openStore(ctx, content, part("store")); err != nil {
 		return nil, err
 	}

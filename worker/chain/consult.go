@@ -13,6 +13,9 @@ import (
 	"github.com/edgechain/edge/ack"
 )
 
+// consultShare is the part of the time that is left which asking all endpoints may take.
+const consultShare = 4
+
 // said is what an endpoint says when all are asked.
 type said[T any] struct {
 	// name of the endpoint, and the height that it was at before.
@@ -28,7 +31,12 @@ func (n *Nodes) alone() bool { return len(n.endpoints) < 2 }
 
 // consult asks every endpoint that can be relied on at once, and returns those that answered. The one that is used is among them.
 func consult[T any](ctx context.Context, n *Nodes, call func(context.Context, Endpoint) (T, error)) []said[T] {
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.ProbeTimeout)
+	timeout := n.cfg.ProbeTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		// One that hangs must leave time for what the others are asked next, or those would be blamed for it.
+		timeout = min(timeout, time.Until(deadline)/consultShare)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	n.mu.Lock()
 	now := time.Now()

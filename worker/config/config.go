@@ -127,7 +127,7 @@ type Rollup struct {
 	HurrySpacing       Duration `toml:"hurry_spacing" doc:"The least time between settlements before an interval is over that bring less than min_value, at most the interval."`
 	MaxValue           *big.Int `toml:"max_value" doc:"What settles at once when it is pending; 0 never does."`
 	RiskShare          string   `toml:"risk_share" doc:"The part of what an account or a key can still pay that its unsettled amount may reach before it is settled early, 0 to 1; 0 does not look."`
-	MaxFee             *big.Int `toml:"max_fee" doc:"The most that a settlement may cost, in units of the fee coin; 0 is no cap. A larger one is cut."`
+	MaxFee             *big.Int `toml:"max_fee" doc:"The most that a settlement may cost, in units of the fee coin. A larger one is cut. 0 is what 12,000,000 gas cost, a little more than the largest settlement takes."`
 	FeeValue           string   `toml:"fee_value" doc:"What a unit of the fee coin is worth in units of the settlement coin; 0 does not compare fees with what they settle."`
 	MaxFeeShare        string   `toml:"max_fee_share" doc:"The most of what is settled that the fee may be worth, 0 to 1; what is about to die may cost as much as it is worth. 0 does not compare."`
 	Drain              Duration `toml:"drain" doc:"For how long before the end of an epoch everything is settled more often, whatever its value."`

@@ -84,8 +84,10 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 				if full {
 					r.early = now
 				}
-				p.due = r.nextRound(now, r.cfg.Interval)
-				r.paces[epoch] = p
+				if round {
+					p.due = r.nextRound(now, r.cfg.Interval)
+					r.paces[epoch] = p
+				}
 				continue
 			}
 		}
