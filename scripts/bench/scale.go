@@ -13,7 +13,7 @@ import (
 const (
 	// scaleBlocks are measured after those that warm up, so that each worker has its turn.
 	scaleBlocks = 60
-	scaleWarmUp = 60
+	scaleWarmUp = 120
 	// scaleGoal is how many acknowledgements a second there should be with a million lanes and accounts.
 	scaleGoal = 8_000
 )
@@ -108,7 +108,7 @@ func benchParallel(ctx context.Context, states string) ([]result, error) {
 // with each acknowledgement.
 func benchClose(ctx context.Context, states string) ([]result, error) {
 	const clients, paidWorkers = 1_000_000, 10_000
-	const before, warmUp, most = 60, 60, 1_000
+	const before, warmUp, most = 60, 120, 1_000
 	var ordinary, boundary []time.Duration
 	if err := withScaleChain(scaleOptions{clients: clients, dead: true, paid: paidWorkers, states: states}, func(c *scaleChain) error {
 		full := func() (time.Duration, error) {

@@ -79,6 +79,50 @@ func TestPricesAreConfirmed(t *testing.T) {
 	})
 }
 
+// hanging is an endpoint that is quick to say where it is, and answers nothing else once it hangs.
+type hanging struct {
+	*peer
+	hangs atomic.Bool
+}
+
+func (p *hanging) Epoch(ctx context.Context) (EpochState, error) {
+	if p.hangs.Load() {
+		<-ctx.Done()
+		return EpochState{}, ctx.Err()
+	}
+	return p.peer.Epoch(ctx)
+}
+
+func (p *hanging) Prices(ctx context.Context, epoch uint64) (ack.Prices, error) {
+	if p.hangs.Load() {
+		<-ctx.Done()
+		return ack.Prices{}, ctx.Err()
+	}
+	return p.peer.Prices(ctx, epoch)
+}
+
+// An endpoint that hangs takes no others down with it.
+func TestSecondEndpointHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, p, reg := newPeers(t, 2)
+		second := &hanging{peer: p[1]}
+		n.endpoints[1].Endpoint = second
+		for _, one := range p {
+			one.epoch = opens(8)
+		}
+		f := followAll(t, n, p)
+		second.hangs.Store(true)
+		time.Sleep(5 * priceTTL)
+		require.NoError(t, f.Stale())
+		time.Sleep(time.Until(p[0].epoch.End))
+		tell(p[0].source, opens(9))
+		time.Sleep(10 * time.Second)
+		v, _ := f.View()
+		require.EqualValues(t, 9, v.Epoch)
+		require.Equal(t, map[string]float64{"": 0}, values(t, reg, "edge_chain_failovers_total"))
+	})
+}
+
 // A transaction that was sent before is offered to all, whatever the first one says.
 func TestBroadcastAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
