@@ -124,7 +124,7 @@ func (g *grantsTest) start() {
 
 	log, err := os.Create(filepath.Join(g.n.Dir(), "edge-worker.log"))
 	require.NoError(g.t, err)
-	worker := exec.Command(shared.bins.Worker, "start", "--home", made.Home) //nolint:noctx // ended by the cleanup
+	worker := exec.Command(shared.bins.Worker, "start", "--home", made.Home)
 	worker.Stdout, worker.Stderr = log, log
 	require.NoError(g.t, worker.Start())
 	g.t.Cleanup(func() {

@@ -236,7 +236,7 @@ func (g *getting) run(ctx context.Context, w *wanted) error {
 		if e.Kind == content.KindFolder && !g.o.manifest {
 			req.Size = &e.Size
 		}
-	case !w.folder && !(g.mayBeFolder() && g.kept.has(w.root)):
+	case !w.folder && (!g.mayBeFolder() || !g.kept.has(w.root)):
 		entries, err := g.file(ctx, &e, false, w)
 		if entries == nil || err != nil {
 			return err

@@ -102,7 +102,7 @@ func (s *Server) answerQuick(c *quickConn, r *plainRequest) (done bool, err erro
 	if a.object, ok = hot.OpenHot(r.name); !ok {
 		return false, nil
 	}
-	defer a.object.Close() //nolint:errcheck // it cannot fail
+	defer a.object.Close()
 	if !s.decideQuick(c, r, &a, start) {
 		return false, nil
 	}

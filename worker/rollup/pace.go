@@ -75,7 +75,7 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 		limit := r.limit(view)
 		looked = true
 		entries := r.ready(ctx, r.urgent(epoch, limit+1+len(r.partials)), now)
-		if !hurry && !asked[epoch].due && !(round && everything) {
+		if !hurry && !asked[epoch].due && (!round || !everything) {
 			least := r.cfg.MinValue
 			if !round {
 				least = r.cfg.MaxValue
