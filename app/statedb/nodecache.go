@@ -80,8 +80,9 @@ func newNodeCache(db *pebble.DB, bytes int) *nodeCache {
 	c := &nodeCache{nodes: fastcache.New(bytes), db: db, seed: maphash.MakeSeed(), queue: make(chan written, queuedBatches)}
 	c.filler.Go(func() {
 		for w := range c.queue {
-			// The database has read the batch, so that it can be read.
-			_ = errors.Join(c.fill(w.records), w.batch.Close())
+			if err := errors.Join(c.fill(w.records), w.batch.Close()); err != nil {
+				c.nodes.Reset() // the database has what the cache may lack or have wrong
+			}
 			c.waiting.Done()
 		}
 	})
