@@ -12,17 +12,15 @@ import (
 type collector struct {
 	ctx      context.Context
 	accounts map[uint64]*big.Int
-	keys     map[collected]*big.Int
+	keys     map[spending]*big.Int
 	payable  func(account uint64) *big.Int
 	limits   limits
 }
 
-type collected struct{ key, epoch uint64 }
-
 // collector asks for accounts and keys within the time of ctx.
 func (r *Rollup) collector(ctx context.Context) *collector {
 	return &collector{
-		ctx: ctx, accounts: map[uint64]*big.Int{}, keys: map[collected]*big.Int{}, limits: r.keyLimits(ctx),
+		ctx: ctx, accounts: map[uint64]*big.Int{}, keys: map[spending]*big.Int{}, limits: r.keyLimits(ctx),
 		payable: func(id uint64) *big.Int {
 			account, err := r.deps.Chain.Account(ctx, id)
 			if err != nil {
@@ -45,7 +43,7 @@ func (c *collector) take(e *ackpool.Entry) *big.Int {
 		}
 		c.accounts[e.AccountID] = account
 	}
-	of := collected{e.Signed.KeyID, e.Signed.Epoch}
+	of := spending{e.Signed.KeyID, e.Signed.Epoch}
 	key, asked := c.keys[of]
 	if !asked {
 		if left := c.limits(of.key, of.epoch); left != nil {
@@ -73,8 +71,6 @@ func (c *collector) take(e *ackpool.Entry) *big.Int {
 // brings reports whether what the chain can really pay of entries, those with the most first, reaches a value. What somebody who
 // cannot pay has acknowledged is no reason to settle what is worth no fee.
 func (r *Rollup) brings(ctx context.Context, entries []ackpool.Entry, value *big.Int) bool {
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
-	defer cancel()
 	c := r.collector(ctx)
 	sum := new(big.Int)
 	for i := range entries {

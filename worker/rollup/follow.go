@@ -190,7 +190,7 @@ func (r *Rollup) remember(ctx context.Context, tx ackpool.Tx, results []ackpool.
 		}
 		able, asked := payable[account]
 		if !asked {
-			if a, err := r.account(ctx, account); err == nil {
+			if a, err := r.deps.Chain.Account(ctx, account); err == nil {
 				able = a.Payable
 			}
 			payable[account] = able

@@ -80,9 +80,6 @@ func (r *Rollup) asked(ctx context.Context, view chain.View, now time.Time) map[
 	if !r.rested(now, r.cfg.leastSpacing()) {
 		return appeals
 	}
-	// One time for all: whoever is quick to say where it is and hangs on accounts must not keep the others from being settled.
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
-	defer cancel()
 	for account, wish := range r.hinted {
 		if ctx.Err() != nil {
 			break
@@ -96,7 +93,7 @@ func (r *Rollup) asked(ctx context.Context, view chain.View, now time.Time) map[
 		if !r.reaches(pending, r.leastFavour()) {
 			continue // there may be more of it soon
 		}
-		a, err := r.account(ctx, account)
+		a, err := r.deps.Chain.Account(ctx, account)
 		if err != nil {
 			continue
 		}
@@ -166,9 +163,7 @@ func (r *Rollup) lentLittle(ctx context.Context, pending []ackpool.Entry, epoch 
 		return true
 	}
 	for id, sum := range byKey(pending, epoch) {
-		ctx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
 		key, err := r.deps.Chain.Key(ctx, id)
-		cancel()
 		if err == nil && sum.Cmp(r.leastFavour()) >= 0 && most(sum, key.LeftIn(epoch)) {
 			return true
 		}

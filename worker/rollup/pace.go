@@ -7,7 +7,6 @@ import (
 	"math/big"
 	"time"
 
-	"github.com/edgechain/edge/worker/ackpool"
 	"github.com/edgechain/edge/worker/chain"
 )
 
@@ -30,6 +29,10 @@ type pace struct {
 // that holds all that waits in its epoch ends the epoch's round; after one that does not, the next follows at once.
 func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 	now := time.Now()
+	// One time for all questions: whoever hangs on them must not keep the others from being settled, and a batch that is chosen by
+	// a view that has become old comes too late.
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
+	defer cancel()
 	ending := r.inDrain(view)
 	var asked map[uint64]appeal
 	if !ending && !r.draining() {
@@ -74,7 +77,7 @@ func (r *Rollup) choose(ctx context.Context, view chain.View) (batch, bool) {
 		}
 		limit := r.limit(view)
 		looked = true
-		entries := r.ready(ctx, r.urgent(epoch, limit+1+len(r.partials)), now)
+		entries := r.partials.ready(ctx, r.urgent(epoch, limit+1+len(r.partials)), r.deps.Chain.Account, r.keyLimits(ctx), r.cfg, now)
 		if !hurry && !asked[epoch].due && (!round || !everything) {
 			least := r.cfg.MinValue
 			if !round {
@@ -138,20 +141,6 @@ func (r *Rollup) retry(epoch uint64) {
 		p.hurry = true
 		r.paces[epoch] = p
 	}
-}
-
-// ready is partials.ready within the time of a call.
-func (r *Rollup) ready(ctx context.Context, entries []ackpool.Entry, now time.Time) []ackpool.Entry {
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
-	defer cancel()
-	return r.partials.ready(ctx, entries, r.deps.Chain.Account, r.keyLimits(ctx), r.cfg, now)
-}
-
-// account asks for an account within the time of a call.
-func (r *Rollup) account(ctx context.Context, id uint64) (chain.Account, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
-	defer cancel()
-	return r.deps.Chain.Account(ctx, id)
 }
 
 // inDrain reports whether this worker's part of the last minutes of the epoch has begun.

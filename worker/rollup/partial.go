@@ -32,20 +32,22 @@ func (p partials) note(lane ack.LaneID, payable *big.Int, spent bool, cfg Config
 	}
 }
 
+// spending is what the limit of a key bounds: what it spends in an epoch.
+type spending struct{ key, epoch uint64 }
+
 // limits answers what of the limit of a key in an epoch is left, nil if that cannot be told.
 type limits func(key, epoch uint64) *big.Int
 
 // keyLimits asks the chain for what is left of limits, each once.
 func (r *Rollup) keyLimits(ctx context.Context) limits {
-	type limit struct{ key, epoch uint64 }
-	known := map[limit]*big.Int{}
+	known := map[spending]*big.Int{}
 	return func(id, epoch uint64) *big.Int {
-		left, asked := known[limit{id, epoch}]
+		left, asked := known[spending{id, epoch}]
 		if !asked {
 			if key, err := r.deps.Chain.Key(ctx, id); err == nil {
 				left = key.LeftIn(epoch)
 			}
-			known[limit{id, epoch}] = left
+			known[spending{id, epoch}] = left
 		}
 		return left
 	}

@@ -46,8 +46,6 @@ func (r *Rollup) watchRisk(ctx context.Context, view chain.View, now time.Time) 
 	r.riskLooked = now
 	maps.DeleteFunc(r.dry, func(_ uint64, until time.Time) bool { return !now.Before(until) })
 	dry := maps.Clone(r.dry)
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
-	defer cancel()
 	for _, owing := range r.deps.Pool.RichestAccounts(maxRisky, func(id uint64) bool { _, is := dry[id]; return is }) {
 		if owing.Value.Cmp(r.cfg.HurryValue) < 0 {
 			return // the others owe less
@@ -55,7 +53,7 @@ func (r *Rollup) watchRisk(ctx context.Context, view chain.View, now time.Time) 
 		if _, wished := r.hinted[owing.AccountID]; wished {
 			continue
 		}
-		account, err := r.account(ctx, owing.AccountID)
+		account, err := r.deps.Chain.Account(ctx, owing.AccountID)
 		if err != nil {
 			if ctx.Err() != nil {
 				return
@@ -84,7 +82,6 @@ func (r *Rollup) near(unsettled, payable *big.Int) bool {
 
 // nearKeyLimit reports whether what is pending on one key of an account comes near to what is left of its limit.
 func (r *Rollup) nearKeyLimit(ctx context.Context, view chain.View, account uint64) bool {
-	type spending struct{ key, epoch uint64 }
 	sums := map[spending]*big.Int{}
 	entries := r.deps.Pool.AccountPending(account)
 	for i := range entries {
@@ -98,9 +95,7 @@ func (r *Rollup) nearKeyLimit(ctx context.Context, view chain.View, account uint
 		sums[of].Add(sums[of], entries[i].Pending)
 	}
 	for of, sum := range sums {
-		ctx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
 		key, err := r.deps.Chain.Key(ctx, of.key)
-		cancel()
 		if err != nil {
 			continue
 		}

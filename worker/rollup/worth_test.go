@@ -224,7 +224,7 @@ func TestAccountsThatHang(t *testing.T) {
 		for id := range uint64(8) {
 			w.hints <- id + 1
 		}
-		time.Sleep(10 * time.Minute)
+		time.Sleep(2 * time.Minute)
 		require.EqualValues(t, 6_000, w.settled())
 		w.end()
 	})
