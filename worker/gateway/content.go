@@ -136,7 +136,7 @@ func (s *Server) serveObject(w http.ResponseWriter, r *http.Request, t target) (
 	if client == nil {
 		m, err = s.takeFree(r, payload)
 	} else {
-		m, err = s.takePaid(w, r, client, name, rng, payload)
+		m, err = s.takePaid(w, r, client, fixed.about(rng, payload))
 	}
 	if err != nil {
 		return err
@@ -204,15 +204,15 @@ func howToPay(denom string) string {
 }
 
 // takePaid begins a request of a session and announces its number.
-func (s *Server) takePaid(w http.ResponseWriter, r *http.Request, client Session, name content.Name, rng span, payload uint64) (meter, error) {
-	request, err := client.Begin(r.Context(), metaOf(name, rng, payload))
+func (s *Server) takePaid(w http.ResponseWriter, r *http.Request, client Session, about session.Meta) (meter, error) {
+	request, err := client.Begin(r.Context(), about)
 	if err != nil {
 		return nil, withCredit(err, client)
 	}
 	h := w.Header()
 	h.Set("Edge-Sequence", strconv.FormatUint(request.Sequence(), 10))
 	h.Set("Edge-Epoch", strconv.FormatUint(request.Epoch(), 10))
-	return &paidMeter{s: s, client: client, request: request, most: s.share(client, payload, max(straightStep, uint64(s.cfg.StepBytes)))}, nil
+	return &paidMeter{s: s, client: client, request: request, most: s.share(client, about.Bytes, max(straightStep, uint64(s.cfg.StepBytes)))}, nil
 }
 
 // metaOf is what the receipt of an answer commits to.

@@ -5,6 +5,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/edgechain/edge/ack"
+	"github.com/edgechain/edge/client/content"
+	"github.com/edgechain/edge/worker/session"
 	"github.com/edgechain/edge/worker/store"
 )
 
@@ -36,11 +39,16 @@ type lines struct {
 	plainTag, baoTag []string
 	size             uint64
 	length           []string
+	// whole is what a request for all of it is about.
+	whole session.Meta
 }
 
 func linesOf(o *store.Object) *lines {
 	return o.Attached(func(info store.Info) any {
+		whole := metaOf(info.Name, span{length: info.Size}, ack.ContentBytes(info.Size, 0, info.Size))
+		whole.Receipt = ack.Receipt(whole.RequestDigest, whole.ResponseDigest, whole.Bytes, 0)
 		return &lines{
+			whole: whole,
 			plainTag: []string{validator(info.Name, false)}, baoTag: []string{validator(info.Name, true)},
 			size: info.Size, length: []string{strconv.FormatUint(info.Size, 10)},
 		}
@@ -53,6 +61,14 @@ func (l *lines) number(n uint64) []string {
 		return l.length
 	}
 	return []string{strconv.FormatUint(n, 10)}
+}
+
+// about says what a request for a range is about.
+func (l *lines) about(rng span, payload uint64) session.Meta {
+	if rng.offset == 0 && rng.length == l.size {
+		return l.whole
+	}
+	return metaOf(content.Name(l.whole.ResponseDigest), rng, payload)
 }
 
 // date is the Date line of a second, which net/http would write anew for every answer.

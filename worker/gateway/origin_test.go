@@ -138,7 +138,8 @@ func TestOriginTakesTurns(t *testing.T) {
 		d.Origin = fill(func(_ context.Context, name content.Name) error {
 			n := running.Add(1)
 			defer running.Add(-1)
-			for old := highest.Load(); n > old && !highest.CompareAndSwap(old, n); old = highest.Load() {
+			for old := highest.Load(); n > old && !highest.CompareAndSwap(old, n); {
+				old = highest.Load()
 			}
 			<-hold
 			return fmt.Errorf("%w: %s", store.ErrNotFound, name)

@@ -201,8 +201,8 @@ func (r *plainRequest) requestLine(line []byte) parsed {
 
 // cutLine returns the first line of b, without its end, and what follows it. b ends with a line.
 func cutLine(b []byte) (line, rest []byte) {
-	at := bytes.Index(b, []byte("\r\n"))
-	return b[:at], b[at+2:]
+	line, rest, _ = bytes.Cut(b, []byte("\r\n"))
+	return line, rest
 }
 
 // cutField splits a line of a header. A name is a token, a value of visible ASCII, spaces and tabs.

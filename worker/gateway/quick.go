@@ -53,6 +53,8 @@ type quickConn struct {
 	// rest is what was read behind a request that was lent.
 	rest    []byte
 	request plainRequest
+	// authorization is the last one, which mostly is that of the next request too.
+	authorization string
 	// parts are the header and body of an answer on their way.
 	parts [2][]byte
 }

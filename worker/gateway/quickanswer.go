@@ -132,7 +132,10 @@ func (s *Server) decideQuick(c *quickConn, r *plainRequest, a *quickAnswer, now 
 	var client Session
 	var quick quickSession
 	if r.authorization != nil {
-		scheme, token, _ := strings.Cut(string(r.authorization), " ")
+		if string(r.authorization) != c.authorization {
+			c.authorization = string(r.authorization)
+		}
+		scheme, token, _ := strings.Cut(c.authorization, " ")
 		if !strings.EqualFold(scheme, authScheme) {
 			return false
 		}
@@ -196,7 +199,7 @@ func (s *Server) decideQuick(c *quickConn, r *plainRequest, a *quickAnswer, now 
 		return true
 	}
 	acks, ok := decodeAcks(r.acks)
-	if !ok || !s.beginQuick(a, client, quick, acks, metaOf(r.name, a.span, a.payload)) {
+	if !ok || !s.beginQuick(a, client, quick, acks, a.lines.about(a.span, a.payload)) {
 		return false
 	}
 	if a.payload > 0 {
@@ -302,7 +305,7 @@ func (s *Server) writeQuick(c *quickConn, r *plainRequest, a *quickAnswer, now t
 
 // sendQuick writes the header and has the kernel send the body from its file.
 func (s *Server) sendQuick(c *quickConn, a *quickAnswer, head []byte) error {
-	if _, err := c.TCPConn.Write(head); err != nil {
+	if _, err := writeMore(c.TCPConn, head); err != nil {
 		return sendError(err)
 	}
 	since := int64(0)

@@ -39,7 +39,8 @@ type usedChallenge struct {
 
 const (
 	// opensAtOnce is how many sessions an account can open at once, and opensPerSecond how many it can go on with: each takes a
-	// place among the used challenges, which all share. A client that fetches many small files opens one for each.
+	// place among the used challenges, which all share. A client that
+	// cannot use a session again opens one for each file.
 	opensAtOnce    = 16 * ack.MaxLanes
 	opensPerSecond = 16
 	// limitedAccounts bounds the accounts whose rates are remembered.

@@ -467,23 +467,19 @@ func (m *Manager) raiseAhead(a *account, p *position) {
 	go func() {
 		defer m.work.Done()
 		err := m.guarded(func() error { return m.pool.SetExposure(context.Background(), a.id, p.epoch, target) })
-		if err == nil {
-			err = m.guarded(func() error {
-				a.mu.Lock()
-				defer a.mu.Unlock()
-				a.moving = nil
-				close(moving)
-				a.granted[p.epoch] = target
-				// Acknowledgements that came meanwhile left the watermark alone.
-				m.lowerWatermarks(a, p)
-				return nil
-			})
-		} else {
+		err = errors.Join(err, m.guarded(func() error {
 			a.mu.Lock()
+			defer a.mu.Unlock()
 			a.moving = nil
 			close(moving)
-			a.mu.Unlock()
-		}
+			if err != nil {
+				return nil //nolint:nilerr // it is joined
+			}
+			a.granted[p.epoch] = target
+			// Acknowledgements that came meanwhile left the watermark alone.
+			m.lowerWatermarks(a, p)
+			return nil
+		}))
 		if err != nil {
 			// The stream meets the error itself when it has used up what is granted.
 			m.log.Warn("raise watermark", "account", a.id, "epoch", p.epoch, "error", err)

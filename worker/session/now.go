@@ -33,10 +33,9 @@ func (s *Session) Share() (uint64, error) {
 	return bytesFor(view.Prices[view.Epoch], credit.Limit) / shareOfCredit, nil
 }
 
-// BeginNow is Take, Begin and the Reserve of a whole answer in one, if nothing of it has to wait, to ask the chain or to be
-// computed anew: the account's room, which is at most roomTTL old, is wide enough, its watermark is high enough, the lane
-// is open and known, and the acknowledgements go to the queue. Otherwise it does nothing and returns false, and who asks
-// goes the long way.
+// BeginNow is Take, Begin and the Reserve of a whole answer in one, if nothing of it has to wait or to ask the chain: the session's
+// room, which is at most roomTTL old, is wide enough, the watermark is high enough, the lane is open and known, and the
+// acknowledgements go to the queue. Otherwise it does nothing and returns false, and who asks goes the long way.
 func (s *Session) BeginNow(acks []ack.Signed, meta Meta) (*Request, bool) {
 	m := s.m
 	if !m.begin() {
@@ -58,7 +57,7 @@ func (s *Session) BeginNow(acks []ack.Signed, meta Meta) (*Request, bool) {
 			return nil, false
 		}
 	}
-	r := &Request{s: s, receipt: &receipt{digest: ack.Receipt(meta.RequestDigest, meta.ResponseDigest, meta.Bytes, 0)}, epoch: view.Epoch, droppable: meta.Bytes > 0}
+	r := &Request{s: s, receipt: &receipt{digest: meta.receipt()}, epoch: view.Epoch, droppable: meta.Bytes > 0}
 	if !r.beginNow(&view, meta.Bytes) {
 		return nil, false
 	}
@@ -81,18 +80,26 @@ func (r *Request) beginNow(view *chain.View, n uint64) bool {
 	if e := l.epochs[view.Epoch]; e == nil || e.closed {
 		return false
 	}
-	if payableBy(&s.seen, view) != nil || !s.holds(view, n) || n > s.room.share {
+	if payableBy(&s.seen, view) != nil {
+		return false
+	}
+	now := time.Now()
+	if n > 0 && !s.holds(view, n, now) {
+		s.findRoom(view, now)
+	}
+	if !s.holds(view, n, now) || n > s.room.share {
 		return false
 	}
 	a.tick++
 	l.used = a.tick
 	r.lane = l
-	r.sequence = s.count(l, r.receipt)
+	r.sequence = s.count(l, r.receipt, now)
 	if n > 0 {
 		r.reserved = n
 		l.served = view.Epoch
 		a.bytes[view.Epoch] += n
 		a.keyBytes[keyEpoch{s.key.ID, view.Epoch}] += n
+		s.raiseSoon(view)
 	}
 	return true
 }

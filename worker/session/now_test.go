@@ -12,8 +12,8 @@ import (
 	"github.com/edgechain/edge/worker/session"
 )
 
-// TestBeginNow: a request begins at once, billed and numbered like any other, if nothing has changed since one went the long way;
-// else nothing has happened.
+// TestBeginNow: a request begins at once, billed and numbered like any other, if all that it takes is at hand; else nothing has
+// happened.
 func TestBeginNow(t *testing.T) {
 	const kib16 = 16 << 10
 	synctest.Test(t, func(t *testing.T) {
@@ -46,12 +46,15 @@ func TestBeginNow(t *testing.T) {
 		c.finish(about)
 		refused("nothing is held of the lane yet", s, about)
 		require.True(t, w.acknowledge(c.signed())[0].Accepted())
-		refused("the claim has changed", s, about)
+		r, ok := s.BeginNow(nil, about)
+		require.True(t, ok, "the claim has changed, and can be computed")
+		r.Finish()
+		c.finish(about)
 		long()
 
-		r, ok := s.BeginNow(nil, about)
+		r, ok = s.BeginNow(nil, about)
 		require.True(t, ok)
-		require.EqualValues(t, 4, r.Sequence())
+		require.EqualValues(t, 5, r.Sequence())
 		require.EqualValues(t, 5, r.Epoch())
 		require.EqualValues(t, 2*kib16, w.credit(1).UnacknowledgedBytes)
 		r.Finish()
@@ -61,7 +64,7 @@ func TestBeginNow(t *testing.T) {
 		first := c.signed()
 		r, ok = s.BeginNow([]ack.Signed{first}, about)
 		require.True(t, ok)
-		require.EqualValues(t, 5, r.Sequence())
+		require.EqualValues(t, 6, r.Sequence())
 		r.Finish()
 		c.finish(about)
 		require.NotEqual(t, first, w.held(c.LaneID()))
@@ -69,7 +72,12 @@ func TestBeginNow(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, first, w.held(c.LaneID()))
 		require.EqualValues(t, kib16, w.credit(1).UnacknowledgedBytes)
-		refused("the room is old", s, about)
+		r, ok = s.BeginNow(nil, about)
+		require.True(t, ok, "the room is old, and can be computed")
+		r.Finish()
+		c.finish(about)
+		time.Sleep(2 * time.Second)
+		refused("the balance is old", s, about)
 
 		// What goes wrong on the way gives the bytes back.
 		long()
@@ -98,6 +106,40 @@ func TestBeginNow(t *testing.T) {
 		w.stop()
 		_, ok = s.BeginNow(nil, about)
 		require.False(t, ok)
+	})
+}
+
+// TestBeginNowRaisesAhead: requests that begin at once do not wait for the disk while the watermark goes up with them, and never pass
+// it.
+func TestBeginNowRaisesAhead(t *testing.T) {
+	const kib16 = 16 << 10
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		defer w.stop()
+		s, c := w.open(11, 0), newClient(11, 0, 5)
+		about := meta(1, kib16)
+		w.fetch(s, about)
+		c.finish(about)
+		require.True(t, w.acknowledge(c.signed())[0].Accepted())
+		w.fetch(s, about)
+		first := w.pool.Exposure(1, 5)
+		for range 200 {
+			r, ok := s.BeginNow(nil, about)
+			require.True(t, ok)
+			r.Finish()
+			require.GreaterOrEqual(t, w.pool.Exposure(1, 5), w.credit(1).UnacknowledgedBytes)
+			synctest.Wait() // the disk was quick
+		}
+		require.Greater(t, w.pool.Exposure(1, 5), first+100*kib16)
+		// A disk that hangs lets nobody pass the watermark.
+		for {
+			r, ok := s.BeginNow(nil, about)
+			require.LessOrEqual(t, w.credit(1).UnacknowledgedBytes, w.pool.Exposure(1, 5))
+			if !ok {
+				break
+			}
+			r.Finish()
+		}
 	})
 }
 

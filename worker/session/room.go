@@ -28,19 +28,54 @@ type room struct {
 	share uint64
 }
 
-// holds reports whether n more bytes of the session fit into its room, with a watermark that is far enough above and
-// nobody waiting. The caller holds the account's lock.
-func (s *Session) holds(view *chain.View, n uint64) bool {
+// holds reports whether n more bytes of the session fit into its room, below the watermark and with nobody waiting. The caller
+// holds the account's lock.
+func (s *Session) holds(view *chain.View, n uint64, now time.Time) bool {
 	a, r := s.account, &s.room
 	if r.version != s.m.pool.Version() || r.spendable != a.spendable || r.epoch != view.Epoch || r.oldest != view.OldestLive ||
-		len(a.queue) > 0 || !time.Now().Before(r.until) {
+		len(a.queue) > 0 || !now.Before(r.until) {
 		return false
 	}
-	sent, granted := a.bytes[r.epoch]+n, a.granted[r.epoch]
+	sent := a.bytes[r.epoch] + n
 	if sent > r.most || a.keyBytes[keyEpoch{s.key.ID, r.epoch}]+n > r.keyMost {
 		return false
 	}
-	return n == 0 || sent <= granted && granted-sent > r.step/2
+	return n == 0 || sent <= a.granted[r.epoch]
+}
+
+// findRoom computes the session's room anew, if that takes no question to the chain and a request may begin in it. The caller holds
+// the account's lock.
+func (s *Session) findRoom(view *chain.View, now time.Time) {
+	m, a := s.m, s.account
+	if now.Sub(a.spendableAt) >= m.cfg.AccountTTL || now.Sub(s.seenAt) >= m.cfg.AccountTTL {
+		return
+	}
+	left := s.seen.LeftIn(view.Epoch)
+	if left.Cmp(big.NewInt(creditShare)) < 0 {
+		return
+	}
+	version := m.pool.Version()
+	p, err := m.position(a, view)
+	if err != nil || p.Claim.Cmp(p.Limit) >= 0 {
+		return
+	}
+	k := m.keyPosition(a, p, s.key.ID, left)
+	if k != nil && k.Claim.Cmp(k.Limit) >= 0 {
+		return
+	}
+	s.remember(view, version, left, p, k)
+}
+
+// raiseSoon raises the watermark in the background when what was let into the room comes near to it. The caller holds the account's
+// lock.
+func (s *Session) raiseSoon(view *chain.View) {
+	a, r := s.account, &s.room
+	if a.moving != nil || a.granted[r.epoch]-a.bytes[r.epoch] > r.step/2 {
+		return
+	}
+	if p, err := s.m.position(a, view); err == nil {
+		s.m.raiseAhead(a, p)
+	}
 }
 
 // Spendable returns what the session could still be billed: what its account can spend and its key in this epoch, less what both
@@ -80,7 +115,7 @@ func (s *Session) Spendable(ctx context.Context) (*big.Int, error) {
 // session may have. The caller holds the account's lock.
 func (s *Session) settled(view *chain.View) bool {
 	a := s.account
-	if a.open == 0 || len(a.granted) != 1 || !s.holds(view, 0) {
+	if a.open == 0 || len(a.granted) != 1 || !s.holds(view, 0, time.Now()) {
 		return false
 	}
 	granted, ok := a.granted[s.room.epoch]

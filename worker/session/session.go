@@ -149,10 +149,9 @@ func (s *Session) idle(now time.Time) bool {
 }
 
 // count takes a request that begins into account, and returns its sequence number. The caller holds the account's lock.
-func (s *Session) count(l *lane, r *receipt) uint64 {
+func (s *Session) count(l *lane, r *receipt, now time.Time) uint64 {
 	s.sequence++
-	s.lastUsed = time.Now()
-	s.begun = s.lastUsed
+	s.lastUsed, s.begun = now, now
 	s.running++
 	s.account.running++
 	l.receipts = append(l.receipts, r)
@@ -175,6 +174,16 @@ type Meta struct {
 	ResponseDigest ack.Digest
 	// Bytes is the payload billed for the whole request.
 	Bytes uint64
+	// Receipt is that of all of the above, if it is known already.
+	Receipt ack.Digest
+}
+
+// receipt is what the client will have to commit to.
+func (m *Meta) receipt() ack.Digest {
+	if m.Receipt != (ack.Digest{}) {
+		return m.Receipt
+	}
+	return ack.Receipt(m.RequestDigest, m.ResponseDigest, m.Bytes, 0)
 }
 
 // Request is one request under way. Call Reserve before every part that is sent, and Finish or Abort at the end.
@@ -216,7 +225,7 @@ func (s *Session) begin(ctx context.Context, meta Meta) (*Request, error) {
 	if err := m.refresh(ctx, a, m.cfg.AccountTTL); err != nil {
 		return nil, err
 	}
-	receipt := &receipt{digest: ack.Receipt(meta.RequestDigest, meta.ResponseDigest, meta.Bytes, 0)}
+	receipt := &receipt{digest: meta.receipt()}
 	// Lanes that the open sessions may still come to need must fit into the pool: one in this epoch and one in the next.
 	_, held := m.pool.Held(s.lane.id(view.Epoch))
 	if !held && m.pool.Room() < 2*m.Sessions() {
@@ -248,13 +257,13 @@ func (s *Session) begin(ctx context.Context, meta Meta) (*Request, error) {
 	if !held && !l.awaited(view.Epoch) && m.freshLanes(a, view.Epoch) >= m.mostLanes(a) {
 		return nil, fmt.Errorf("%w: account %d has all lanes that it can have for what it has paid", ErrOverloaded, a.id)
 	}
-	left, full := key.LeftIn(view.Epoch), m.full(a, l)
-	if full || !s.holds(&view, 0) || left.Cmp(s.room.left) != 0 {
+	left, full, now := key.LeftIn(view.Epoch), m.full(a, l), time.Now()
+	if full || !s.holds(&view, 0, now) || left.Cmp(s.room.left) != 0 {
 		if err := s.mayBegin(&view, &key, left, full); err != nil {
 			return nil, err
 		}
 	}
-	return &Request{s: s, lane: l, receipt: receipt, sequence: s.count(l, receipt), epoch: view.Epoch, droppable: meta.Bytes > 0}, nil
+	return &Request{s: s, lane: l, receipt: receipt, sequence: s.count(l, receipt, now), epoch: view.Epoch, droppable: meta.Bytes > 0}, nil
 }
 
 // mayBegin returns why no request may begin for what the account and the key have left; left is the latter. full says that the lane has room for
@@ -435,13 +444,14 @@ func (r *Request) take(view *chain.View, self *waiter, n uint64) (p *position, d
 	if err := payableBy(&r.s.seen, view); err != nil {
 		return nil, false, err
 	}
-	if r.s.holds(view, n) {
+	if now := time.Now(); r.s.holds(view, n, now) {
 		r.reserved += n
 		a.bytes[view.Epoch] += n
 		a.keyBytes[keyEpoch{r.s.key.ID, view.Epoch}] += n
-		r.s.lastUsed = time.Now()
+		r.s.lastUsed = now
 		if n > 0 {
 			r.lane.served = view.Epoch
+			r.s.raiseSoon(view)
 		}
 		return nil, true, nil
 	}
