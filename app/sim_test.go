@@ -306,9 +306,7 @@ func requireSameModules(t *testing.T, c *chain, height int64, want, got map[stri
 func withoutStart(t *testing.T, c *chain, height int64, state map[string]json.RawMessage) app.GenesisState {
 	t.Helper()
 	out := make(app.GenesisState)
-	for name, raw := range state {
-		out[name] = raw
-	}
+	maps.Copy(out, state)
 	edit(t, c, out, authtypes.ModuleName, func(gs *authtypes.GenesisState) {
 		accounts, err := authtypes.UnpackAccounts(gs.Accounts)
 		require.NoError(t, err)

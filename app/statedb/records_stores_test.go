@@ -3,6 +3,7 @@ package statedb
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -239,12 +240,11 @@ func TestKilledInTheFirstCommit(t *testing.T) {
 		var outcomes []string
 		for _, bytes := range []int{-1, 1 << 20} {
 			again := openStores(t, copyDB(t, dying.db), bytes, nil)
-			outcome := ""
+			var outcome []string
 			for n := range 3 {
-				outcome += fmt.Sprintf("%x ", again.write(n))
-				outcome += fmt.Sprintf("%x ", again.Commit().Hash)
+				outcome = append(outcome, fmt.Sprintf("%x %x", again.write(n), again.Commit().Hash))
 			}
-			outcomes = append(outcomes, outcome)
+			outcomes = append(outcomes, strings.Join(outcome, " "))
 		}
 		require.Equal(t, outcomes[0], outcomes[1], "saved %b", saved)
 	}

@@ -166,7 +166,7 @@ func again(sent uint64, err error) error {
 	if sent == 0 {
 		return fmt.Errorf("%w: %w", errAgain, err)
 	}
-	return fmt.Errorf("%w after %d bytes: %s", ErrNotWhole, sent, err)
+	return fmt.Errorf("%w after %d bytes: %s", ErrNotWhole, sent, err) //nolint:errorlint // what it was must not decide how it is tried again
 }
 
 // has asks whether the worker has the object, which costs nothing.

@@ -319,7 +319,7 @@ func (c *scaleChain) write(records dacktypes.GenesisState, coins math.Int) error
 	gs := dacktypes.DefaultGenesis()
 	gs.Params, gs.NextAccountId, gs.NextKeyId = c.params, n+1, n+1
 	gs.Accounts, gs.Keys, gs.LaneSets, gs.Revenue = records.Accounts, records.Keys, records.LaneSets, records.Revenue
-	ctx := c.app.NewUncachedContext(false, cmtproto.Header{ChainID: benchChainID, Height: c.height, Time: c.now})
+	ctx := c.committed()
 	if coins.IsPositive() {
 		paid := sdk.NewCoins(sdk.NewCoin(c.params.SettlementDenom, coins))
 		if err := c.app.BankKeeper.SendCoinsFromAccountToModule(ctx, sdk.AccAddress(c.proposer), dacktypes.ModuleName, paid); err != nil {
@@ -443,9 +443,10 @@ func (c *scaleChain) endEpoch() error {
 	return fmt.Errorf("epoch %d does not end", c.epoch)
 }
 
-// committed reads the last committed state.
+// committed is a context on the last committed state itself: what is written is part of the next commit.
 func (c *scaleChain) committed() sdk.Context {
-	return c.app.NewUncachedContext(false, cmtproto.Header{ChainID: benchChainID, Height: c.height, Time: c.now})
+	header := cmtproto.Header{ChainID: benchChainID, Height: c.height, Time: c.now}
+	return sdk.NewContext(c.app.CommitMultiStore(), header, false, c.app.Logger())
 }
 
 // closedAndPruned reports whether the epoch of the load is closed to the end and the lanes of the one before are gone.

@@ -74,7 +74,10 @@ func benchHTTP(ctx context.Context, s *stage) ([]result, error) {
 			results = append(results, less("http/"+c.label+"/p99", median(ours.p99), "us", median(theirs.p99)))
 		}
 		if s.profiles != "" {
-			if err := s.profile(ctx, o); err != nil {
+			if err := s.profile(ctx, c.label, func(ctx context.Context) error {
+				_, err := s.generate(ctx, o.worker, connections, s.duration+time.Second, "")
+				return err
+			}); err != nil {
 				return nil, err
 			}
 		}
@@ -109,12 +112,12 @@ func (s *stage) round(ctx context.Context, m *measured, url string, pid int, siz
 	return nil
 }
 
-// profile writes where the worker spends its time while it serves an object.
-func (s *stage) profile(ctx context.Context, o object) (err error) {
+// profile writes where the worker spends its time under a load.
+func (s *stage) profile(ctx context.Context, label string, load func(context.Context) error) (err error) {
 	if err := os.MkdirAll(s.profiles, 0o755); err != nil {
 		return err
 	}
-	file, err := os.Create(filepath.Join(s.profiles, o.label+".prof"))
+	file, err := os.Create(filepath.Join(s.profiles, label+".prof"))
 	if err != nil {
 		return err
 	}
@@ -122,10 +125,7 @@ func (s *stage) profile(ctx context.Context, o object) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.duration+time.Minute)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() {
-		_, err := s.generate(ctx, o.worker, connections, s.duration+time.Second, "")
-		done <- err
-	}()
+	go func() { done <- load(ctx) }()
 	url := fmt.Sprintf("http://127.0.0.1:%d/debug/pprof/profile?seconds=%s", s.net.Ports.WorkerAdmin, strconv.Itoa(int(s.duration.Seconds())))
 	err = func() (err error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)

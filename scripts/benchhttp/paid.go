@@ -89,22 +89,37 @@ func benchPaid(ctx context.Context, s *stage) ([]result, error) {
 		}
 		requests := c.perLane * int(s.duration.Seconds())
 		var plain, paid measured
+		list := filepath.Join(s.dir, "requests")
+		writePaid := func() error {
+			lanes, err := s.openLanes(ctx)
+			if err != nil {
+				return err
+			}
+			return s.writeRequests(list, o, lanes, requests)
+		}
 		for range s.rounds {
-			list := filepath.Join(s.dir, "requests")
 			if err := s.writeRequests(list, o, nil, requests); err != nil {
 				return nil, err
 			}
 			if err := s.replayRound(ctx, &plain, o, pid, list, c.size); err != nil {
 				return nil, err
 			}
-			lanes, err := s.openLanes(ctx)
-			if err != nil {
-				return nil, err
-			}
-			if err := s.writeRequests(list, o, lanes, requests); err != nil {
+			if err := writePaid(); err != nil {
 				return nil, err
 			}
 			if err := s.replayRound(ctx, &paid, o, pid, list, c.size); err != nil {
+				return nil, err
+			}
+			time.Sleep(settleIn)
+		}
+		if s.profiles != "" {
+			if err := writePaid(); err != nil {
+				return nil, err
+			}
+			if err := s.profile(ctx, "paid-"+c.label, func(ctx context.Context) error {
+				_, err := s.generate(ctx, o.worker, connections, s.duration, replay, list)
+				return err
+			}); err != nil {
 				return nil, err
 			}
 			time.Sleep(settleIn)
