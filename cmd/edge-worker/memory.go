@@ -90,9 +90,16 @@ func checkMemory(c *config.Config) error {
 	return nil
 }
 
+// garbagePercent is how much garbage may come before it is collected, in hundredths of what lives: most of that is small beside the
+// limit, and by Go's default of 100 a busy worker would collect several times a second.
+const garbagePercent = 300
+
 // limitMemory makes the runtime collect garbage as often as the limit needs. A tenth is left for what it does not count:
-// files of the kernel, stacks of threads, the database. GOMEMLIMIT goes before it.
+// files of the kernel, stacks of threads, the database. GOMEMLIMIT and GOGC go before it.
 func limitMemory(c *config.Config) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(int64(min(c.Worker.MemoryLimit/10*9, math.MaxInt64)))
 	}

@@ -48,7 +48,7 @@ func linesOf(o *store.Object) *lines {
 		whole := metaOf(info.Name, span{length: info.Size}, ack.ContentBytes(info.Size, 0, info.Size))
 		whole.Receipt = ack.Receipt(whole.RequestDigest, whole.ResponseDigest, whole.Bytes, 0)
 		return &lines{
-			whole: whole,
+			whole:    whole,
 			plainTag: []string{validator(info.Name, false)}, baoTag: []string{validator(info.Name, true)},
 			size: info.Size, length: []string{strconv.FormatUint(info.Size, 10)},
 		}

@@ -257,16 +257,11 @@ func decodeAcks(value []byte) ([]ack.Signed, bool) {
 		return nil, false
 	}
 	n, err := base64.StdEncoding.Decode(raw[:], value)
-	if err != nil || n == 0 || n%ack.SignedSize != 0 || n/ack.SignedSize > maxHeaderAcks {
+	if err != nil {
 		return nil, false
 	}
-	acks := make([]ack.Signed, n/ack.SignedSize)
-	for i := range acks {
-		if acks[i].Decode(raw[i*ack.SignedSize:(i+1)*ack.SignedSize]) != nil {
-			return nil, false
-		}
-	}
-	return acks, true
+	acks, err := ack.DecodeList(raw[:n], maxHeaderAcks)
+	return acks, err == nil
 }
 
 // writeQuick writes an answer: a small one in one piece, a larger one from memory as header and body with one call, one from a

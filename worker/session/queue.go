@@ -15,7 +15,7 @@ import (
 const (
 	// queuePause is how long acknowledgements are gathered before they are verified: the newest of a lane stands for all that
 	// came meanwhile. Whoever waits for credit cuts it short.
-	queuePause = 100 * time.Millisecond
+	queuePause = 250 * time.Millisecond
 	// maxQueueBatch bounds the acknowledgements that are verified and stored together.
 	maxQueueBatch = 512
 	// queueTimeout bounds what one batch may ask of the chain.
