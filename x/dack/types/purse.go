@@ -125,9 +125,8 @@ type purseSpan struct {
 	body       []byte
 }
 
-// spans splits a page without decoding the purses in it. It returns ErrInvariant if the page is not what ReplacePurses makes.
-func spans(page []byte) ([]purseSpan, error) {
-	all := make([]purseSpan, 0, PursesPerPage)
+// appendSpans splits a page without decoding the purses in it. It returns ErrInvariant if the page is not what ReplacePurses makes.
+func appendSpans(all []purseSpan, page []byte) ([]purseSpan, error) {
 	for at := 0; at < len(page); {
 		number, kind, n := protowire.ConsumeTag(page[at:])
 		if n < 0 || number != pursesField || kind != protowire.BytesType {
@@ -165,7 +164,8 @@ func accountOf(purse []byte) (uint64, error) {
 
 // FindPurse decodes one purse of an encoded PursePage, if it is there. It returns ErrInvariant if the page is malformed.
 func FindPurse(page []byte, account uint64) (Purse, bool, error) {
-	all, err := spans(page)
+	var room [PursesPerPage]purseSpan
+	all, err := appendSpans(room[:0], page)
 	if err != nil {
 		return Purse{}, false, err
 	}
@@ -184,7 +184,8 @@ func FindPurse(page []byte, account uint64) (Purse, bool, error) {
 // stand at their places. The bytes of the others are taken over as they are, without decoding them. It returns ErrInvariant
 // if the page is malformed.
 func ReplacePurses(page []byte, purses []Purse) ([]byte, error) {
-	old, err := spans(page)
+	var room [PursesPerPage]purseSpan
+	old, err := appendSpans(room[:0], page)
 	if err != nil {
 		return nil, err
 	}
