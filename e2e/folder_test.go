@@ -200,6 +200,16 @@ var receivedBytes = regexp.MustCompile(`(?m)^edge_gateway_received_bytes_total (
 // received is how many bytes of uploads the worker has taken since it started.
 func received(ctx context.Context, t *testing.T, n *devnet.Network) float64 {
 	t.Helper()
+	m := receivedBytes.FindStringSubmatch(workerMetrics(ctx, t, n))
+	require.NotNil(t, m, "no edge_gateway_received_bytes_total")
+	v, err := strconv.ParseFloat(m[1], 64)
+	require.NoError(t, err)
+	return v
+}
+
+// workerMetrics is what the worker's metrics say now.
+func workerMetrics(ctx context.Context, t *testing.T, n *devnet.Network) string {
+	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.AdminURL()+"/metrics", http.NoBody)
 	require.NoError(t, err)
 	res, err := http.DefaultClient.Do(req)
@@ -207,11 +217,7 @@ func received(ctx context.Context, t *testing.T, n *devnet.Network) float64 {
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
-	m := receivedBytes.FindStringSubmatch(string(text))
-	require.NotNil(t, m, "no edge_gateway_received_bytes_total")
-	v, err := strconv.ParseFloat(m[1], 64)
-	require.NoError(t, err)
-	return v
+	return string(text)
 }
 
 // testCutUpload kills the worker in the middle of an upload. Nothing of the object may be there afterwards, the same command

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +70,7 @@ func testPut(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	lines = putLines(t, out)
 	require.Len(t, lines, 3, "%s", out)
+	slices.SortFunc(lines[:2], func(a, b putLine) int { return strings.Compare(a.File, b.File) })
 	require.True(t, lines[0].Existed)
 	require.Zero(t, lines[0].AcknowledgedBytes)
 	require.False(t, lines[1].Existed)

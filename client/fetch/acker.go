@@ -238,7 +238,7 @@ func (a *acker) confirmed(list []ack.Signed) {
 	a.mu.Lock()
 	a.refusedSince = time.Time{}
 	a.mu.Unlock()
-	a.link.batch.confirmed(list)
+	a.link.batch.confirmed(a.link, list)
 	a.link.tell(Event{Kind: EventAcknowledged, Worker: a.link.worker})
 }
 

@@ -58,16 +58,31 @@ func (b *Batch) Get(ctx context.Context, req Request) (Report, error) {
 	return t.finish(), err
 }
 
-// Put is Client.Put within the batch. The Payment of the report stays empty: Acknowledge and Close tell it.
+// Put is Client.Put within the batch. What an upload has sent is acknowledged before Put returns, and the Payment of the report is
+// that of its own lanes, whatever else the batch transfers meanwhile.
 func (b *Batch) Put(ctx context.Context, req PutRequest) (PutReport, error) {
+	t, report, err := b.put(ctx, req)
+	if t == nil || len(t.links) == 0 {
+		return report, err
+	}
+	report.Payment = b.payment(ctx, t.links)
+	report.Unacknowledged += t.unsent
+	if t.unsaid != nil && report.AckError == "" {
+		report.AckError = clean(t.unsaid.Error())
+	}
+	return report, err
+}
+
+// put uploads and leaves the payment of the report empty. The transfer is nil if none was made.
+func (b *Batch) put(ctx context.Context, req PutRequest) (*transfer, PutReport, error) {
 	t, err := b.sending(req)
 	if err != nil {
-		return PutReport{}, err
+		return nil, PutReport{}, err
 	}
 	err = t.try(ctx)
 	report := PutReport{Report: t.finish(), Existed: t.upload.existed, KeptUntilEpoch: t.upload.until}
 	report.Verified = err == nil && !t.upload.existed
-	return report, err
+	return t, report, err
 }
 
 // take returns a link to a worker, one that rests if there is any.
@@ -164,7 +179,7 @@ func (b *Batch) Acknowledge(ctx context.Context) Payment {
 		b.idle[l.asked] = append(b.idle[l.asked], l)
 	}
 	b.mu.Unlock()
-	p := b.payment(ctx)
+	p := b.payment(ctx, nil)
 	p.Unacknowledged += unsent
 	if err := errors.Join(faults...); err != nil && p.AckError == "" {
 		p.AckError = clean(err.Error())
@@ -191,15 +206,15 @@ func (b *Batch) Close(ctx context.Context) (Payment, error) {
 		delete(b.open, l)
 	}
 	b.mu.Unlock()
-	return b.payment(ctx), errors.Join(faults...)
+	return b.payment(ctx, nil), errors.Join(faults...)
 }
 
-// confirmed takes up what a worker holds.
-func (b *Batch) confirmed(list []ack.Signed) {
+// confirmed takes up what a worker holds of a link's lanes.
+func (b *Batch) confirmed(of *link, list []ack.Signed) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := range list {
-		b.ledger.confirm(&list[i].Ack)
+		b.ledger.confirm(&list[i].Ack, of)
 	}
 }
 
@@ -220,13 +235,13 @@ func (b *Batch) acknowledged() uint64 {
 	return b.ledger.acknowledged()
 }
 
-// payment tells what was acknowledged since the last call, and asks the chain for its price.
-func (b *Batch) payment(ctx context.Context) (p Payment) {
+// payment tells what was acknowledged on these links, nil for all, and not told before, and asks the chain for its price.
+func (b *Batch) payment(ctx context.Context, of []*link) (p Payment) {
 	if b.client.payer == nil {
 		return p
 	}
 	b.mu.Lock()
-	fresh := b.ledger.tell()
+	fresh := b.ledger.tell(of)
 	p.Unacknowledged, p.AckError = b.left, b.fault
 	b.left, b.fault = 0, ""
 	b.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -175,7 +176,7 @@ func TestBatchOfUploads(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.True(t, report.Verified)
-		p := e.b.Acknowledge(t.Context())
+		p := report.Payment
 		require.EqualValues(t, len(data), p.AcknowledgedBytes, "what this upload has cost")
 		require.Equal(t, fmt.Sprint(len(data)), p.Price)
 		all.AcknowledgedBytes += p.AcknowledgedBytes
@@ -183,4 +184,39 @@ func TestBatchOfUploads(t *testing.T) {
 	}
 	require.Equal(t, 1, e.sessions)
 	e.close(t, all, total, 10)
+}
+
+// Uploads at a time share sessions, wait for a worker that is busy, and each tells its own cost.
+func TestBatchOfUploadsAtATime(t *testing.T) {
+	e := newBatchEnv(t)
+	var tries atomic.Int32
+	e.d.onPut = func(w http.ResponseWriter, r *http.Request) {
+		if tries.Add(1)%5 == 0 {
+			e.d.problem(w, http.StatusTooManyRequests, "overloaded", map[string]any{"retry_after_seconds": 0.001})
+			return
+		}
+		if _, confirm := e.d.receive(w, r); confirm != nil {
+			confirm()
+		}
+	}
+	const files, parallel = 40, 4
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	var total uint64
+	for i := range files {
+		data := bytes.Repeat([]byte{byte(i)}, 5000+i)
+		total += uint64(len(data))
+		g.Go(func() error {
+			report, err := e.b.Put(t.Context(), fetch.PutRequest{
+				Name: content.Name(blake3.Sum256(data)), Size: uint64(len(data)), From: bytes.NewReader(data), Workers: []fetch.Worker{e.d.worker()},
+			})
+			if err == nil && (report.AcknowledgedBytes != uint64(len(data)) || report.Price != fmt.Sprint(len(data)) || report.Unacknowledged != 0) {
+				err = fmt.Errorf("an upload of %d bytes tells %+v", len(data), report.Payment)
+			}
+			return err
+		})
+	}
+	require.NoError(t, g.Wait())
+	require.LessOrEqual(t, e.sessions, parallel, "one for each upload at a time")
+	e.close(t, fetch.Payment{AcknowledgedBytes: total}, total, files)
 }

@@ -222,6 +222,10 @@ type transfer struct {
 	start time.Time
 	// upload is what is sent, nil if something is fetched.
 	upload *sending
+	// links were used. unsent is what an upload could not have acknowledged on the last of them, in bytes, and unsaid why.
+	links  []*link
+	unsent uint64
+	unsaid error
 
 	pos, end uint64 // what is next and where the range ends, in bytes of the object
 	size     uint64 // proven length of the object, content.UnknownSize before
@@ -310,8 +314,13 @@ func (t *transfer) from(ctx context.Context, w Worker) (err error) {
 		return &WorkerError{Worker: w, Err: err}
 	}
 	l.usedBy(t)
+	t.links = append(t.links, l)
 	src := &source{transfer: t, link: l, pace: newPace(t.cfg)}
 	defer func() {
+		if err == nil && t.upload != nil && l.acker != nil {
+			// While the link is this transfer's alone.
+			t.unsent, t.unsaid = l.acker.finish(ctx)
+		}
 		if closeErr := t.in.giveBack(ctx, l, err); closeErr != nil && err == nil {
 			err = closeErr
 		}

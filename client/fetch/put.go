@@ -75,7 +75,7 @@ type answerDoc struct {
 // worker at most twice the size of the object and 1 MiB, and all workers twice that: then it returns ErrUnkept.
 func (c *Client) Put(ctx context.Context, req PutRequest) (PutReport, error) {
 	start, b := time.Now(), c.Batch()
-	report, err := b.Put(ctx, req)
+	_, report, err := b.put(ctx, req)
 	return report, b.only(ctx, &report.Report, start, err)
 }
 

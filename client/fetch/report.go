@@ -3,6 +3,7 @@ package fetch
 import (
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -98,7 +99,11 @@ type laneEpoch struct {
 	lane   ack.LaneID
 }
 
-type entry struct{ base, newest ack.Ack }
+type entry struct {
+	base, newest ack.Ack
+	// link is the last one that had the lane.
+	link *link
+}
 
 // ledger follows what workers hold acknowledgements of.
 type ledger struct {
@@ -106,7 +111,7 @@ type ledger struct {
 	order   []laneEpoch
 }
 
-func (l *ledger) entry(a *ack.Ack) *entry {
+func (l *ledger) entry(a *ack.Ack, of *link) *entry {
 	k := laneEpoch{worker: a.WorkerID, lane: a.LaneID()}
 	e := l.entries[k]
 	if e == nil {
@@ -117,24 +122,25 @@ func (l *ledger) entry(a *ack.Ack) *entry {
 		l.entries[k] = e
 		l.order = append(l.order, k)
 	}
+	e.link = of
 	return e
 }
 
-// base notes what a worker held of a lane before anything was added to it.
-func (l *ledger) base(held []ack.Signed, id lane.ID) {
+// base notes what a worker held of a link's lane before anything was added to it.
+func (l *ledger) base(held []ack.Signed, id lane.ID, of *link) {
 	for i := range held {
 		a := &held[i].Ack
 		if a.KeyID != id.KeyID || a.WorkerID != id.WorkerID || a.ServiceID != id.ServiceID || a.Lane != id.Lane {
 			continue
 		}
-		if e := l.entry(a); e.newest == (ack.Ack{}) {
+		if e := l.entry(a, of); e.newest == (ack.Ack{}) {
 			e.base, e.newest = *a, *a
 		}
 	}
 }
 
-func (l *ledger) confirm(a *ack.Ack) {
-	if e := l.entry(a); a.Supersedes(&e.newest) {
+func (l *ledger) confirm(a *ack.Ack, of *link) {
+	if e := l.entry(a, of); a.Supersedes(&e.newest) {
 		e.newest = *a
 	}
 }
@@ -147,10 +153,13 @@ func (l *ledger) acknowledged() (n uint64) {
 	return n
 }
 
-// tell returns the entries that have grown since it was last called, as they were then and are now.
-func (l *ledger) tell() (fresh []entry) {
+// tell returns the entries of these links, nil for all, that have grown since they were last told, as they were then and are now.
+func (l *ledger) tell(of []*link) (fresh []entry) {
 	for _, k := range l.order {
 		e := l.entries[k]
+		if of != nil && !slices.Contains(of, e.link) {
+			continue
+		}
 		if e.newest.Bytes == e.base.Bytes && e.newest.Requests == e.base.Requests {
 			continue
 		}

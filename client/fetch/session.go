@@ -315,7 +315,7 @@ func (s *link) begin(ctx context.Context, l *lane.Lane, a *sessionAnswer) error 
 		}
 	}
 	s.batch.mu.Lock()
-	s.batch.ledger.base(held, id)
+	s.batch.ledger.base(held, id, s)
 	s.batch.mu.Unlock()
 	if err := l.Resume(held, a.NextSequence); err != nil {
 		return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/edgechain/edge/client/content"
 )
@@ -31,4 +33,46 @@ func Manifests(ctx context.Context, dir string, files []File) ([]File, error) {
 		},
 	})
 	return manifests, err
+}
+
+// Waves returns in which order to upload files and the manifests of their folders, as Manifests returned them: those of a wave at
+// a time, in any order, and each wave behind the one before. A manifest comes behind all that it names, and what has the bytes of
+// an earlier one behind that, so that it is found there and not sent again.
+func Waves(files, manifests []File) (waves [][]*File) {
+	seen := make(map[content.Name]bool, len(files)+len(manifests))
+	add := func(level []File) {
+		var first, again []*File
+		for i := range level {
+			f := &level[i]
+			if seen[f.Name] {
+				again = append(again, f)
+				continue
+			}
+			seen[f.Name] = true
+			first = append(first, f)
+		}
+		for _, wave := range [][]*File{first, again} {
+			if len(wave) > 0 {
+				waves = append(waves, wave)
+			}
+		}
+	}
+	add(files)
+	if len(manifests) == 0 {
+		return waves
+	}
+	below, root := slices.Clone(manifests[:len(manifests)-1]), manifests[len(manifests)-1:]
+	depth := func(f *File) int { return strings.Count(f.Path, string(filepath.Separator)) }
+	slices.SortStableFunc(below, func(a, b File) int { return depth(&b) - depth(&a) })
+	for len(below) > 0 {
+		n := 1
+		for n < len(below) && depth(&below[n]) == depth(&below[0]) {
+			n++
+		}
+		add(below[:n])
+		below = below[n:]
+	}
+	// The root's path may have as many separators as those of the folders in it: "." has none.
+	add(root)
+	return waves
 }

@@ -60,3 +60,27 @@ func TestFindRefusesWhatIsNoFile(t *testing.T) {
 	_, err = put.Find(filepath.Join(t.TempDir(), "none"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
+
+func TestWaves(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for path, text := range map[string]string{"a": "1", "b": "1", "x/c": "2", "x/y/d": "3", "z/y/d": "3"} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	}
+	files, err := put.Find(".")
+	require.NoError(t, err)
+	require.NoError(t, put.Name(t.Context(), files))
+	manifests, err := put.Manifests(t.Context(), ".", files)
+	require.NoError(t, err)
+	var paths [][]string
+	for _, wave := range put.Waves(files, manifests) {
+		var list []string
+		for _, f := range wave {
+			list = append(list, filepath.ToSlash(filepath.Clean(f.Path)))
+		}
+		paths = append(paths, list)
+	}
+	require.Equal(t, [][]string{{"a", "x/c", "x/y/d"}, {"b", "z/y/d"}, {"x/y"}, {"z/y"}, {"x", "z"}, {"."}}, paths)
+
+	require.Len(t, put.Waves(files[:1], nil), 1)
+}

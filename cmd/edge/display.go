@@ -45,6 +45,7 @@ func newDisplay(cmd *cobra.Command, output string, o *getOptions, p *plan) *disp
 // line is an event as JSON.
 type line struct {
 	Event        string  `json:"event"`
+	File         string  `json:"file,omitempty"`
 	WorkerID     uint64  `json:"worker_id,omitempty"`
 	WorkerURL    string  `json:"worker_url,omitempty"`
 	Bytes        uint64  `json:"bytes"`
@@ -54,13 +55,18 @@ type line struct {
 	WaitSeconds  float64 `json:"wait_seconds,omitempty"`
 }
 
+// newLine returns the line of an event, about one file of several if it names one.
+func newLine(file string, e fetch.Event) line {
+	return line{
+		Event: string(e.Kind), File: file, WorkerID: e.Worker.ID, WorkerURL: e.Worker.URL, Bytes: e.Done, Total: e.Total,
+		Acknowledged: e.Acknowledged, Reason: e.Reason, WaitSeconds: e.Wait.Seconds(),
+	}
+}
+
 func (d *display) event(e fetch.Event) {
 	if d.lines != nil {
 		// A reader that went away shows in the last line, which is checked.
-		_ = d.lines.Encode(line{
-			Event: string(e.Kind), WorkerID: e.Worker.ID, WorkerURL: e.Worker.URL, Bytes: e.Done, Total: e.Total,
-			Acknowledged: e.Acknowledged, Reason: e.Reason, WaitSeconds: e.Wait.Seconds(),
-		})
+		_ = d.lines.Encode(newLine("", e))
 		return
 	}
 	if d.quiet {

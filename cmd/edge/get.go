@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/edgechain/edge/client/address"
 	"github.com/edgechain/edge/client/chain"
@@ -44,6 +45,18 @@ type getOptions struct {
 	// manifest takes a folder for the object that its manifest is.
 	manifest bool
 	parallel int
+}
+
+// parallelFlag adds the flag for how many files of a folder are worked on at a time.
+func (o *getOptions) parallelFlag(f *pflag.FlagSet, done string) {
+	f.IntVar(&o.parallel, "parallel", 4, fmt.Sprintf("files of a folder that are %s at a time, at most %d", done, maxParallel))
+}
+
+func (o *getOptions) checkParallel() error {
+	if o.parallel < 1 || o.parallel > maxParallel {
+		return usagef("--parallel %d, want 1 to %d", o.parallel, maxParallel)
+	}
+	return nil
 }
 
 func newGetCommand(a *app) *cobra.Command {
@@ -95,7 +108,7 @@ The exit code is 0 if everything is there and verified, 2 if the command line is
 	f.BoolVar(&o.restart, "restart", false, "begin anew even if FILE.part is there")
 	f.IntVar(&o.retries, "retries", 6, "tries with a worker that makes no progress, before it is given up")
 	f.BoolVar(&o.manifest, "manifest", false, "fetch the manifest of a folder as the object that it is")
-	f.IntVar(&o.parallel, "parallel", 4, "files of a folder that are fetched at a time, at most 8")
+	o.parallelFlag(f, "fetched")
 	f.StringVar(&o.receipt, "receipt", "", "file to write receipts to")
 	f.DurationVar(&o.maxWait, "max-wait", 5*time.Minute, "longest wait for credit or a busy worker without progress")
 	return cmd
@@ -144,13 +157,14 @@ func parseWanted(arg string, o *getOptions) (w wanted, err error) {
 	if w.offset, w.length, err = parseRange(o.span); err != nil {
 		return w, err
 	}
+	if err := o.checkParallel(); err != nil {
+		return w, err
+	}
 	switch {
 	case o.free && o.key != 0:
 		return w, usagef("--free and --key exclude each other")
 	case o.free && o.receipt != "":
 		return w, usagef("--free and --receipt exclude each other")
-	case o.parallel < 1 || o.parallel > maxParallel:
-		return w, usagef("--parallel %d, want 1 to %d", o.parallel, maxParallel)
 	case w.folder && o.manifest:
 		return w, usagef("--manifest is of a name without a path")
 	case w.folder && (o.span != "" || o.file == "-"):

@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/edgechain/edge/client/fetch"
 	"github.com/edgechain/edge/client/put"
@@ -20,18 +20,20 @@ func newPutCommand(a *app) *cobra.Command {
 		Use:   "put FILE|FOLDER",
 		Short: "Upload content to a worker, paid as it is sent",
 		Long: `Uploads a file, or a folder, to a worker that takes uploads, and prints names and addresses to share. Of a folder the
-regular files are uploaded, then the manifests of its folders; the last name is that of the folder itself. The names are taken
-first; the worker verifies the bytes against them and keeps nothing else. The worker is one of the chain's registry, or those
-that --worker names, tried in order.
+regular files are uploaded, several at a time and told as they are done, then the manifests of its folders, each behind all that
+it names; the last name is that of the folder itself. Files of the same bytes are sent once. The first failure ends the upload.
+The names are taken first; the worker verifies the bytes against them and keeps nothing else. The worker is one of the chain's
+registry, or those that --worker names, tried in order.
 
 An upload costs what a download of as many bytes does, and is paid with a client key (edge account add-key). What a worker has
 already is skipped and costs nothing, so an upload that broke off goes on when the same command is given again; it is then not kept
 any longer than it was.
 
 --output json prints a JSON object per line: start, progress, acknowledged, waiting and worker_failed, and stored for each
-file.`,
+file. Each names the file that it is about.`,
 		Example: `  edge put file.iso
   edge put photos/ --worker http://localhost:8080
+  edge put site/ --parallel 8
   edge put file.iso --output json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.put(cmd, args[0], &o) },
@@ -41,23 +43,15 @@ file.`,
 	f.Uint64Var(&o.key, flagKey, 0, "id of the client key that pays (default the newest usable one)")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar")
 	f.IntVar(&o.retries, "retries", 6, "tries with a worker that makes no progress, before it is given up")
+	o.parallelFlag(f, "uploaded")
 	f.DurationVar(&o.maxWait, "max-wait", 5*time.Minute, "longest wait for credit or a busy worker without progress")
 	return cmd
 }
 
-// stored is the line about a file.
-type stored struct {
-	Event string `json:"event"`
-	File  string `json:"file"`
-	// Folder says that the object is the manifest of a folder.
-	Folder bool   `json:"folder,omitempty"`
-	CID    string `json:"cid"`
-	URL    string `json:"url"`
-	Denom  string `json:"denom,omitempty"`
-	fetch.PutReport
-}
-
 func (a *app) put(cmd *cobra.Command, path string, o *getOptions) error {
+	if err := o.checkParallel(); err != nil {
+		return err
+	}
 	files, err := put.Find(path)
 	if err != nil {
 		return &usageError{err}
@@ -66,15 +60,13 @@ func (a *app) put(cmd *cobra.Command, path string, o *getOptions) error {
 	if err := put.Name(ctx, files); err != nil {
 		return err
 	}
+	var manifests []put.File
 	if info, err := os.Stat(path); err != nil {
 		return err
 	} else if info.IsDir() {
-		// Behind all files: who has the name of a folder has all that it names.
-		manifests, err := put.Manifests(ctx, path, files)
-		if err != nil {
+		if manifests, err = put.Manifests(ctx, path, files); err != nil {
 			return err
 		}
-		files = append(files, manifests...)
 	}
 	plan, err := a.plan(ctx, o)
 	if err != nil {
@@ -89,54 +81,68 @@ func (a *app) put(cmd *cobra.Command, path string, o *getOptions) error {
 		return err
 	}
 	defer client.Close()
-	batch := client.Batch()
-	for i := range files {
-		if err = a.putFile(ctx, cmd, batch, plan, o, &files[i]); err != nil {
-			err = fmt.Errorf("%s: %w", files[i].Path, err)
-			break
-		}
-	}
-	_, closeErr := batch.Close(ctx)
+	u := &putting{app: a, cmd: cmd, o: o, plan: plan, batch: client.Batch()}
+	err = u.run(ctx, put.Waves(files, manifests))
+	_, closeErr := u.batch.Close(ctx)
 	return errors.Join(err, closeErr)
 }
 
-// putFile uploads one file and prints its name.
-func (a *app) putFile(ctx context.Context, cmd *cobra.Command, batch *fetch.Batch, p *plan, o *getOptions, file *put.File) (err error) {
+// putting is one edge put.
+type putting struct {
+	*app
+	cmd  *cobra.Command
+	o    *getOptions
+	plan *plan
+	// batch makes all uploads.
+	batch *fetch.Batch
+	show  *putShow
+}
+
+// run uploads one wave after the other, several files of a wave at a time. The first failure ends it.
+func (u *putting) run(ctx context.Context, waves [][]*put.File) error {
+	u.show = newPutShow(newDisplay(u.cmd, u.output, u.o, u.plan), waves)
+	defer u.show.end()
+	for _, wave := range waves {
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(u.o.parallel)
+		for _, file := range wave {
+			if ctx.Err() != nil {
+				break
+			}
+			g.Go(func() error {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := u.file(ctx, file); err != nil {
+					return fmt.Errorf("%s: %w", file.Path, err)
+				}
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// file uploads one file and tells its name.
+func (u *putting) file(ctx context.Context, file *put.File) (err error) {
 	f, err := file.Open()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	show := newDisplay(cmd, a.output, o, p)
-	report, err := batch.Put(ctx, fetch.PutRequest{
-		Name: file.Name, Size: file.Size, From: f, Workers: p.workers, Progress: show.event,
+	report, err := u.batch.Put(ctx, fetch.PutRequest{
+		Name: file.Name, Size: file.Size, From: f, Workers: u.plan.workers, Progress: u.show.upload(file),
 	})
-	report.Payment = batch.Acknowledge(ctx)
-	if show.bar != nil {
-		_ = show.bar.Finish()
-	}
 	if report.AckError != "" {
-		fmt.Fprintln(cmd.ErrOrStderr(), "edge: last acknowledgement not delivered:", report.AckError)
+		u.show.unacknowledged(report.AckError)
 	}
 	if err != nil {
 		return errors.Join(adviseUpload(err), file.Check())
 	}
-	url, err := fetch.ContentURL(report.WorkerURL, file.Name)
-	if err != nil {
-		return err
-	}
-	out := cmd.OutOrStdout()
-	if a.output == outputJSON {
-		return json.NewEncoder(out).Encode(stored{
-			Event: "stored", File: file.Path, Folder: file.Folder(), CID: file.Name.CID(), URL: url, Denom: p.denom, PutReport: report,
-		})
-	}
-	state := fmt.Sprintf("kept until epoch %d, %d bytes acknowledged for %s%s", report.KeptUntilEpoch, report.AcknowledgedBytes, report.Price, p.denom)
-	if report.Existed {
-		state = "was there"
-	}
-	_, err = fmt.Fprintf(out, "%s  %s\n  %s (%s)\n", file.Name, file.Path, url, state)
-	return err
+	return u.show.stored(file, &report)
 }
 
 // adviseUpload says in the program's own words what a worker's refusal means.
