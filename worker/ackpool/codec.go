@@ -112,7 +112,13 @@ func (r *reader) bytes() []byte {
 	return append([]byte{}, b...)
 }
 
-func (r *reader) int() *big.Int { return new(big.Int).SetBytes(r.take(int(r.u32()))) }
+func (r *reader) int() *big.Int {
+	b := r.take(int(r.u32()))
+	if len(b) > 0 && b[0] == 0 {
+		r.err = fmt.Errorf("%w: amount with a leading zero", errRecord)
+	}
+	return new(big.Int).SetBytes(b)
+}
 
 func (r *reader) signed() (s ack.Signed) {
 	b := r.take(ack.SignedSize)

@@ -20,3 +20,8 @@ func (s *Server) Rated() int {
 	defer r.mu.Unlock()
 	return r.buckets.Len()
 }
+
+// LimitConnections wraps a listener as Start does.
+func LimitConnections(l net.Listener, cfg Config) (net.Listener, error) {
+	return limitConnections(l, cfg, nil)
+}

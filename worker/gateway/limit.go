@@ -145,6 +145,9 @@ func (c *connections) Accept() (net.Conn, error) {
 		}
 		// The server calls begin before it accepts the next one.
 		c.hurried = speed == tooFast
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			limitUnsent(tcp)
+		}
 		if c.wrap != nil {
 			conn = c.wrap(conn)
 		}

@@ -29,6 +29,9 @@ type quickSession interface {
 	BeginNow(acks []ack.Signed, meta session.Meta) (Request, bool)
 }
 
+// maxAuthorization is the longest Authorization header that the quick path looks at, in bytes. Each connection keeps its last one.
+const maxAuthorization = 256
+
 // quickCopy is up to which size header and body are copied together, in bytes.
 const quickCopy = 8 << 10
 
@@ -132,6 +135,9 @@ func (s *Server) decideQuick(c *quickConn, r *plainRequest, a *quickAnswer, now 
 	var client Session
 	var quick quickSession
 	if r.authorization != nil {
+		if len(r.authorization) > maxAuthorization {
+			return false
+		}
 		if string(r.authorization) != c.authorization {
 			c.authorization = string(r.authorization)
 		}

@@ -113,11 +113,12 @@ func (s *Server) Start(ctx context.Context) (err error) {
 			cancel()
 		}
 	}()
-	public, err := (&net.ListenConfig{Control: limitUnsent}).Listen(ctx, "tcp", s.cfg.Listen)
+	var lc net.ListenConfig
+	public, err := lc.Listen(ctx, "tcp", s.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("gateway: listen: %w", err)
 	}
-	loopback, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.AdminListen)
+	loopback, err := lc.Listen(ctx, "tcp", s.cfg.AdminListen)
 	if err != nil {
 		return errors.Join(fmt.Errorf("gateway: listen for administration: %w", err), public.Close())
 	}

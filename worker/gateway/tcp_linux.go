@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,13 +12,16 @@ import (
 // is memory, and it is sent when acknowledgements come in, by whichever core takes them; the worker's own has nothing to do meanwhile.
 const maxUnsent = 128 << 10
 
-// limitUnsent bounds what waits in the connections that a listener accepts. It is a net.ListenConfig's Control.
-func limitUnsent(_, _ string, raw syscall.RawConn) error {
-	var failed error
-	err := raw.Control(func(fd uintptr) {
-		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
+// limitUnsent bounds what waits in a connection. It cannot be set once for the listener: Go's have Multipath TCP, and what they accept
+// inherits nothing. A kernel without it serves as well, only slower.
+func limitUnsent(conn *net.TCPConn) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return // it is closed already
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
 	})
-	return errors.Join(err, os.NewSyscallError("setsockopt", failed))
 }
 
 // writeMore writes what more follows at once: the kernel sends both in the same segment.

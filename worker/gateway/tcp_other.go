@@ -2,13 +2,10 @@
 
 package gateway
 
-import (
-	"net"
-	"syscall"
-)
+import "net"
 
 // limitUnsent does nothing: there is no portable way.
-func limitUnsent(string, string, syscall.RawConn) error { return nil }
+func limitUnsent(*net.TCPConn) {}
 
 // writeMore writes what more follows at once.
 func writeMore(conn *net.TCPConn, b []byte) (int, error) { return conn.Write(b) }
