@@ -415,6 +415,23 @@ func TestQuickSlowReader(t *testing.T) {
 	}
 }
 
+// TestQuickForfeits: a client that does not take in time what is free gets nothing of its quota back.
+func TestQuickForfeits(t *testing.T) {
+	const size = 3 << 20
+	b := newBench(t, func(c *gateway.Config, _ *gateway.Deps) { c.WriteTimeout, c.FreeQuotaBytes = 50*time.Millisecond, size })
+	b.start(t)
+	name := heated(t, []int{size}, b)[0]
+	_, err := fmt.Fprintf(dialNarrow(t, b), "GET /b3/%s HTTP/1.1\r\nHost: x\r\n\r\n", name)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		return b.metric(t, "edge_gateway_aborted_answers_total") == 1 && b.metric(t, "edge_gateway_connections") == 0
+	}, patience, tick)
+	b.requireQuick(t, 1)
+	r, err := fetch(t, "http://"+b.Addr()+"/b3/"+name.String(), "Range: bytes=0-0")
+	require.NoError(t, err)
+	requireProblem(t, r, 402, "session-required")
+}
+
 // dialNarrow opens a connection that takes little, and never promised more: one whose window shrinks later stops sending as well.
 func dialNarrow(t *testing.T, b *bench) net.Conn {
 	t.Helper()
