@@ -473,7 +473,7 @@ func (m *Manager) raiseAhead(a *account, p *position) {
 			a.moving = nil
 			close(moving)
 			if err != nil {
-				return nil //nolint:nilerr // it is joined
+				return nil
 			}
 			a.granted[p.epoch] = target
 			// Acknowledgements that came meanwhile left the watermark alone.
