@@ -92,8 +92,15 @@ func (k *Keeper) fold(ctx context.Context) (opened uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := k.foldPurses(ctx, changed); err != nil {
-		return 0, err
+	for rest := changed; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && types.PageOf(rest[n].AccountId) == types.PageOf(rest[0].AccountId) {
+			n++
+		}
+		if err := k.replacePurses(ctx, rest[:n]); err != nil {
+			return 0, err
+		}
+		rest = rest[n:]
 	}
 	sum, err := deltas(objects)
 	if err != nil {

@@ -27,8 +27,3 @@ func (k *Keeper) PutService(ctx context.Context, s types.Service) error {
 func (k *Keeper) PutRevenue(ctx context.Context, epoch, workerID, serviceID uint64, r types.WorkerRevenue) error {
 	return k.addRevenue(ctx, epoch, workerID, serviceID, r)
 }
-
-// FoldPurses writes purses, ascending by account.
-func (k *Keeper) FoldPurses(ctx context.Context, purses []types.Purse) error {
-	return k.foldPurses(ctx, purses)
-}

@@ -3,9 +3,6 @@ package keeper
 import (
 	"context"
 	"errors"
-	"runtime"
-
-	"golang.org/x/sync/errgroup"
 
 	"cosmossdk.io/collections"
 	errorsmod "cosmossdk.io/errors"
@@ -54,66 +51,24 @@ func (k *Keeper) setPurse(ctx context.Context, purse types.Purse) error {
 	ctx = free(ctx, purseWriteGas, "purse")
 	objects := k.objects(ctx)
 	if folded(objects) {
-		return k.foldPurses(ctx, []types.Purse{purse})
+		return k.replacePurses(ctx, []types.Purse{purse})
 	}
 	own := purse.Clone()
 	objects.Set(objectKey(changedPrefix, purse.AccountId), &own)
 	return nil
 }
 
-// splice is a page with the purses, ascending by account, that are to stand in it.
-type splice struct {
-	number uint64
-	page   []byte
-	purses []types.Purse
-}
-
-// applyAll brings pages up to date.
-func applyAll(pages []splice) error {
-	for i := range pages {
-		page, err := types.ReplacePurses(pages[i].page, pages[i].purses)
-		if err != nil {
-			return errorsmod.Wrapf(err, "page %d", pages[i].number)
-		}
-		pages[i].page = page
-	}
-	return nil
-}
-
-// leastSplices is up to how many pages it is not worth to share the work.
-const leastSplices = 128
-
-// foldPurses writes purses, ascending by account. Pages are read and written in order, and spliced in between on all cores: what
-// becomes of a page depends on nothing but the page and its purses.
-func (k *Keeper) foldPurses(ctx context.Context, purses []types.Purse) error {
-	var pages []splice
-	for from := 0; from < len(purses); {
-		number, to := types.PageOf(purses[from].AccountId), from+1
-		for to < len(purses) && types.PageOf(purses[to].AccountId) == number {
-			to++
-		}
-		page, err := k.page(ctx, number)
-		if err != nil {
-			return err
-		}
-		pages = append(pages, splice{number, page, purses[from:to]})
-		from = to
-	}
-	var others errgroup.Group
-	own := pages
-	for share := max(leastSplices, len(pages)/runtime.GOMAXPROCS(0)+1); len(own) > share; own = own[share:] {
-		part := own[:share]
-		others.Go(func() error { return applyAll(part) })
-	}
-	if err := errors.Join(applyAll(own), others.Wait()); err != nil {
+// replacePurses writes purses of one page, ascending by account.
+func (k *Keeper) replacePurses(ctx context.Context, purses []types.Purse) error {
+	number := types.PageOf(purses[0].AccountId)
+	page, err := k.page(ctx, number)
+	if err != nil {
 		return err
 	}
-	for i := range pages {
-		if err := k.pursePages[types.PurseStoreOf(pages[i].number)].Set(ctx, pages[i].number, pages[i].page); err != nil {
-			return err
-		}
+	if page, err = types.ReplacePurses(page, purses); err != nil {
+		return errorsmod.Wrapf(err, "page %d", number)
 	}
-	return nil
+	return k.pursePages[types.PurseStoreOf(number)].Set(ctx, number, page)
 }
 
 // page returns an encoded page, which is empty if none of its accounts has been opened.

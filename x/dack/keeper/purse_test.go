@@ -2,7 +2,6 @@ package keeper_test
 
 import (
 	"fmt"
-	"runtime"
 	"testing"
 
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
@@ -231,33 +230,4 @@ func TestRevenueNamesTheOwner(t *testing.T) {
 		require.EqualValues(t, want.bytes, workers[0].ProtocolAmount.Int64())
 	}
 	f.check()
-}
-
-// However many pages a block has changed, and however they are shared among cores, they are what each of them is alone.
-func TestFoldedPagesDoNotDependOnEachOther(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
-	together, alone := newFixture(t), newFixture(t)
-	for round := range uint64(2) { // into empty pages, and into those that are there
-		var purses []types.Purse
-		for account := uint64(3); account < 1000*types.PursesPerPage; account += 5 + round {
-			purse := types.NewPurse(account)
-			purse.Balance = math.NewIntFromUint64(account * account)
-			purses = append(purses, purse)
-			require.NoError(t, alone.keeper.FoldPurses(alone.ctx, []types.Purse{purse}))
-		}
-		require.NoError(t, together.keeper.FoldPurses(together.ctx, purses))
-		for account := uint64(0); account < 1000*types.PursesPerPage; account += types.PursesPerPage {
-			require.Equal(t, alone.page(account), together.page(account), account)
-		}
-	}
-	// One page that cannot be read stops all of them.
-	const bad, good = 700 * types.PursesPerPage, 10 * types.PursesPerPage
-	together.pages(bad).Set(together.pageKey(bad), []byte{1, 2, 3})
-	before := together.page(good)
-	var purses []types.Purse
-	for account := uint64(1); account < 1000*types.PursesPerPage; account += types.PursesPerPage {
-		purses = append(purses, types.NewPurse(account))
-	}
-	require.ErrorIs(t, together.keeper.FoldPurses(together.ctx, purses), types.ErrInvariant)
-	require.Equal(t, before, together.page(good))
 }
