@@ -19,13 +19,22 @@ type boundedSession struct {
 	account uint64
 }
 
-// bounded returns the session with the bound of its account.
-func (s *Server) bounded(of Session) Session {
+// boundOf returns whose requests the session's are counted with, false if they are not.
+func (s *Server) boundOf(of Session) (account uint64, bounded bool) {
 	known, ok := of.(accountOf)
 	if !ok || s.cfg.MaxRequestsPerAccount == 0 {
+		return 0, false
+	}
+	return known.AccountID(), true
+}
+
+// bounded returns the session with the bound of its account.
+func (s *Server) bounded(of Session) Session {
+	account, bounded := s.boundOf(of)
+	if !bounded {
 		return of
 	}
-	return boundedSession{of, s, known.AccountID()}
+	return boundedSession{of, s, account}
 }
 
 // Begin implements Session.
@@ -38,23 +47,24 @@ func (b boundedSession) Begin(ctx context.Context, meta session.Meta) (Request, 
 		b.s.accountsBy.done(b.account)
 		return nil, err
 	}
-	return boundedRequest{request, b}, nil
+	return &boundedRequest{request, b.s, b.account}, nil
 }
 
 // boundedRequest gives the account's place back when it ends.
 type boundedRequest struct {
 	Request
-	of boundedSession
+	s       *Server
+	account uint64
 }
 
 // Finish implements Request.
-func (r boundedRequest) Finish() {
+func (r *boundedRequest) Finish() {
 	r.Request.Finish()
-	r.of.s.accountsBy.done(r.of.account)
+	r.s.accountsBy.done(r.account)
 }
 
 // Abort implements Request.
-func (r boundedRequest) Abort() {
+func (r *boundedRequest) Abort() {
 	r.Request.Abort()
-	r.of.s.accountsBy.done(r.of.account)
+	r.s.accountsBy.done(r.account)
 }

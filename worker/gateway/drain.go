@@ -38,12 +38,12 @@ func (w *work) begin() bool {
 	return true
 }
 
-// end says that an answer has ended.
-func (w *work) end() {
+// end says that an answer has ended at a time, which is now.
+func (w *work) end(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.running--
-	w.last = time.Now()
+	w.last = now
 	if w.draining && w.running == 0 {
 		close(w.idle)
 	}

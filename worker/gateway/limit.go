@@ -264,18 +264,17 @@ const (
 	oneSubnet  = "one subnet (an IPv4 /24 or IPv6 /48)"
 )
 
-// occupancy counts something by the address and the subnet that it comes from. It holds an entry only while there is
-// something to count, so what bounds that bounds its memory.
+// occupancy counts something by the address and the subnet that it comes from.
 type occupancy struct {
 	// perAddress and perSubnet are what each may have of it; 0 is no bound.
 	perAddress, perSubnet int
 
 	mu                 sync.Mutex
-	addresses, subnets map[netip.Prefix]int
+	addresses, subnets tally[netip.Prefix]
 }
 
 func newOccupancy(perAddress, perSubnet int) *occupancy {
-	return &occupancy{perAddress: perAddress, perSubnet: perSubnet, addresses: map[netip.Prefix]int{}, subnets: map[netip.Prefix]int{}}
+	return &occupancy{perAddress: perAddress, perSubnet: perSubnet, addresses: newTally[netip.Prefix](), subnets: newTally[netip.Prefix]()}
 }
 
 // add counts one more, whatever the limits, and returns the one that it exceeds.
@@ -285,15 +284,7 @@ func (o *occupancy) add(from source) *bound {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.addresses[from.address]++
-	o.subnets[from.subnet]++
-	switch {
-	case o.perAddress > 0 && o.addresses[from.address] > o.perAddress:
-		return &bound{o.perAddress, oneAddress}
-	case o.perSubnet > 0 && o.subnets[from.subnet] > o.perSubnet:
-		return &bound{o.perSubnet, oneSubnet}
-	}
-	return nil
+	return o.count(from)
 }
 
 // take counts one more if the limits allow it, else it returns the one that does not.
@@ -303,15 +294,11 @@ func (o *occupancy) take(from source) *bound {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	of, around := o.addresses[from.address], o.subnets[from.subnet]
-	switch {
-	case o.perAddress > 0 && of >= o.perAddress:
-		return &bound{o.perAddress, oneAddress}
-	case o.perSubnet > 0 && around >= o.perSubnet:
-		return &bound{o.perSubnet, oneSubnet}
+	over := o.count(from)
+	if over != nil {
+		o.uncount(from)
 	}
-	o.addresses[from.address], o.subnets[from.subnet] = of+1, around+1
-	return nil
+	return over
 }
 
 // done counts one less.
@@ -321,12 +308,25 @@ func (o *occupancy) done(from source) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.addresses[from.address]--; o.addresses[from.address] <= 0 {
-		delete(o.addresses, from.address)
+	o.uncount(from)
+}
+
+// count is add for a caller that holds mu.
+func (o *occupancy) count(from source) *bound {
+	of, around := o.addresses.add(from.address), o.subnets.add(from.subnet)
+	switch {
+	case o.perAddress > 0 && of > o.perAddress:
+		return &bound{o.perAddress, oneAddress}
+	case o.perSubnet > 0 && around > o.perSubnet:
+		return &bound{o.perSubnet, oneSubnet}
 	}
-	if o.subnets[from.subnet]--; o.subnets[from.subnet] <= 0 {
-		delete(o.subnets, from.subnet)
-	}
+	return nil
+}
+
+// uncount is done for a caller that holds mu.
+func (o *occupancy) uncount(from source) {
+	o.addresses.done(from.address)
+	o.subnets.done(from.subnet)
 }
 
 // crowded reports whether there is so much of an address or its subnet that not even a refusal has room.
@@ -336,39 +336,39 @@ func (o *occupancy) crowded(from source) bool {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.perAddress > 0 && o.addresses[from.address] >= 2*o.perAddress+spareConnections ||
-		o.perSubnet > 0 && o.subnets[from.subnet] >= 2*o.perSubnet+spareConnections
+	return o.perAddress > 0 && o.addresses.count(from.address) >= 2*o.perAddress+spareConnections ||
+		o.perSubnet > 0 && o.subnets.count(from.subnet) >= 2*o.perSubnet+spareConnections
 }
 
 // busy reports whether an address or its subnet has used up half of its places.
 func (o *occupancy) busy(from source) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.perAddress > 0 && 2*o.addresses[from.address] >= o.perAddress ||
-		o.perSubnet > 0 && 2*o.subnets[from.subnet] >= o.perSubnet
+	return o.perAddress > 0 && 2*o.addresses.count(from.address) >= o.perAddress ||
+		o.perSubnet > 0 && 2*o.subnets.count(from.subnet) >= o.perSubnet
 }
 
-// perKey counts something by who it is of. Like occupancy, it holds an entry only while there is something to count.
+// perKey counts something by who it is of.
 type perKey[K comparable] struct {
 	// limit is what each may have of it; 0 is no bound.
 	limit int
 
 	mu  sync.Mutex
-	has map[K]int
+	has tally[K]
 }
 
 func newPerKey[K comparable](limit int) *perKey[K] {
-	return &perKey[K]{limit: limit, has: map[K]int{}}
+	return &perKey[K]{limit: limit, has: newTally[K]()}
 }
 
 // take counts one more if the limit allows it.
 func (p *perKey[K]) take(of K) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.limit > 0 && p.has[of] >= p.limit {
+	if n := p.has.add(of); p.limit > 0 && n > p.limit {
+		p.has.done(of)
 		return false
 	}
-	p.has[of]++
 	return true
 }
 
@@ -376,9 +376,7 @@ func (p *perKey[K]) take(of K) bool {
 func (p *perKey[K]) done(of K) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.has[of]--; p.has[of] <= 0 {
-		delete(p.has, of)
-	}
+	p.has.done(of)
 }
 
 // turns lets at most limit of each work on something at a time; the others wait. It holds an entry only while somebody works

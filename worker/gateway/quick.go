@@ -55,8 +55,9 @@ type quickConn struct {
 	request plainRequest
 	// authorization is the last one, which mostly is that of the next request too.
 	authorization string
-	// parts are the header and body of an answer on their way.
-	parts [2][]byte
+	// answer is the one on its way, parts are its header and body.
+	answer quickAnswer
+	parts  [2][]byte
 }
 
 func (c *quickConn) is(m quickMode) bool { return quickMode(c.mode.Load()) == m }

@@ -19,8 +19,8 @@ import (
 
 // hotStore is implemented by stores that tell at once whether they have an object at hand.
 type hotStore interface {
-	// OpenHot opens an object if it is in memory or open and verified.
-	OpenHot(name content.Name) (store.Object, bool)
+	// OpenHot opens an object if it is in memory or open and verified at a time, which is now.
+	OpenHot(name content.Name, now time.Time) (store.Object, bool)
 }
 
 // quickSession is implemented by sessions that can begin a request at once.
@@ -37,7 +37,7 @@ const quickCopy = 8 << 10
 
 var quickBuffers = sync.Pool{New: func() any { b := make([]byte, 0, quickCopy); return &b }}
 
-// quickAnswer is an answer on its way.
+// quickAnswer is an answer on its way. Its connection has room for one, which is zero between answers.
 type quickAnswer struct {
 	object  store.Object
 	span    span
@@ -45,13 +45,18 @@ type quickAnswer struct {
 	payload uint64
 	lines   *lines
 	private bool
-	// meter accounts for the payload; nil if nothing is billed.
+	// meter accounts for the payload; nil if nothing is billed. It is free or paid.
 	meter    meter
 	request  Request // of a session
 	wrote    int64
 	finished bool
 	// unpaid is set while it has a place among the requests without a session.
 	unpaid bool
+
+	free    freeMeter
+	paid    paidMeter
+	bounded boundedRequest
+	ack     [1]ack.Signed
 }
 
 // answerQuick answers a request if that can be done at once: the object is at hand, there is a place for the request, and the
@@ -67,7 +72,8 @@ func (s *Server) answerQuick(c *quickConn, r *plainRequest) (done bool, err erro
 	if !ok || !s.work.begin() {
 		return false, nil
 	}
-	defer s.work.end()
+	ended := start
+	defer func() { s.work.end(ended) }()
 	at, full := s.seat(c.peer, c.peer.from)
 	if full != nil {
 		return false, nil
@@ -75,7 +81,7 @@ func (s *Server) answerQuick(c *quickConn, r *plainRequest) (done bool, err erro
 	defer at.leave()
 	s.metrics.inFlight.Inc()
 	defer s.metrics.inFlight.Dec()
-	var a quickAnswer
+	a := &c.answer
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("request panicked", "route", "content", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -84,7 +90,7 @@ func (s *Server) answerQuick(c *quickConn, r *plainRequest) (done bool, err erro
 				done, err = true, fmt.Errorf("panic: %v", p)
 			}
 		}
-		s.leaveUnpaid(&a)
+		s.leaveUnpaid(a)
 		if a.meter != nil && !a.finished {
 			a.meter.release(unsent(a.payload, a.wrote))
 			if free, ok := a.meter.(*freeMeter); ok && timedOut(err) {
@@ -98,23 +104,25 @@ func (s *Server) answerQuick(c *quickConn, r *plainRequest) (done bool, err erro
 			s.metrics.aborted.WithLabelValues(cause).Inc()
 		}
 		if done {
+			ended = time.Now()
 			s.metrics.quick.Inc()
-			s.metrics.observe("content", a.status, time.Since(start))
+			s.metrics.observe("content", a.status, ended.Sub(start))
 		}
+		*a = quickAnswer{}
 	}()
-	if a.object, ok = hot.OpenHot(r.name); !ok {
+	if a.object, ok = hot.OpenHot(r.name, start); !ok {
 		return false, nil
 	}
 	defer a.object.Close()
-	if !s.decideQuick(c, r, &a, start) {
+	if !s.decideQuick(c, r, a, start) {
 		return false, nil
 	}
 	if a.meter == nil || a.payload == 0 {
 		// It costs nothing: one who does not take it must not keep anybody out.
-		s.leaveUnpaid(&a)
+		s.leaveUnpaid(a)
 		at.leave()
 	}
-	err = s.writeQuick(c, r, &a, start)
+	err = s.writeQuick(c, r, a, start)
 	s.metrics.sentPlain.Add(float64(a.wrote))
 	switch {
 	case err == nil:
@@ -199,12 +207,13 @@ func (s *Server) decideQuick(c *quickConn, r *plainRequest, a *quickAnswer, now 
 		if _, ok := s.quota.take(c.peer.from.address, a.payload, now); !ok {
 			return false
 		}
-		a.meter = &freeMeter{s: s, from: c.peer.from.address}
+		a.free = freeMeter{s: s, from: c.peer.from.address}
+		a.meter = &a.free
 		s.metrics.free.Add(float64(a.payload))
 		a.status = status
 		return true
 	}
-	acks, ok := decodeAcks(r.acks)
+	acks, ok := decodeAcks(r.acks, &a.ack)
 	if !ok || !s.beginQuick(a, client, quick, acks, a.lines.about(a.span, a.payload)) {
 		return false
 	}
@@ -218,22 +227,24 @@ func (s *Server) decideQuick(c *quickConn, r *plainRequest, a *quickAnswer, now 
 
 // beginQuick begins a request of a session within the bound of its account.
 func (s *Server) beginQuick(a *quickAnswer, client Session, quick quickSession, acks []ack.Signed, meta session.Meta) bool {
-	of, bounded := s.bounded(client).(boundedSession)
-	if bounded && !s.accountsBy.take(of.account) {
+	account, bounded := s.boundOf(client)
+	if bounded && !s.accountsBy.take(account) {
 		return false
 	}
 	request, ok := quick.BeginNow(acks, meta)
 	if !ok {
 		if bounded {
-			s.accountsBy.done(of.account)
+			s.accountsBy.done(account)
 		}
 		return false
 	}
 	if bounded {
-		request = boundedRequest{request, of}
+		a.bounded = boundedRequest{request, s, account}
+		request = &a.bounded
 	}
 	a.request = request
-	a.meter = &paidMeter{s: s, client: client, request: request}
+	a.paid = paidMeter{s: s, client: client, request: request}
+	a.meter = &a.paid
 	return true
 }
 
@@ -253,10 +264,16 @@ func lineOf(value []byte) []string {
 	return []string{string(value)}
 }
 
-// decodeAcks reads the value of an Edge-Ack header, if all of it is in order.
-func decodeAcks(value []byte) ([]ack.Signed, bool) {
+// decodeAcks reads the value of an Edge-Ack header, if all of it is in order. It mostly is one acknowledgement, which has its
+// place.
+func decodeAcks(value []byte, one *[1]ack.Signed) ([]ack.Signed, bool) {
 	if value == nil {
 		return nil, true
+	}
+	if base64.StdEncoding.DecodedLen(len(value)) < ack.SignedSize+3 {
+		var raw [ack.SignedSize + 2]byte
+		n, err := base64.StdEncoding.Decode(raw[:], value)
+		return one[:], err == nil && one[0].Decode(raw[:n]) == nil
 	}
 	var raw [maxHeaderAcks*ack.SignedSize + 3]byte
 	if base64.StdEncoding.DecodedLen(len(value)) > len(raw) {

@@ -132,7 +132,7 @@ func (s *Server) dispatch(w *response, r *http.Request, rt route) (err error) {
 			}
 			return newProblem(stopping, "%v", errDraining)
 		}
-		defer s.work.end()
+		defer func() { s.work.end(time.Now()) }()
 		ctx, done := s.bind(r.Context(), w)
 		defer func() { err = done(err) }()
 		r = r.WithContext(ctx)

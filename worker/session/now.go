@@ -49,12 +49,16 @@ func (s *Session) BeginNow(acks []ack.Signed, meta Meta) (*Request, bool) {
 	if !ok || !view.Active() {
 		return nil, false
 	}
-	if _, held := m.pool.Held(s.lane.id(view.Epoch)); !held {
-		return nil, false // its first request may have to be refused for want of room
-	}
+	held := false
 	for i := range acks {
 		if !m.takes(s, &view, &acks[i]) {
 			return nil, false
+		}
+		held = held || acks[i].Epoch == view.Epoch // what it goes on from is
+	}
+	if !held {
+		if _, held = m.pool.Held(s.lane.id(view.Epoch)); !held {
+			return nil, false // its first request may have to be refused for want of room
 		}
 	}
 	r := &Request{s: s, receipt: &receipt{digest: meta.receipt()}, epoch: view.Epoch, droppable: meta.Bytes > 0}

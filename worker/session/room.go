@@ -113,9 +113,9 @@ func (s *Session) Spendable(ctx context.Context) (*big.Int, error) {
 
 // settled reports whether the session's account has nothing to lower: its one watermark is within the steps that an open
 // session may have. The caller holds the account's lock.
-func (s *Session) settled(view *chain.View) bool {
+func (s *Session) settled(view *chain.View, now time.Time) bool {
 	a := s.account
-	if a.open == 0 || len(a.granted) != 1 || !s.holds(view, 0, time.Now()) {
+	if a.open == 0 || len(a.granted) != 1 || !s.holds(view, 0, now) {
 		return false
 	}
 	granted, ok := a.granted[s.room.epoch]

@@ -322,11 +322,12 @@ func (r *Request) close(state receiptState) {
 	}
 	r.s.running--
 	a.running--
-	r.s.lastUsed = time.Now()
+	now := time.Now()
+	r.s.lastUsed = now
 	if a.running > 0 {
 		return
 	}
-	if view, ok := r.s.m.chain.View(); ok && !r.s.settled(&view) {
+	if view, ok := r.s.m.chain.View(); ok && !r.s.settled(&view, now) {
 		r.s.m.settleWatermarks(a, &view)
 	}
 }

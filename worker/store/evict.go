@@ -86,13 +86,13 @@ func (p *policy) victim() (content.Name, bool) {
 	return name, ok
 }
 
-// touched says that an object is used. It costs a failed attempt to lock if the store is busy: a use that goes unnoticed
+// touched says that an object is used at a time, which is now. It costs a failed attempt to lock if the store is busy: a use that goes unnoticed
 // now and then does no harm.
-func (s *Store) touched(name content.Name) {
+func (s *Store) touched(name content.Name, now time.Time) {
 	if !s.mu.TryLock() {
 		return
 	}
-	s.touch(name, time.Now())
+	s.touch(name, now)
 	s.mu.Unlock()
 }
 
