@@ -25,6 +25,7 @@ import (
 	coretypes "github.com/cometbft/cometbft/rpc/core/types"
 	cmttypes "github.com/cometbft/cometbft/types"
 	"github.com/cosmos/gogoproto/proto"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	sdkmath "cosmossdk.io/math"
@@ -505,9 +506,11 @@ func TestAnswersOfTheNodeAreBounded(t *testing.T) {
 }
 
 type epochs struct {
-	mu  sync.Mutex
-	n   uint64
-	err error
+	mu    sync.Mutex
+	n     uint64
+	err   error
+	asked int
+	takes time.Duration
 }
 
 func (e *epochs) set(n uint64, err error) {
@@ -517,8 +520,10 @@ func (e *epochs) set(n uint64, err error) {
 }
 
 func (e *epochs) Epoch(context.Context) (Epoch, error) {
+	time.Sleep(e.takes)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.asked++
 	return Epoch{Number: e.n}, e.err
 }
 
@@ -554,6 +559,45 @@ func TestWatch(t *testing.T) {
 	})
 	_, err := StartWatch(t.Context(), &epochs{err: errors.New("down")}, time.Second, time.Second)
 	require.Error(t, err)
+}
+
+// Those who ask at a time share an answer, unless it was asked for before they could have needed it, or there was none.
+func TestWatchAsksOnceForMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &epochs{n: 3}
+		w, err := StartWatch(t.Context(), src, time.Hour, time.Hour)
+		require.NoError(t, err)
+		defer w.Stop()
+		time.Sleep(recent)
+		src.takes = 10 * time.Millisecond
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() { assert.NoError(t, w.Refresh(t.Context())) })
+		}
+		all.Wait()
+		require.Equal(t, 2, src.asked)
+		time.Sleep(recent)
+		require.NoError(t, w.Refresh(t.Context()))
+		require.Equal(t, 3, src.asked)
+
+		src.set(3, errors.New("no answer"))
+		time.Sleep(recent)
+		require.Error(t, w.Refresh(t.Context()))
+		src.set(4, nil)
+		require.NoError(t, w.Refresh(t.Context()))
+		n, err := w.Epoch()
+		require.NoError(t, err)
+		require.EqualValues(t, 4, n)
+
+		src.takes = time.Hour
+		time.Sleep(recent)
+		all.Go(func() { assert.NoError(t, w.Refresh(t.Context())) })
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, w.Refresh(ctx), context.DeadlineExceeded, "nobody waits longer than they want for another's question")
+		all.Wait()
+	})
 }
 
 // TestNoKeepers holds the promise that the client packages can be imported without any keeper.

@@ -24,14 +24,24 @@ type Watch struct {
 	done          chan struct{}
 	changed       chan struct{}
 
-	mu      sync.Mutex
-	epoch   Epoch
-	seen    time.Time
+	// asking is held by the one that asks.
+	asking chan struct{}
+
+	mu    sync.Mutex
+	epoch Epoch
+	seen  time.Time
+	// asked is when the question was put that was answered last.
+	asked   time.Time
 	lastErr error
 }
 
+// recent is how old an answer may be that Refresh takes for one of now. It is far less than what blocks are apart, and one that
+// acknowledges many small files would otherwise ask a node for each of them.
+const recent = 100 * time.Millisecond
+
 // StartWatch reads the epoch once and then every so often until Stop. maxAge is how old a view may be to be used.
 func StartWatch(ctx context.Context, source EpochSource, every, maxAge time.Duration) (*Watch, error) {
+	asked := time.Now()
 	first, err := source.Epoch(ctx)
 	if err != nil {
 		return nil, err
@@ -39,7 +49,7 @@ func StartWatch(ctx context.Context, source EpochSource, every, maxAge time.Dura
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w := &Watch{
 		source: source, every: every, maxAge: maxAge, cancel: cancel, done: make(chan struct{}), changed: make(chan struct{}, 1),
-		epoch: first, seen: time.Now(),
+		asking: make(chan struct{}, 1), epoch: first, seen: time.Now(), asked: asked,
 	}
 	go w.run(ctx)
 	return w, nil
@@ -60,8 +70,22 @@ func (w *Watch) run(ctx context.Context) {
 	}
 }
 
-// Refresh reads the epoch now. A node that tells an older epoch than before is behind, and its answer is not taken.
+// Refresh reads the epoch now, unless it was read within the last tenth of a second. A node that tells an older epoch than before
+// is behind, and its answer is not taken.
 func (w *Watch) Refresh(ctx context.Context) error {
+	select {
+	case w.asking <- struct{}{}:
+		defer func() { <-w.asking }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	now := time.Now()
+	w.mu.Lock()
+	fresh := w.lastErr == nil && now.Sub(w.asked) < recent
+	w.mu.Unlock()
+	if fresh {
+		return nil
+	}
 	e, err := w.source.Epoch(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -78,7 +102,7 @@ func (w *Watch) Refresh(ctx context.Context) error {
 		default:
 		}
 	}
-	w.epoch, w.seen = e, time.Now()
+	w.epoch, w.seen, w.asked = e, time.Now(), now
 	return nil
 }
 

@@ -105,13 +105,10 @@ func (a *acker) run(ctx context.Context) {
 		case <-tick.C:
 		}
 		// Without a session the stream's goroutine opens the next one; it finds what is not acknowledged.
-		if a.link.token() == "" || !a.unsaid.Swap(false) {
+		if a.link.token() == "" {
 			continue
 		}
-		a.fresh.Store(0)
-		a.requests.Store(0)
 		if err := a.flush(ctx); err != nil {
-			a.changed()
 			a.failed(ctx, err)
 		}
 	}
@@ -139,10 +136,24 @@ func (a *acker) failed(ctx context.Context, err error) {
 // refreshTimeout is how long the epoch is asked for before signing.
 const refreshTimeout = 2 * time.Second
 
-// flush signs for all that is verified and gives it to the worker.
+// flush signs for all that is verified and gives it to the worker. It does nothing if the worker was told all that there is.
 func (a *acker) flush(ctx context.Context) error {
 	a.flushing.Lock()
 	defer a.flushing.Unlock()
+	if !a.unsaid.Swap(false) {
+		return nil
+	}
+	a.fresh.Store(0)
+	a.requests.Store(0)
+	err := a.flushAll(ctx)
+	if err != nil {
+		a.changed()
+	}
+	return err
+}
+
+// flushAll is flush whatever the worker was told. The caller holds flushing.
+func (a *acker) flushAll(ctx context.Context) error {
 	a.mu.Lock()
 	lanes := append([]*lane.Lane(nil), a.lanes...)
 	a.mu.Unlock()
@@ -248,11 +259,7 @@ func (a *acker) stop(ctx context.Context) error {
 	a.cancel()
 	<-a.done
 	left, err := a.finish(ctx)
-	why := ""
-	if err != nil {
-		why = err.Error()
-	}
-	a.link.batch.undelivered(left, why)
+	a.link.batch.undelivered(a.link, left, err)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var closing error
@@ -295,6 +302,8 @@ func (a *acker) deliver(ctx context.Context) error {
 			if left := a.unsent(); left == 0 {
 				return nil
 			}
+			// The epoch has changed since.
+			a.changed()
 			continue
 		}
 		var p *Problem

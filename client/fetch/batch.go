@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/big"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/edgechain/edge/ack"
@@ -25,16 +26,16 @@ type Batch struct {
 	open   map[*link]struct{}
 	idle   map[Worker][]*link
 	closed bool
-	// ledger is what workers hold acknowledgements of, left what links could not deliver when they were closed, in bytes, and
-	// fault why.
+	// ledger is what workers hold acknowledgements of, and failed are links that could not deliver all when they were closed.
 	ledger ledger
-	left   uint64
-	fault  string
+	failed []*link
+	// prices of the epochs that were asked for. They do not change.
+	prices map[uint64]ack.Prices
 }
 
 // Batch begins a batch. The caller has to close it.
 func (c *Client) Batch() *Batch {
-	return &Batch{client: c, open: make(map[*link]struct{}), idle: make(map[Worker][]*link)}
+	return &Batch{client: c, open: make(map[*link]struct{}), idle: make(map[Worker][]*link), prices: make(map[uint64]ack.Prices)}
 }
 
 // Payment is what was acknowledged, and its price.
@@ -51,7 +52,7 @@ type Payment struct {
 	AckError       string `json:"acknowledge_error,omitempty"`
 }
 
-// Get is Client.Get within the batch. The Payment of the report stays empty: Acknowledge and Close tell it.
+// Get is Client.Get within the batch. The Payment of the report stays empty: Close tells it.
 func (b *Batch) Get(ctx context.Context, req Request) (Report, error) {
 	t := b.transfer(req)
 	err := t.run(ctx)
@@ -160,33 +161,6 @@ func (b *Batch) resting() (all []*link) {
 	return all
 }
 
-// Acknowledge delivers what the transfers that are over have not acknowledged yet, within FinalAckTimeout, and returns what was
-// acknowledged and not told before. What cannot be delivered is tried again later, at the latest by Close.
-func (b *Batch) Acknowledge(ctx context.Context) Payment {
-	list := b.resting()
-	var all sync.WaitGroup
-	faults, left := make([]error, len(list)), make([]uint64, len(list))
-	for i, l := range list {
-		if l.acker != nil {
-			all.Go(func() { left[i], faults[i] = l.acker.finish(ctx) })
-		}
-	}
-	all.Wait()
-	b.mu.Lock()
-	var unsent uint64
-	for i, l := range list {
-		unsent += left[i]
-		b.idle[l.asked] = append(b.idle[l.asked], l)
-	}
-	b.mu.Unlock()
-	p := b.payment(ctx, nil)
-	p.Unacknowledged += unsent
-	if err := errors.Join(faults...); err != nil && p.AckError == "" {
-		p.AckError = clean(err.Error())
-	}
-	return p
-}
-
 // Close delivers what is not acknowledged, within FinalAckTimeout, and lets the lanes go. It returns what was acknowledged and
 // not told before. No transfer of the batch may be under way, and none can begin any more. What could not be delivered stays in
 // the lanes' files, and the next transfer with the worker delivers it.
@@ -219,13 +193,14 @@ func (b *Batch) confirmed(of *link, list []ack.Signed) {
 }
 
 // undelivered takes up what a link that is closed could not deliver, in bytes, and why.
-func (b *Batch) undelivered(n uint64, why string) {
+func (b *Batch) undelivered(of *link, n uint64, why error) {
+	if n == 0 && why == nil {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.left += n
-	if why != "" {
-		b.fault = why
-	}
+	of.left, of.fault = n, why
+	b.failed = append(b.failed, of)
 }
 
 // acknowledged is how many bytes workers hold new acknowledgements of.
@@ -242,8 +217,16 @@ func (b *Batch) payment(ctx context.Context, of []*link) (p Payment) {
 	}
 	b.mu.Lock()
 	fresh := b.ledger.tell(of)
-	p.Unacknowledged, p.AckError = b.left, b.fault
-	b.left, b.fault = 0, ""
+	b.failed = slices.DeleteFunc(b.failed, func(l *link) bool {
+		if of != nil && !slices.Contains(of, l) {
+			return false
+		}
+		p.Unacknowledged += l.left
+		if l.fault != nil {
+			p.AckError = clean(l.fault.Error())
+		}
+		return true
+	})
 	b.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.client.cfg.CallTimeout)
 	defer cancel()
@@ -258,7 +241,7 @@ func (b *Batch) payment(ctx context.Context, of []*link) (p Payment) {
 		if !known {
 			continue
 		}
-		prices, err := b.client.payer.Chain.Prices(ctx, to.Epoch)
+		prices, err := b.pricesOf(ctx, to.Epoch)
 		if err != nil {
 			known = false
 			continue
@@ -270,4 +253,22 @@ func (b *Batch) payment(ctx context.Context, of []*link) (p Payment) {
 		p.Price = total.String()
 	}
 	return p
+}
+
+// pricesOf asks the chain for the prices of an epoch once.
+func (b *Batch) pricesOf(ctx context.Context, epoch uint64) (ack.Prices, error) {
+	b.mu.Lock()
+	prices, ok := b.prices[epoch]
+	b.mu.Unlock()
+	if ok {
+		return prices, nil
+	}
+	prices, err := b.client.payer.Chain.Prices(ctx, epoch)
+	if err != nil {
+		return ack.Prices{}, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.prices[epoch] = prices
+	return prices, nil
 }

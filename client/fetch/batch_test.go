@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/zeebo/blake3"
@@ -45,20 +47,21 @@ func (e *batchEnv) fetch(t *testing.T, name content.Name) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// close ends the batch, and expects that each byte and each request is paid once.
-func (e *batchEnv) close(t *testing.T, earlier fetch.Payment, bytes, requests uint64) {
+// close ends the batch, and expects that each byte and each request is paid once, of which so many bytes were told before.
+func (e *batchEnv) close(t *testing.T, earlier, bytes, requests uint64) fetch.Payment {
 	t.Helper()
 	p, err := e.b.Close(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, p.AckError)
 	require.Zero(t, p.Unacknowledged)
-	require.Equal(t, bytes, earlier.AcknowledgedBytes+p.AcknowledgedBytes)
+	require.Equal(t, bytes, earlier+p.AcknowledgedBytes)
 	gotBytes, gotRequests := e.d.total()
 	require.Equal(t, bytes, gotBytes)
 	require.Equal(t, requests, gotRequests)
 	require.False(t, e.d.anyClosed(), "the worker has the same heads")
 	_, err = e.fetch(t, content.Name{})
 	require.ErrorContains(t, err, "closed")
+	return p
 }
 
 func TestBatchSharesSessions(t *testing.T) {
@@ -80,16 +83,9 @@ func TestBatchSharesSessions(t *testing.T) {
 	}
 	require.NoError(t, g.Wait())
 	require.LessOrEqual(t, e.sessions, parallel, "one for each transfer at a time")
-	first := e.b.Acknowledge(t.Context())
-	require.Equal(t, total, first.AcknowledgedBytes)
-	require.Equal(t, fmt.Sprint(total), first.Price)
-	require.LessOrEqual(t, len(first.Acknowledged), parallel)
-	require.Zero(t, e.b.Acknowledge(t.Context()).AcknowledgedBytes, "nothing is told twice")
-	data, name := e.d.add(77)
-	_, err := e.fetch(t, name)
-	require.NoError(t, err)
-	require.LessOrEqual(t, e.sessions, parallel)
-	e.close(t, first, total+uint64(len(data)), files+1)
+	p := e.close(t, 0, total, files)
+	require.Equal(t, fmt.Sprint(total), p.Price)
+	require.LessOrEqual(t, len(p.Acknowledged), parallel)
 }
 
 // A session that rests does not survive a worker that starts anew, nor the end of an epoch what was signed in it; neither costs a file.
@@ -103,7 +99,7 @@ func TestBatchOutlivesItsSession(t *testing.T) {
 			e.d.kick = true
 		}
 		if i == 4 {
-			require.Empty(t, e.b.Acknowledge(t.Context()).AckError)
+			require.Eventually(t, func() bool { got, _ := e.d.total(); return got == total-uint64(len(data)) }, 5*time.Second, time.Millisecond)
 			e.chain.advance()
 		}
 		got, err := e.fetch(t, name)
@@ -136,7 +132,7 @@ func TestBatchKeepsItsSessionWhenAnObjectIsMissing(t *testing.T) {
 		require.Equal(t, data, got)
 	}
 	require.Equal(t, 1, e.sessions)
-	e.close(t, fetch.Payment{}, 20*uint64(len(data)), 20)
+	e.close(t, 0, 20*uint64(len(data)), 20)
 }
 
 // A worker that sends what does not verify is left with all that it sent before acknowledged.
@@ -157,7 +153,7 @@ func TestBatchLeavesAWorkerThatLies(t *testing.T) {
 	_, err = e.fetch(t, name)
 	require.NoError(t, err)
 	require.Equal(t, 2, e.sessions)
-	e.close(t, fetch.Payment{}, 2*uint64(len(data)), 2)
+	e.close(t, 0, 2*uint64(len(data)), 2)
 }
 
 func TestBatchOfUploads(t *testing.T) {
@@ -168,7 +164,7 @@ func TestBatchOfUploads(t *testing.T) {
 		}
 	}
 	var total uint64
-	var all fetch.Payment
+	var all uint64
 	for i := range 10 {
 		data := bytes.Repeat([]byte{byte(i)}, 5000+i)
 		report, err := e.b.Put(t.Context(), fetch.PutRequest{
@@ -179,7 +175,7 @@ func TestBatchOfUploads(t *testing.T) {
 		p := report.Payment
 		require.EqualValues(t, len(data), p.AcknowledgedBytes, "what this upload has cost")
 		require.Equal(t, fmt.Sprint(len(data)), p.Price)
-		all.AcknowledgedBytes += p.AcknowledgedBytes
+		all += p.AcknowledgedBytes
 		total += uint64(len(data))
 	}
 	require.Equal(t, 1, e.sessions)
@@ -218,5 +214,90 @@ func TestBatchOfUploadsAtATime(t *testing.T) {
 	}
 	require.NoError(t, g.Wait())
 	require.LessOrEqual(t, e.sessions, parallel, "one for each upload at a time")
-	e.close(t, fetch.Payment{AcknowledgedBytes: total}, total, files)
+	e.close(t, total, total, files)
+}
+
+// What an upload could not acknowledge is told by its own report, not by that of another one which ends meanwhile.
+func TestBatchTellsEachUploadItsOwnFaults(t *testing.T) {
+	e := newBatchEnv(t)
+	e.cfg.FinalAckTimeout, e.cfg.EpochPatience, e.cfg.Retries = 50*time.Millisecond, time.Millisecond, -1
+	c, err := fetch.New(e.cfg, e.payer)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	b := c.Batch()
+	deaf := newDouble(t, e.chain, 2, e.public)
+	deaf.refuseAcks, deaf.limit = true, 256<<10
+	for _, d := range []*double{e.d, deaf} {
+		d.onPut = func(w http.ResponseWriter, r *http.Request) {
+			if _, confirm := d.receive(w, r); confirm != nil {
+				confirm()
+			}
+		}
+	}
+	upload := func(d *double, data []byte) (fetch.PutReport, error) {
+		return b.Put(t.Context(), fetch.PutRequest{
+			Name: content.Name(blake3.Sum256(data)), Size: uint64(len(data)), From: bytes.NewReader(data), Workers: []fetch.Worker{d.worker()},
+		})
+	}
+	var g errgroup.Group
+	var failed fetch.PutReport
+	g.Go(func() error {
+		var err error
+		if failed, err = upload(deaf, bytes.Repeat([]byte{1}, 1<<20)); err == nil {
+			return fmt.Errorf("an upload goes on without credit")
+		}
+		return nil
+	})
+	stop := make(chan struct{})
+	g.Go(func() error {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return nil
+			default:
+			}
+			report, err := upload(e.d, []byte(fmt.Sprint(i)))
+			if err == nil && (report.AckError != "" || report.Unacknowledged != 0) {
+				err = fmt.Errorf("%+v is not its own", report.Payment)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	})
+	require.Eventually(t, func() bool { deaf.mu.Lock(); defer deaf.mu.Unlock(); return deaf.ackPosts > 0 }, 5*time.Second, time.Millisecond)
+	time.Sleep(2 * e.cfg.FinalAckTimeout)
+	close(stop)
+	require.NoError(t, g.Wait())
+	require.NotEmpty(t, failed.AckError)
+	require.NotZero(t, failed.Unacknowledged)
+	_, err = b.Close(t.Context())
+	require.NoError(t, err)
+}
+
+// A folder that is there already costs a look at each file, and nothing is asked of the chain for it.
+func TestBatchAsksTheChainForNothingThatItKnows(t *testing.T) {
+	e := newBatchEnv(t)
+	e.d.onPut = func(w http.ResponseWriter, r *http.Request) {
+		if _, confirm := e.d.receive(w, r); confirm != nil {
+			confirm()
+		}
+	}
+	upload := func(text string) {
+		_, err := e.b.Put(t.Context(), fetch.PutRequest{
+			Name: content.Name(blake3.Sum256([]byte(text))), Size: uint64(len(text)), From: strings.NewReader(text), Workers: []fetch.Worker{e.d.worker()},
+		})
+		require.NoError(t, err)
+	}
+	upload("a")
+	upload("b")
+	require.EqualValues(t, 1, e.chain.prices.Load(), "those of an epoch do not change")
+	e.d.override = func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "1") }
+	before := e.chain.refreshes.Load()
+	for range 10 {
+		upload("c")
+	}
+	require.Equal(t, before, e.chain.refreshes.Load(), "nothing is to be signed")
+	e.d.override = nil
+	e.close(t, 2, 2, 2)
 }

@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +43,8 @@ type fakeChain struct {
 	epoch   uint64
 	workers map[uint64]nodetypes.Worker
 	perGiB  int64
+	// prices and refreshes are how often each was asked.
+	prices, refreshes atomic.Int32
 }
 
 func newFakeChain() *fakeChain {
@@ -60,6 +63,7 @@ func (c *fakeChain) Worker(_ context.Context, id uint64) (nodetypes.Worker, erro
 }
 
 func (c *fakeChain) Prices(context.Context, uint64) (ack.Prices, error) {
+	c.prices.Add(1)
 	return ack.Prices{PerGiB: big.NewInt(c.perGiB), PerGFuel: new(big.Int)}, nil
 }
 
@@ -69,7 +73,7 @@ func (c *fakeChain) Epoch() (uint64, error) {
 	return c.epoch, nil
 }
 
-func (c *fakeChain) Refresh(context.Context) error { return nil }
+func (c *fakeChain) Refresh(context.Context) error { c.refreshes.Add(1); return nil }
 
 func (c *fakeChain) advance() {
 	c.mu.Lock()

@@ -16,7 +16,7 @@ import (
 type link struct {
 	client *Client
 	batch  *Batch
-	// asked is the worker as it was asked for; worker has the id that was found out as wels.
+	// asked is the worker as it was asked for; worker has the id that was found out as well.
 	asked, worker Worker
 	base          *url.URL
 	http          *http.Client
@@ -25,6 +25,9 @@ type link struct {
 	acker *acker
 	// introduced is true when the worker of a free transfer was asked for its id.
 	introduced bool
+	// left is what could not be acknowledged when the link was closed, in bytes, and fault why. The batch's lock guards them.
+	left  uint64
+	fault error
 	// lane of the session, nil before the first one. Only the goroutine that uses the link touches it.
 	lane *lane.Lane
 

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// ErrSlow reports a worker that sends less than the least rate. A worker that lets one group drip out now and then would
+// ErrSlow reports a worker that sends, or takes, less than the least rate. A worker that lets one group drip out now and then would
 // otherwise hold a transfer for ever.
 var ErrSlow = errors.New("worker is too slow")
 
 // paceSteps is in how many steps the window slides.
 const paceSteps = 16
 
-// pace holds one worker's rate over a sliding window against the least one, across all its streams in a transfer and the
-// pauses between them. Time in which the client itself did not read does not count. Time in which the worker had a reason
+// pace holds one worker's rate, at which it sends or takes an upload, over a sliding window against the least one, across all its
+// streams in a transfer and the pauses between them. Time in which the client itself did not read does not count. Time in which the worker had a reason
 // to wait does not count either, up to a total: whether it has one is the worker's own word.
 type pace struct {
 	least  uint64 // bytes per window

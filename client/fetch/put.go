@@ -211,6 +211,8 @@ func (s *source) send(ctx context.Context, r *lane.Request) (sent uint64, err er
 	var watching sync.WaitGroup
 	watching.Go(func() { body.watch(done, cancel) })
 	s.say(Event{Kind: EventStart, Worker: s.worker})
+	// What the worker needs to make a whole body durable has its own bound, and is not the speed at which it takes bytes.
+	defer s.pace.reading(true)
 	resp, err := s.uploadClient().Do(req)
 	// The transport may still read: from here on nothing counts that it does.
 	sent = body.stop()
@@ -315,6 +317,10 @@ func (b *sentBody) Read(p []byte) (int, error) {
 	}
 	b.sent += uint64(n)
 	b.last = time.Now()
+	b.s.pace.verified(uint64(n))
+	if b.sent == b.s.upload.Size {
+		b.s.pace.reading(false)
+	}
 	if errors.Is(err, io.EOF) && b.sent != b.s.upload.Size {
 		err = io.ErrUnexpectedEOF
 	}
@@ -357,13 +363,13 @@ func (b *sentBody) stop() uint64 {
 	return b.sent
 }
 
-// watch acknowledges what was sent when the worker takes no more of it, and ends the upload if that does not help. It
-// returns when done is closed.
+// watch acknowledges what was sent when the worker takes no more of it, and ends the upload if that does not help, or if the worker
+// takes too little over a longer time. It returns when done is closed.
 func (b *sentBody) watch(done <-chan struct{}, cancel func(error)) {
 	b.mu.Lock()
 	b.last = time.Now()
 	b.mu.Unlock()
-	tick := time.NewTicker(max(b.s.cfg.StallNotice/4, time.Millisecond))
+	tick := time.NewTicker(max(min(b.s.cfg.StallNotice/4, b.s.pace.every()), time.Millisecond))
 	defer tick.Stop()
 	for {
 		select {
@@ -377,6 +383,12 @@ func (b *sentBody) watch(done <-chan struct{}, cancel func(error)) {
 			b.count()
 		}
 		b.mu.Unlock()
+		if !whole {
+			if err := b.s.pace.check(b.s.atLimit()); err != nil {
+				cancel(err)
+				return
+			}
+		}
 		most := max(b.s.cfg.IdleTimeout+b.s.stall, b.s.cfg.CallTimeout)
 		if whole {
 			most += time.Duration(b.s.upload.Size/settleRate) * time.Second

@@ -282,3 +282,46 @@ func TestPutOfWhatExistsIsNotVerified(t *testing.T) {
 	require.False(t, report.Existed)
 	require.True(t, report.Verified)
 }
+
+// An upload that takes longer than the window of the least rate and then breaks off is tried again: it was not slow.
+func TestPutThatTookLongIsTriedAgain(t *testing.T) {
+	e := newEnv(t)
+	e.cfg.RateWindow = 400 * time.Millisecond
+	d := newDouble(t, e.chain, 1, e.public)
+	data := bytes.Repeat([]byte{13}, 3<<20)
+	var tries atomic.Int32
+	d.onPut = func(w http.ResponseWriter, r *http.Request) {
+		_, confirm := d.receive(w, r)
+		if tries.Add(1) == 1 {
+			// The worker makes what it has durable, and that takes as long as it takes.
+			time.Sleep(3 * e.cfg.RateWindow / 2)
+			panic(http.ErrAbortHandler)
+		}
+		if confirm != nil {
+			confirm()
+		}
+	}
+	report, err := e.put(t, d, data)
+	require.NoError(t, err)
+	require.True(t, report.Verified)
+	require.EqualValues(t, 2, tries.Load())
+}
+
+// A worker that takes a little now and then, so that nothing ever stalls, does not hold an upload for ever.
+func TestPutLeavesAWorkerThatIsTooSlow(t *testing.T) {
+	e := newEnv(t)
+	e.cfg.RateWindow, e.cfg.MinRate, e.cfg.StallNotice = 200*time.Millisecond, 1<<30, 20*time.Millisecond
+	d := newDouble(t, e.chain, 1, e.public)
+	data := bytes.Repeat([]byte{14}, 64<<20)
+	d.onPut = func(_ http.ResponseWriter, r *http.Request) {
+		p := make([]byte, 1<<10)
+		for r.Context().Err() == nil {
+			if _, err := r.Body.Read(p); err != nil {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	_, err := e.put(t, d, data)
+	require.ErrorIs(t, err, fetch.ErrSlow)
+}

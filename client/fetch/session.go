@@ -178,7 +178,7 @@ func (s *link) identify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	prices, err := s.client.payer.Chain.Prices(ctx, epoch)
+	prices, err := s.batch.pricesOf(ctx, epoch)
 	if err != nil {
 		return err
 	}
