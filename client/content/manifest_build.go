@@ -43,8 +43,8 @@ func manifestOf(ctx context.Context, dir string, depth int, sink FolderSink) (En
 	}
 	var entries []Entry
 	for _, d := range list {
-		if err := ctx.Err(); err != nil {
-			return Entry{}, err
+		if ctx.Err() != nil {
+			return Entry{}, context.Cause(ctx)
 		}
 		path := filepath.Join(dir, d.Name())
 		e := Entry{Name: norm.NFC.String(d.Name())}

@@ -292,8 +292,8 @@ func (f *folderGet) manifests(ctx context.Context, at []level, known map[content
 	bad := make(map[content.Name]error)
 	for hash, l := range first {
 		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
 			}
 			entries, report, err := f.batch.Folder(ctx, fetch.Request{
 				Name: hash, Size: &l.entry.Size, Workers: f.plan.workers, Manifests: f.kept, Progress: f.show.look,
@@ -346,12 +346,9 @@ func (f *folderGet) fetchAll(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(f.o.parallel)
 	for _, file := range f.files {
-		if ctx.Err() != nil {
-			break
-		}
 		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
 			}
 			there, err := f.bring(ctx, file)
 			if err != nil {

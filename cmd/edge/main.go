@@ -26,6 +26,9 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// The first signal ends the work in good order, which can take a while with a worker that does not answer; a second one ends the
+	// program.
+	context.AfterFunc(ctx, stop)
 	return runContext(ctx, args, in, out, errOut)
 }
 

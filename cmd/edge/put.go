@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,7 +31,8 @@ already is skipped and costs nothing, so an upload that broke off goes on when t
 any longer than it was.
 
 --output json prints a JSON object per line: start, progress, acknowledged, waiting and worker_failed, and stored for each
-file. Each names the file that it is about.`,
+file. Each names the file that it is about. An upload that fails ends with a line of its own, error, with what was acknowledged of
+files that are not whole.`,
 		Example: `  edge put file.iso
   edge put photos/ --worker http://localhost:8080
   edge put site/ --parallel 8
@@ -83,8 +85,8 @@ func (a *app) put(cmd *cobra.Command, path string, o *getOptions) error {
 	defer client.Close()
 	u := &putting{app: a, cmd: cmd, o: o, plan: plan, batch: client.Batch()}
 	err = u.run(ctx, put.Waves(files, manifests))
-	_, closeErr := u.batch.Close(ctx)
-	return errors.Join(err, closeErr)
+	payment, closeErr := u.batch.Close(ctx)
+	return u.end(ctx, payment, errors.Join(err, closeErr))
 }
 
 // putting is one edge put.
@@ -96,6 +98,8 @@ type putting struct {
 	// batch makes all uploads.
 	batch *fetch.Batch
 	show  *putShow
+	// lost is what was paid for uploads that did not become whole.
+	lost lost
 }
 
 // run uploads one wave after the other, several files of a wave at a time. The first failure ends it.
@@ -106,12 +110,10 @@ func (u *putting) run(ctx context.Context, waves [][]*put.File) error {
 		g, ctx := errgroup.WithContext(ctx)
 		g.SetLimit(u.o.parallel)
 		for _, file := range wave {
-			if ctx.Err() != nil {
-				break
-			}
 			g.Go(func() error {
-				if err := ctx.Err(); err != nil {
-					return err
+				// One that waited for its turn when the first failure came, or the end of the command, does not begin.
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
 				}
 				if err := u.file(ctx, file); err != nil {
 					return fmt.Errorf("%s: %w", file.Path, err)
@@ -123,7 +125,25 @@ func (u *putting) run(ctx context.Context, waves [][]*put.File) error {
 			return err
 		}
 	}
-	return ctx.Err()
+	return nil
+}
+
+// end tells what the uploads that did not become whole have cost, with what the batch was still to tell of them, and returns the
+// error of the command.
+func (u *putting) end(ctx context.Context, rest fetch.Payment, err error) error {
+	u.lost.add(rest)
+	if rest.AckError != "" {
+		u.show.unacknowledged(rest.AckError)
+	}
+	if err == nil {
+		return nil
+	}
+	all := u.lost.report()
+	u.show.endSearch(all, err)
+	if all.AcknowledgedBytes > 0 {
+		err = fmt.Errorf("%w; of uploads that are not whole%s", err, strings.TrimPrefix(paidFor(all, u.plan), ","))
+	}
+	return err
 }
 
 // file uploads one file and tells its name.
@@ -140,6 +160,7 @@ func (u *putting) file(ctx context.Context, file *put.File) (err error) {
 		u.show.unacknowledged(report.AckError)
 	}
 	if err != nil {
+		u.lost.add(report.Payment)
 		return errors.Join(adviseUpload(err), file.Check())
 	}
 	return u.show.stored(file, &report)

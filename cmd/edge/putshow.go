@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/big"
 	"sync"
 
 	"github.com/edgechain/edge/client/fetch"
@@ -96,4 +97,38 @@ func (s *putShow) end() {
 	if s.bar != nil {
 		_ = s.bar.Finish()
 	}
+}
+
+// lost adds up what was paid for uploads that did not become whole. It is safe for concurrent use.
+type lost struct {
+	mu    sync.Mutex
+	bytes uint64
+	left  uint64
+	price big.Int
+	// unpriced is true if a price is not known.
+	unpriced bool
+}
+
+func (l *lost) add(p fetch.Payment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bytes += p.AcknowledgedBytes
+	l.left += p.Unacknowledged
+	price, ok := new(big.Int).SetString(p.Price, 10)
+	if !ok {
+		l.unpriced = l.unpriced || p.AcknowledgedBytes > 0
+		return
+	}
+	l.price.Add(&l.price, price)
+}
+
+// report returns the sums as those of a transfer.
+func (l *lost) report() *fetch.Report {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := &fetch.Report{Paid: true, Payment: fetch.Payment{AcknowledgedBytes: l.bytes, Unacknowledged: l.left}}
+	if !l.unpriced {
+		r.Price = l.price.String()
+	}
+	return r
 }
