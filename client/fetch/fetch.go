@@ -422,6 +422,12 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// CheckWorkerURL returns ErrWorkerURL for what cannot be the address of a worker's gateway.
+func CheckWorkerURL(s string) error {
+	_, err := parseWorkerURL(s)
+	return err
+}
+
 // parseWorkerURL checks the address of a worker.
 func parseWorkerURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
@@ -429,7 +435,7 @@ func parseWorkerURL(s string) (*url.URL, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %q is no URL", ErrWorkerURL, s)
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("%w: %q is not of http or https", ErrWorkerURL, s)
+		return nil, fmt.Errorf("%w: %q is not of http or https, such as https://worker.example", ErrWorkerURL, s)
 	case u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("%w: %q, want scheme, host and at most a path", ErrWorkerURL, s)
 	}

@@ -111,7 +111,7 @@ func writeFile(path string, b []byte, mode fs.FileMode) error {
 		err = syncFolder(filepath.Dir(path))
 	}
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), removeIfThere(tmp))
 	}
 	return nil
 }

@@ -96,9 +96,9 @@ func (d *display) look(e fetch.Event) {
 }
 
 // endSearch tells that what the name stands for was not found, or no file was opened for it, and what the search has cost.
-func (d *display) endSearch(all *fetch.Report, err error) {
+func (d *display) endSearch(all *fetch.Report, err error) error {
 	if d.lines == nil || err == nil {
-		return
+		return nil
 	}
 	out := struct {
 		Event             string `json:"event"`
@@ -107,9 +107,15 @@ func (d *display) endSearch(all *fetch.Report, err error) {
 		Denom             string `json:"denom,omitempty"`
 		Error             string `json:"error"`
 	}{"error", all.AcknowledgedBytes, all.Price, d.plan.denom, err.Error()}
-	if err := d.lines.Encode(out); err != nil {
-		fmt.Fprintln(d.errs, "edge: write the last line:", err)
+	return d.last(out)
+}
+
+// last writes the last line, which whoever reads the lines waits for.
+func (d *display) last(line any) error {
+	if err := d.lines.Encode(line); err != nil {
+		return fmt.Errorf("write the last line: %w", err)
 	}
+	return nil
 }
 
 // note says once why the transfer waits or changes the worker.
@@ -131,27 +137,28 @@ func (d *display) note(e fetch.Event) {
 }
 
 // end tells what came of it. The error itself is told by main.
-func (d *display) end(t *target, r fetch.Report, err error) {
+func (d *display) end(t *target, r fetch.Report, err error) error {
 	if d.bar != nil {
 		_ = d.bar.Finish()
 	}
 	if d.lines != nil {
-		d.endJSON(t, r, err)
-		return
+		return d.endJSON(t, r, err)
 	}
+	var fault error
 	if err == nil && !d.quiet {
 		where := "standard output"
 		if t.out == nil {
 			where = t.path
 		}
-		fmt.Fprintf(d.text, "%s: %s\n", where, describe(&r, d.plan))
+		_, fault = fmt.Fprintf(d.text, "%s: %s\n", where, describe(&r, d.plan))
 	}
 	if r.AckError != "" {
 		fmt.Fprintln(d.errs, "edge: last acknowledgement not delivered:", r.AckError)
 	}
+	return fault
 }
 
-func (d *display) endJSON(t *target, r fetch.Report, err error) {
+func (d *display) endJSON(t *target, r fetch.Report, err error) error {
 	out := struct {
 		Event string `json:"event"`
 		fetch.Report
@@ -169,7 +176,5 @@ func (d *display) endJSON(t *target, r fetch.Report, err error) {
 			out.Group, out.WorkerID, out.WorkerURL = &corrupt.Group, corrupt.WorkerID, corrupt.URL
 		}
 	}
-	if err := d.lines.Encode(out); err != nil {
-		fmt.Fprintln(d.errs, "edge: write the last line:", err)
-	}
+	return d.last(out)
 }

@@ -514,6 +514,8 @@ func TestUsage(t *testing.T) {
 		{"get", name, "--output", "xml"},
 		{"get", name, "--worker", "http://localhost:1", "-o", home, "--range", "0-1"},
 		{"get", name + "/../x"},
+		{"get", name, "--worker", "ftp://worker.example"},
+		{"get", name, "--worker", "worker.example"},
 		{"get", name + "/", "-o", "-"},
 		{"account", "bogus"},
 		{"account", "open"},
@@ -551,6 +553,30 @@ func TestUsage(t *testing.T) {
 	code, _, errOut := edge(t, home, "account", "balance", "--account", "1", "--node", "http://127.0.0.1:1")
 	require.Equal(t, exitFailure, code)
 	require.Contains(t, errOut, "http://127.0.0.1:1")
+	require.Contains(t, errOut, "--node URL")
+	require.Equal(t, 1, strings.Count(errOut, "\n"), errOut)
+}
+
+// brokenOut takes nothing.
+type brokenOut struct{}
+
+func (brokenOut) Write([]byte) (int, error) { return 0, errors.New("nobody reads this") }
+
+// Whoever waits for the last line and does not get it learns that from the exit code, although the file is there.
+func TestGetTellsThatItCannotTell(t *testing.T) {
+	w := newFreeWorker(t)
+	_, name := w.add(groupSize)
+	root := w.tree(t, site())
+	for _, args := range [][]string{{name.String()}, {name.String(), "--output", "json"}, {root.Hash.String()}, {root.Hash.String(), "--output", "json"}} {
+		dir := t.TempDir()
+		var errOut bytes.Buffer
+		args = append([]string{"get", "--home", dir, "--worker", w.URL, "-o", filepath.Join(dir, "f")}, args...)
+		require.Equal(t, exitFailure, runContext(t.Context(), args, nil, brokenOut{}, &errOut), "%v", args)
+		require.Contains(t, errOut.String(), "nobody reads this")
+		_, err := os.Stat(filepath.Join(dir, "f"))
+		require.NoError(t, err)
+		require.Zero(t, runContext(t.Context(), append(args[:7:7], name.String(), "--quiet", "--restart", "-o", filepath.Join(dir, "g")), nil, brokenOut{}, &errOut))
+	}
 }
 
 func TestEveryCommandHasAnExample(t *testing.T) {

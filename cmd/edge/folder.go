@@ -76,7 +76,7 @@ type folderGet struct {
 func (g *getting) folder(ctx context.Context, entries []content.Entry) (err error) {
 	f := &folderGet{getting: g, dir: g.o.file, faults: make(map[string]error)}
 	f.show = newFolderShow(g.show)
-	g.end = func(err error) { f.show.end(f, err) }
+	g.end = func(err error) error { return f.show.end(f, err) }
 	if err := f.open(); err != nil {
 		return err
 	}

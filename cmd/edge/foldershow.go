@@ -122,7 +122,7 @@ type folderEnd struct {
 }
 
 // end tells what came of it. The error itself is told by main.
-func (s *folderShow) end(f *folderGet, err error) {
+func (s *folderShow) end(f *folderGet, err error) error {
 	if s.bar != nil {
 		_ = s.bar.Finish()
 	}
@@ -142,20 +142,18 @@ func (s *folderShow) end(f *folderGet, err error) {
 			}
 			out.Missing[p] = fault.Error()
 		}
-		if err := s.lines.Encode(out); err != nil {
-			fmt.Fprintln(s.errs, "edge: write the last line:", err)
-		}
-		return
+		return s.last(out)
 	}
 	f.listFaults(s.errs)
 	if all.AckError != "" {
 		fmt.Fprintln(s.errs, "edge: last acknowledgement not delivered:", all.AckError)
 	}
 	if s.quiet || err != nil && !errors.Is(err, errIncomplete) {
-		return
+		return nil
 	}
-	fmt.Fprintf(s.text, "%s: %d files in %d folders, %d of them were there; %d bytes verified in %.2f s%s\n",
+	_, err = fmt.Fprintf(s.text, "%s: %d files in %d folders, %d of them were there; %d bytes verified in %.2f s%s\n",
 		f.dir, s.fetched+s.existed, len(f.folders)+1, s.existed, all.Bytes, seconds, paidFor(all, s.plan))
+	return err
 }
 
 // paidFor tells what transfers have cost, for the summary.

@@ -210,8 +210,7 @@ func (a *app) get(cmd *cobra.Command, arg string, o *getOptions) error {
 		// What was acknowledged is paid for, also if the fetch broke off.
 		err = errors.Join(err, a.saveReceipts(cmd, o.receipt, plan.payer, g.sum.acknowledged()))
 	}
-	g.end(err)
-	return err
+	return errors.Join(err, g.end(err))
 }
 
 // getting is one edge get.
@@ -226,15 +225,15 @@ type getting struct {
 	kept *manifests
 	// sum of all transfers.
 	sum sum
-	// end tells what came of it.
+	// end tells what came of it. It returns an error if that could not be written.
 	show *display
-	end  func(err error)
+	end  func(err error) error
 }
 
 // run finds out what the name is, and fetches it.
 func (g *getting) run(ctx context.Context, w *wanted) error {
 	g.show = newDisplay(g.cmd, g.output, g.o, g.plan)
-	g.end = func(err error) { g.show.endSearch(g.sum.acknowledged(), err) }
+	g.end = func(err error) error { return g.show.endSearch(g.sum.acknowledged(), err) }
 	e := content.Entry{Kind: content.KindFolder, Hash: w.root}
 	req := fetch.Request{Name: w.root, Workers: g.plan.workers, Manifests: g.kept, Progress: g.show.look}
 	switch {
@@ -286,7 +285,7 @@ func (g *getting) file(ctx context.Context, e *content.Entry, below bool, w *wan
 		Name: e.Hash, Offset: w.offset, Length: w.length, Workers: g.plan.workers, Progress: g.show.event,
 	})
 	g.sum.add(report)
-	g.end = func(err error) { g.show.end(t, g.sum.with(report), err) }
+	g.end = func(err error) error { return g.show.end(t, g.sum.with(report), err) }
 	if t.entries != nil && err == nil {
 		err = g.kept.Store(e.Hash, t.manifest)
 	}
@@ -348,6 +347,9 @@ func (p *plan) stop() {
 func (a *app) plan(ctx context.Context, o *getOptions) (*plan, error) {
 	p := new(plan)
 	for _, u := range o.workers {
+		if err := fetch.CheckWorkerURL(u); err != nil {
+			return nil, &usageError{err}
+		}
 		// The user named it, so it may be anywhere.
 		p.workers = append(p.workers, fetch.Worker{URL: u, AnyAddress: true})
 	}

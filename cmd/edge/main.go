@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"strings"
 	"syscall"
+
+	"github.com/edgechain/edge/client/chain"
 )
 
 // Exit codes.
@@ -42,7 +44,11 @@ func runContext(ctx context.Context, args []string, in io.Reader, out, errOut io
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(errOut, "edge: "+strings.Join(strings.Fields(sourcePlace.ReplaceAllString(err.Error(), "")), " "))
+	text := sourcePlace.ReplaceAllString(err.Error(), "")
+	if errors.Is(err, chain.ErrUnavailable) {
+		text += "; --node URL names another node"
+	}
+	fmt.Fprintln(errOut, "edge: "+strings.Join(strings.Fields(text), " "))
 	var usage *usageError
 	if errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command ") {
 		return exitUsage

@@ -139,11 +139,11 @@ func (u *putting) end(ctx context.Context, rest fetch.Payment, err error) error 
 		return nil
 	}
 	all := u.lost.report()
-	u.show.endSearch(all, err)
+	writeErr := u.show.endSearch(all, err)
 	if all.AcknowledgedBytes > 0 {
 		err = fmt.Errorf("%w; of uploads that are not whole%s", err, strings.TrimPrefix(paidFor(all, u.plan), ","))
 	}
-	return err
+	return errors.Join(err, writeErr)
 }
 
 // file uploads one file and tells its name.

@@ -113,7 +113,7 @@ func TestPutEndsWithTheFirstFailure(t *testing.T) {
 	require.ErrorContains(t, err, files[1].Path+": ")
 	rest, closeErr := u.batch.Close(t.Context())
 	require.NoError(t, closeErr)
-	require.Equal(t, err, u.end(t.Context(), rest, err), "nothing was paid")
+	require.EqualError(t, u.end(t.Context(), rest, err), err.Error(), "nothing was paid")
 	require.Eventually(t, func() bool { return w.ended.Load() == 2 }, 5*time.Second, time.Millisecond)
 	require.EqualValues(t, 3, w.waiting.Load(), "no other file was looked for")
 	_, root := w.asked.Load(waves[len(waves)-1][0].Name.String())

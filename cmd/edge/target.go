@@ -132,7 +132,7 @@ func (t *target) openPart(o *getOptions) (err error) {
 	t.lock = flock.New(t.partPath(), flock.SetPermissions(0o644), flock.SetFlag(os.O_CREATE|os.O_RDWR))
 	ok, err := t.lock.TryLock()
 	if err != nil {
-		return fmt.Errorf("open %s: %w", t.partPath(), err)
+		return fmt.Errorf("lock part: %w", err)
 	}
 	if !ok {
 		return fmt.Errorf("%s is being written by another edge get", t.partPath())
