@@ -219,6 +219,7 @@ func TestBatchOfUploadsAtATime(t *testing.T) {
 
 // What an upload could not acknowledge is told by its own report, not by that of another one which ends meanwhile.
 func TestBatchTellsEachUploadItsOwnFaults(t *testing.T) {
+	t.Parallel()
 	e := newBatchEnv(t)
 	e.cfg.FinalAckTimeout, e.cfg.EpochPatience, e.cfg.Retries = 50*time.Millisecond, time.Millisecond, -1
 	c, err := fetch.New(e.cfg, e.payer)
@@ -269,6 +270,11 @@ func TestBatchTellsEachUploadItsOwnFaults(t *testing.T) {
 	time.Sleep(2 * e.cfg.FinalAckTimeout)
 	close(stop)
 	require.NoError(t, g.Wait())
+	deaf.mu.Lock()
+	deaf.limit = 0
+	close(deaf.moved)
+	deaf.moved = make(chan struct{})
+	deaf.mu.Unlock()
 	require.NotEmpty(t, failed.AckError)
 	require.NotZero(t, failed.Unacknowledged)
 	_, err = b.Close(t.Context())

@@ -732,15 +732,16 @@ func (d *dripper) Write(p []byte) (int, error) {
 func TestSlowDrip(t *testing.T) {
 	for _, paid := range []bool{false, true} {
 		t.Run(fmt.Sprint(paid), func(t *testing.T) {
+			t.Parallel()
 			e := newEnv(t)
 			// At most 20 of the 200 groups come in a window, and it takes 100.
-			e.cfg.RateWindow, e.cfg.MinRate = time.Second, 100*group
+			e.cfg.RateWindow, e.cfg.MinRate = time.Second/2, 200*group
 			slow, fast := newDouble(t, e.chain, 1, e.public), newDouble(t, e.chain, 2, e.public)
 			slow.freeLeft, fast.freeLeft = 1<<30, 1<<30
 			data, name := slow.add(200 * group)
 			fast.objects = slow.objects
 			slow.wrap = func(_ int, w http.ResponseWriter) io.Writer {
-				return &dripper{w: w, every: 50 * time.Millisecond, ctx: t.Context()}
+				return &dripper{w: w, every: 25 * time.Millisecond, ctx: t.Context()}
 			}
 			_, report, err := e.get(t, paid, fetch.Request{Name: name, Workers: []fetch.Worker{slow.worker()}})
 			require.ErrorIs(t, err, fetch.ErrSlow)
@@ -757,6 +758,7 @@ func TestSlowDrip(t *testing.T) {
 
 // A worker that breaks off each time, with a byte of progress and a wait, is found out as well.
 func TestSlowInPieces(t *testing.T) {
+	t.Parallel()
 	e := newEnv(t)
 	e.cfg.RateWindow, e.cfg.MinRate, e.cfg.Backoff, e.cfg.MaxBackoff = 300*time.Millisecond, 1000*group, 20*time.Millisecond, 20*time.Millisecond
 	d := newDouble(t, e.chain, 1, e.public)
@@ -769,6 +771,7 @@ func TestSlowInPieces(t *testing.T) {
 
 // A reader that takes its time is no fault of the worker's.
 func TestSlowReader(t *testing.T) {
+	t.Parallel()
 	e := newEnv(t)
 	e.cfg.RateWindow, e.cfg.MinRate, e.cfg.IdleTimeout, e.cfg.CallTimeout = time.Second, 1<<40, time.Second, time.Second
 	d := newDouble(t, e.chain, 1, e.public)

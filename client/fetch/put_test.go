@@ -285,6 +285,7 @@ func TestPutOfWhatExistsIsNotVerified(t *testing.T) {
 
 // An upload that takes longer than the window of the least rate and then breaks off is tried again: it was not slow.
 func TestPutThatTookLongIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	e := newEnv(t)
 	e.cfg.RateWindow = 400 * time.Millisecond
 	d := newDouble(t, e.chain, 1, e.public)
@@ -309,13 +310,15 @@ func TestPutThatTookLongIsTriedAgain(t *testing.T) {
 
 // A worker that takes a little now and then, so that nothing ever stalls, does not hold an upload for ever.
 func TestPutLeavesAWorkerThatIsTooSlow(t *testing.T) {
+	t.Parallel()
 	e := newEnv(t)
 	e.cfg.RateWindow, e.cfg.MinRate, e.cfg.StallNotice = 200*time.Millisecond, 1<<30, 20*time.Millisecond
 	d := newDouble(t, e.chain, 1, e.public)
 	data := bytes.Repeat([]byte{14}, 64<<20)
+	var over atomic.Bool
 	d.onPut = func(_ http.ResponseWriter, r *http.Request) {
 		p := make([]byte, 1<<10)
-		for r.Context().Err() == nil {
+		for !over.Load() {
 			if _, err := r.Body.Read(p); err != nil {
 				return
 			}
@@ -323,5 +326,6 @@ func TestPutLeavesAWorkerThatIsTooSlow(t *testing.T) {
 		}
 	}
 	_, err := e.put(t, d, data)
+	over.Store(true)
 	require.ErrorIs(t, err, fetch.ErrSlow)
 }
