@@ -9,6 +9,7 @@ func TestLongEpoch(t *testing.T) {
 	t.Run("flipped byte", testFlippedByte)
 	t.Run("origins", testOrigins)
 	t.Run("put", testPut)
+	t.Run("put goes on", testPutGoesOn)
 	t.Run("folder", testFolder)
 	t.Run("small files", testSmallFiles)
 	t.Run("cut upload", testCutUpload)

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -83,6 +84,66 @@ func testPut(t *testing.T) {
 	listed, err := n.Worker(ctx, "content", "ls")
 	require.NoError(t, err)
 	require.Contains(t, listed, "kept")
+}
+
+// testPutGoesOn uploads a folder of which one file is too large for the worker. The upload ends there and names it; the next one sends
+// what is missing, and nothing is paid twice.
+func testPutGoesOn(t *testing.T) {
+	n := shared.long.get(t)
+	ctx := bounded(t, 2*time.Minute)
+	giver := newClient(ctx, t, n, 50_000_000)
+	before, err := giver.Balance(ctx)
+	require.NoError(t, err)
+	const files, size = 24, 50_000
+	dir := t.TempDir()
+	for i := range files {
+		require.NoError(t, devnet.WriteSeeded(filepath.Join(dir, fmt.Sprintf("%02d", i)), size, uint64(930+i)))
+	}
+	large := filepath.Join(dir, "11-large")
+	require.NoError(t, os.WriteFile(large, nil, 0o600))
+	require.NoError(t, os.Truncate(large, 65<<20))
+
+	out, err := giver.Edge(ctx, "put", dir, "--worker", n.WorkerURL(), "--output", "json", "--parallel", "3")
+	require.ErrorContains(t, err, large+": ")
+	require.ErrorContains(t, err, "no room")
+	var paid uint64
+	stored := make(map[string]bool)
+	for _, l := range putLines(t, out) {
+		stored[l.File] = true
+		paid += l.AcknowledgedBytes
+	}
+	require.NotEmpty(t, stored)
+	require.Less(t, len(stored), files, "the failure ends the upload")
+	texts := strings.Split(strings.TrimSpace(out), "\n")
+	var last putLine
+	require.NoError(t, json.Unmarshal([]byte(texts[len(texts)-1]), &last))
+	require.Equal(t, "error", last.Event)
+	paid += last.AcknowledgedBytes
+
+	require.NoError(t, os.Remove(large))
+	sent := received(ctx, t, n)
+	out, err = giver.Edge(ctx, "put", dir, "--worker", n.WorkerURL(), "--output", "json")
+	require.NoError(t, err, "%s", out)
+	lines := putLines(t, out)
+	require.Len(t, lines, files+1)
+	var missing float64
+	for _, l := range lines {
+		paid += l.AcknowledgedBytes
+		if stored[l.File] {
+			require.True(t, l.Existed, "%s", l.File)
+			require.Zero(t, l.AcknowledgedBytes, "%s", l.File)
+		}
+		if !l.Existed && !l.Folder {
+			missing += size
+		}
+	}
+	root := lines[len(lines)-1]
+	require.True(t, root.Folder)
+	require.False(t, root.Existed)
+	require.Equal(t, missing+float64(root.AcknowledgedBytes), received(ctx, t, n)-sent, "only what was missing is sent")
+	// A file may have become whole at the worker after the client gave up waiting for its word: then it was not paid at all.
+	require.LessOrEqual(t, paid, uint64(files*size)+root.AcknowledgedBytes)
+	require.Equal(t, paid, requirePaidAsSigned(ctx, t, n, giver, before), "what edge put says is what was paid")
 }
 
 // TestPutIsOff uploads to a worker whose operator has set no space aside.

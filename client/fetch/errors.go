@@ -37,6 +37,8 @@ var (
 
 	// errAgain asks for another attempt at once.
 	errAgain = errors.New("try again")
+	// errFull reports a worker without room for an upload. It will hardly have any in a few seconds, and another one may.
+	errFull = errors.New("worker is full")
 	// errFatal is in the chain of errors that no other worker can mend.
 	errFatal = errors.New("")
 )
@@ -102,7 +104,7 @@ func (e *waitError) Unwrap() error { return e.cause }
 // can cause, and never after an answer that only a broken or hostile worker gives.
 func retryable(err error) bool {
 	for _, final := range []error{
-		ErrProtocol, ErrIdentity, ErrFutureEpoch, ErrAckRefused, ErrRedirect, ErrWrite, ErrRange, ErrWorkerURL, ErrAddress, ErrSlow, ErrChanged, ErrUnkept,
+		ErrProtocol, ErrIdentity, ErrFutureEpoch, ErrAckRefused, ErrRedirect, ErrWrite, ErrRange, ErrWorkerURL, ErrAddress, ErrSlow, ErrChanged, ErrUnkept, errFull,
 		content.ErrCorrupt, content.ErrSize,
 		lane.ErrForeign, lane.ErrFutureEpoch, lane.ErrSequence, lane.ErrBusy, lane.ErrState, lane.ErrEpochBackwards,
 		context.Canceled,

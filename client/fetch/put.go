@@ -148,6 +148,8 @@ func (s *source) offer(ctx context.Context) error {
 			return closeErr
 		}
 		return again(sent, err)
+	case "no-room":
+		return fmt.Errorf("%w: %w", errFull, err)
 	case "credit-exhausted":
 		if p.Credit != nil {
 			s.setCredit(*p.Credit)

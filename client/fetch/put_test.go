@@ -176,19 +176,24 @@ func TestPutTriesAgain(t *testing.T) {
 	require.EqualValues(t, 4, tries.Load())
 }
 
-func TestPutIsToldThatUploadsAreOff(t *testing.T) {
-	e := newEnv(t)
-	d := newDouble(t, e.chain, 1, e.public)
-	var tries int
-	d.onPut = func(w http.ResponseWriter, _ *http.Request) {
-		tries++
-		d.problem(w, http.StatusForbidden, "uploads-off", nil)
+// A worker that will take nothing soon is asked once.
+func TestPutIsToldThatTheWorkerTakesNothing(t *testing.T) {
+	for kind, status := range map[string]int{
+		"uploads-off": http.StatusForbidden, "no-room": http.StatusInsufficientStorage, "too-large": http.StatusRequestEntityTooLarge,
+	} {
+		e := newEnv(t)
+		d := newDouble(t, e.chain, 1, e.public)
+		var tries int
+		d.onPut = func(w http.ResponseWriter, _ *http.Request) {
+			tries++
+			d.problem(w, status, kind, nil)
+		}
+		_, err := e.put(t, d, []byte("x"))
+		var p *fetch.Problem
+		require.ErrorAs(t, err, &p)
+		require.Equal(t, kind, p.Type)
+		require.Equal(t, 1, tries, kind)
 	}
-	_, err := e.put(t, d, []byte("x"))
-	var p *fetch.Problem
-	require.ErrorAs(t, err, &p)
-	require.Equal(t, "uploads-off", p.Type)
-	require.Equal(t, 1, tries)
 }
 
 // TestPutIsSentTwiceAtMost meets workers that take all bytes, have them paid on the way, and find another reason each time not to
