@@ -13,6 +13,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/codec"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
 	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
@@ -45,6 +46,7 @@ func checkConsensusParams(params *cmtproto.ConsensusParams) error {
 
 // moduleStates are the states that have to agree.
 type moduleStates struct {
+	auth     authtypes.GenesisState
 	bank     banktypes.GenesisState
 	staking  stakingtypes.GenesisState
 	slashing slashingtypes.GenesisState
@@ -63,6 +65,7 @@ func (s GenesisState) check(cdc codec.JSONCodec, consensus *cmtproto.ConsensusPa
 		name  string
 		state proto.Message
 	}{
+		{authtypes.ModuleName, &m.auth},
 		{banktypes.ModuleName, &m.bank},
 		{stakingtypes.ModuleName, &m.staking},
 		{slashingtypes.ModuleName, &m.slashing},
@@ -101,7 +104,8 @@ func (m *moduleStates) checkParams(consensus *cmtproto.ConsensusParams) error {
 		return nil
 	}
 	p := linkedParams{
-		staking: m.staking.Params, slashing: m.slashing.Params, consensus: consensus, gov: m.gov.Params, epoch: m.epoch.Params,
+		staking: m.staking.Params, slashing: m.slashing.Params, consensus: consensus, gov: m.gov.Params, auth: m.auth.Params,
+		epoch: m.epoch.Params,
 	}
 	if n := len(m.epoch.Epochs); n > 0 {
 		var h epochtypes.HandOver

@@ -12,7 +12,6 @@ import (
 	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/x/authz"
-	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
 	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
 	govv1beta1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1beta1"
 
@@ -26,10 +25,7 @@ func newVoters(t *testing.T, accounts ...*secp256k1.PrivKey) *chain {
 		stakes: sevenStakes(), accounts: accounts,
 		change: func(c *chain, state app.GenesisState) {
 			production(t, c, state)
-			edit(t, c, state, govtypes.ModuleName, func(gs *govv1.GenesisState) {
-				period, expedited := time.Hour, 10*time.Minute
-				gs.Params.VotingPeriod, gs.Params.ExpeditedVotingPeriod = &period, &expedited
-			})
+			quickVotes(t, c, state)
 		},
 	})
 }

@@ -45,9 +45,8 @@ func (c *chain) govern(msgs ...sdk.Msg) *govv1.Proposal {
 	var submitted govv1.MsgSubmitProposalResponse
 	c.send(c.validator, 2_000_000, &submitted, submit)
 	c.send(c.validator, 300_000, nil, govv1.NewMsgVote(proposer, submitted.ProposalId, govv1.OptionYes, ""))
-	for range 6 {
-		c.block()
-	}
+	c.now = c.now.Add(*params.VotingPeriod)
+	c.block()
 	proposal, err := c.app.GovKeeper.Proposals.Get(c.ctx(), submitted.ProposalId)
 	require.NoError(c.t, err)
 	return &proposal

@@ -77,7 +77,8 @@ func moduleAccounts() map[string][]string {
 		stakingtypes.BondedPoolName:         {authtypes.Burner, authtypes.Staking},
 		stakingtypes.NotBondedPoolName:      {authtypes.Burner, authtypes.Staking},
 		stakingtypes.KeyRotationFeePoolName: {authtypes.Burner},
-		govtypes.ModuleName:                 {authtypes.Burner},
+		govtypes.ModuleName:                 nil,
+		depositsAccount:                     {authtypes.Burner},
 		nodetypes.ModuleName:                nil,
 		dacktypes.ModuleName:                nil,
 		rewardstypes.ModuleName:             {authtypes.Minter},
@@ -85,7 +86,7 @@ func moduleAccounts() map[string][]string {
 }
 
 // BlockedAddresses are the accounts that nobody can send coins to: those of modules, whose balance must be what the
-// module booked. The account of x/gov can receive, so that proposals can spend.
+// module booked. The account of x/gov can receive, so that proposals can spend; the deposits on them have one of their own.
 func BlockedAddresses() map[string]bool {
 	blocked := make(map[string]bool)
 	for _, name := range slices.Sorted(maps.Keys(moduleAccounts())) {
@@ -157,7 +158,7 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 	)
 
 	k.GovKeeper = govkeeper.NewKeeper(
-		cdc, service(govtypes.StoreKey), k.AccountKeeper, burner, k.DistrKeeper, app.MsgServiceRouter(),
+		cdc, service(govtypes.StoreKey), k.AccountKeeper, deposits{burner}, depositCharges{k.DistrKeeper}, app.MsgServiceRouter(),
 		govtypes.DefaultConfig(), authority, govkeeper.NewDefaultCalculateVoteResultsAndVotingPower(k.StakingKeeper),
 	)
 	// Text proposals still take this route.

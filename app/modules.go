@@ -56,7 +56,7 @@ func newModules(app *App) *module.Manager {
 		vesting.NewAppModule(app.AccountKeeper, app.BankKeeper),
 		bank.NewAppModule(cdc, app.BankKeeper, app.AccountKeeper),
 		feegrantmodule.NewAppModule(cdc, app.AccountKeeper, app.BankKeeper, app.FeeGrantKeeper, registry),
-		gov.NewAppModule(cdc, app.GovKeeper, app.AccountKeeper, app.BankKeeper),
+		gov.NewAppModule(cdc, app.GovKeeper, app.AccountKeeper, deposits{recordedBurns{BaseKeeper: app.BankKeeper}}),
 		slashing.NewAppModule(cdc, app.SlashingKeeper, app.AccountKeeper, app.BankKeeper, app.StakingKeeper, registry),
 		distr.NewAppModule(cdc, app.DistrKeeper, app.AccountKeeper, app.BankKeeper, app.StakingKeeper),
 		stakingModule{staking.NewAppModule(cdc, app.StakingKeeper, app.AccountKeeper, app.BankKeeper)},

@@ -12,6 +12,7 @@ import (
 	"cosmossdk.io/math"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 	consensustypes "github.com/cosmos/cosmos-sdk/x/consensus/types"
 	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
 	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
@@ -53,6 +54,7 @@ type linkedParams struct {
 	slashing  slashingtypes.Params
 	consensus *cmtproto.ConsensusParams
 	gov       *govv1.Params
+	auth      authtypes.Params
 	epoch     epochtypes.Params
 	// running is what was fixed of them earlier and still counts, zero if the chain is new.
 	running runningEpoch
@@ -93,6 +95,9 @@ func (p linkedParams) check() error {
 	if err := checkGov(p.gov); err != nil {
 		return err
 	}
+	if err := checkAuth(p.auth); err != nil {
+		return err
+	}
 	longest, evidence := p.duration(), p.consensus.Evidence
 	if age := evidence.MaxAgeDuration; age < longest {
 		return errorsmod.Wrapf(ErrUnsafeParams, "consensus evidence.max_age_duration is %s, want at least an epoch, %s", age, longest)
@@ -119,8 +124,8 @@ func (p linkedParams) check() error {
 	if p.staking.MaxEntries > maxStakingEntries {
 		return errorsmod.Wrapf(ErrUnsafeParams, "staking max_entries is %d, want at most %d", p.staking.MaxEntries, maxStakingEntries)
 	}
-	if p.staking.MaxValidators > maxValidators {
-		return errorsmod.Wrapf(ErrUnsafeParams, "staking max_validators is %d, want at most %d", p.staking.MaxValidators, maxValidators)
+	if n := p.staking.MaxValidators; n < p.epoch.MinCommittee || n > maxValidators {
+		return errorsmod.Wrapf(ErrUnsafeParams, "staking max_validators is %d, want %d, epoch min_committee, to %d", n, p.epoch.MinCommittee, maxValidators)
 	}
 	window := p.slashing.SignedBlocksWindow
 	if window < minSignedBlocksWindow {
@@ -155,6 +160,7 @@ func (k *keepers) linkedParams(ctx context.Context) (p linkedParams, err error) 
 		return p, errorsmod.Wrap(err, "parameters of x/gov")
 	}
 	p.gov = &gov
+	p.auth = k.AccountKeeper.GetParams(ctx)
 	if p.epoch, err = k.EpochKeeper.Params(ctx); err != nil {
 		return p, errorsmod.Wrap(err, "parameters of x/epoch")
 	}
@@ -220,6 +226,8 @@ func (r guardedRouter) RegisterService(sd *grpc.ServiceDesc, handler any) {
 		handler = guardedSlashing{handler.(slashingtypes.MsgServer), r.check}
 	case "cosmos.consensus.v1.Msg":
 		handler = guardedConsensus{handler.(consensustypes.MsgServer), r.check}
+	case "cosmos.auth.v1beta1.Msg":
+		handler = guardedAuth{handler.(authtypes.MsgServer), r.check}
 	case "cosmos.gov.v1.Msg":
 		handler = guardedGov{handler.(govv1.MsgServer), r.check}
 	}
@@ -243,6 +251,16 @@ type guardedConsensus struct {
 }
 
 func (s guardedConsensus) UpdateParams(ctx context.Context, msg *consensustypes.MsgUpdateParams) (*consensustypes.MsgUpdateParamsResponse, error) {
+	return guarded(ctx, msg, s.MsgServer.UpdateParams, s.check)
+}
+
+type guardedAuth struct {
+	authtypes.MsgServer
+
+	check func(context.Context) error
+}
+
+func (s guardedAuth) UpdateParams(ctx context.Context, msg *authtypes.MsgUpdateParams) (*authtypes.MsgUpdateParamsResponse, error) {
 	return guarded(ctx, msg, s.MsgServer.UpdateParams, s.check)
 }
 

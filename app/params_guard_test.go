@@ -76,7 +76,9 @@ var unsafeParams = []struct {
 	{"fewer entries", func(p linked) { p.staking.MaxEntries = 1 }, ""},
 	{"more entries", func(p linked) { p.staking.MaxEntries = 8 }, "staking max_entries is 8, want at most 7"},
 	{"300 validators", func(p linked) { p.staking.MaxValidators = 300 }, ""},
-	{"more validators", func(p linked) { p.staking.MaxValidators = 301 }, "staking max_validators is 301, want at most 300"},
+	{"more validators", func(p linked) { p.staking.MaxValidators = 301 }, "staking max_validators is 301, want 7, epoch min_committee, to 300"},
+	{"as many validators as the least committee", func(p linked) { p.staking.MaxValidators = 7 }, ""},
+	{"fewer validators than the least committee", func(p linked) { p.staking.MaxValidators = 6 }, "staking max_validators is 6"},
 }
 
 // production takes the development flag out of a genesis state.
@@ -121,7 +123,7 @@ func TestGenesisNeedsSafeParams(t *testing.T) {
 	require.NoError(t, start(state, &params, c, nil))
 }
 
-// newProductionChain starts a chain without the development flag, whose votes take three seconds.
+// newProductionChain starts a chain without the development flag, whose votes take an hour.
 func newProductionChain(t *testing.T, development bool) *chain {
 	t.Helper()
 	return newChainFrom(t, nil, func(c *chain, state app.GenesisState) {
@@ -132,11 +134,11 @@ func newProductionChain(t *testing.T, development bool) *chain {
 	})
 }
 
-// quickVotes has votes take three seconds.
+// quickVotes has votes take the least time there is.
 func quickVotes(t *testing.T, c *chain, state app.GenesisState) {
 	t.Helper()
 	edit(t, c, state, govtypes.ModuleName, func(gs *govv1.GenesisState) {
-		period, expedited := 3*time.Second, 2*time.Second
+		period, expedited := time.Hour, 10*time.Minute
 		gs.Params.VotingPeriod, gs.Params.ExpeditedVotingPeriod = &period, &expedited
 	})
 }

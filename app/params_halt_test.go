@@ -21,6 +21,7 @@ var haltingParams = []struct {
 	name      string
 	consensus func(*cmtproto.ConsensusParams)
 	gov       func(*govv1.Params)
+	auth      func(*authtypes.Params)
 	err       string
 }{
 	{name: "keys of another type", consensus: func(p *cmtproto.ConsensusParams) {
@@ -31,6 +32,10 @@ var haltingParams = []struct {
 	}, err: "validator.pub_key_types"},
 	{name: "gas of a transaction", consensus: func(p *cmtproto.ConsensusParams) { p.Block.MaxGas = 20_000_000 }},
 	{name: "less gas", consensus: func(p *cmtproto.ConsensusParams) { p.Block.MaxGas = 19_999_999 }, err: "block.max_gas is 19999999"},
+	{name: "the most gas", consensus: func(p *cmtproto.ConsensusParams) { p.Block.MaxGas = 80_000_000 }},
+	{name: "more gas", consensus: func(p *cmtproto.ConsensusParams) {
+		p.Block.MaxGas = 80_000_001
+	}, err: "block.max_gas is 80000001, want 20000000, which one transaction may want, to 80000000"},
 	{name: "small blocks", consensus: func(p *cmtproto.ConsensusParams) { p.Block.MaxBytes = 2_621_440 }},
 	{name: "blocks that are too small", consensus: func(p *cmtproto.ConsensusParams) { p.Block.MaxBytes-- }, err: "block.max_bytes is 2621439"},
 	{name: "little evidence", consensus: func(p *cmtproto.ConsensusParams) { p.Evidence.MaxBytes = 131_072 }},
@@ -61,19 +66,44 @@ var haltingParams = []struct {
 	}, err: "expedited_min_deposit"},
 	{name: "long votes", gov: func(p *govv1.Params) { *p.VotingPeriod = 30 * day }},
 	{name: "votes without end", gov: func(p *govv1.Params) { *p.VotingPeriod = 30*day + time.Second }, err: "voting_period"},
+	{name: "short votes", gov: func(p *govv1.Params) { *p.VotingPeriod, *p.ExpeditedVotingPeriod = time.Hour, 10*time.Minute }},
+	{name: "votes that nobody can come to", gov: func(p *govv1.Params) { *p.VotingPeriod = time.Hour - 1 }, err: "gov voting_period is 59m59.999999999s"},
+	{name: "expedited votes that nobody can come to", gov: func(p *govv1.Params) {
+		*p.ExpeditedVotingPeriod = 10*time.Minute - 1
+	}, err: "expedited_voting_period"},
+	{name: "a least part of a deposit", gov: func(p *govv1.Params) { p.MinDepositRatio = "1" }},
+	{name: "a least part that is no number", gov: func(p *govv1.Params) { p.MinDepositRatio = "all" }, err: "min_deposit_ratio"},
+	{name: "a least part of more than all", gov: func(p *govv1.Params) { p.MinDepositRatio = "1.1" }, err: "min_deposit_ratio"},
 	{name: "a quorum of all", gov: func(p *govv1.Params) { p.Quorum = "1" }, err: "quorum"},
 	{name: "a threshold of nearly all", gov: func(p *govv1.Params) { p.Threshold, p.ExpeditedThreshold = "0.9", "0.95" }, err: "threshold"},
 	{name: "a threshold of few", gov: func(p *govv1.Params) { p.Threshold = "0.1" }, err: "threshold"},
 	{name: "a veto of few", gov: func(p *govv1.Params) { p.VetoThreshold = "0.01" }, err: "veto_threshold"},
+
+	{name: "dear transactions", auth: func(p *authtypes.Params) {
+		p.TxSizeCostPerByte, p.SigVerifyCostED25519, p.SigVerifyCostSecp256k1, p.SigVerifyCostMlDsa65 = 50, 100_000, 100_000, 100_000
+	}},
+	{name: "bytes that no transaction can pay", auth: func(p *authtypes.Params) { p.TxSizeCostPerByte = 51 }, err: "auth tx_size_cost_per_byte is 51, want at most 50"},
+	{name: "signatures that none can pay", auth: func(p *authtypes.Params) {
+		p.SigVerifyCostSecp256k1 = 100_001
+	}, err: "auth sig_verify_cost_secp256k1 is 100001"},
+	{name: "other signatures that none can pay", auth: func(p *authtypes.Params) {
+		p.SigVerifyCostED25519 = 1 << 63
+	}, err: "auth sig_verify_cost_ed25519"},
+	{name: "long signatures that none can pay", auth: func(p *authtypes.Params) { p.SigVerifyCostMlDsa65 = 1 << 63 }, err: "auth sig_verify_cost_ml_dsa_65"},
 }
 
 // smallestBlocks lets a case take one byte of the least size.
 func smallestBlocks(p *cmtproto.ConsensusParams) { p.Block.MaxBytes = 2_621_440 }
 
 // update returns the message of governance that makes the change of a case.
-func (c *chain) update(consensus func(*cmtproto.ConsensusParams), gov func(*govv1.Params)) sdk.Msg {
+func (c *chain) update(consensus func(*cmtproto.ConsensusParams), gov func(*govv1.Params), auth func(*authtypes.Params)) sdk.Msg {
 	c.t.Helper()
 	authority := authtypes.NewModuleAddress(govtypes.ModuleName).String()
+	if auth != nil {
+		p := c.app.AccountKeeper.GetParams(c.ctx())
+		auth(&p)
+		return &authtypes.MsgUpdateParams{Authority: authority, Params: p}
+	}
 	if consensus != nil {
 		p, err := c.app.ConsensusKeeper.ParamsStore.Get(c.ctx())
 		require.NoError(c.t, err)
@@ -104,10 +134,13 @@ func TestParamsDoNotHaltTheChain(t *testing.T) {
 			if tt.gov != nil {
 				edit(t, c, state, govtypes.ModuleName, func(gs *govv1.GenesisState) { tt.gov(gs.Params) })
 			}
+			if tt.auth != nil {
+				edit(t, c, state, authtypes.ModuleName, func(gs *authtypes.GenesisState) { tt.auth(&gs.Params) })
+			}
 			genesis := start(state, &params, c, nil)
 
 			ctx, _ := c.ctx().CacheContext()
-			msg := c.update(tt.consensus, tt.gov)
+			msg := c.update(tt.consensus, tt.gov, tt.auth)
 			_, update := c.app.MsgServiceRouter().Handler(msg)(ctx, msg)
 			for _, err := range []error{genesis, update} {
 				if tt.err == "" {
@@ -119,6 +152,12 @@ func TestParamsDoNotHaltTheChain(t *testing.T) {
 			}
 		})
 	}
+	for _, none := range []int64{-1, 0} {
+		ctx, _ := c.ctx().CacheContext()
+		msg := c.update(func(p *cmtproto.ConsensusParams) { p.Block.MaxGas = none }, nil, nil)
+		_, err := c.app.MsgServiceRouter().Handler(msg)(ctx, msg)
+		require.ErrorContains(t, err, "want 20000000, which one transaction may want, to 80000000")
+	}
 }
 
 // A proposal with such parameters fails, and nothing of it stays; on a chain for development it passes.
@@ -126,8 +165,8 @@ func TestProposalsDoNotHaltTheChain(t *testing.T) {
 	for _, development := range []bool{false, true} {
 		c := newProductionChain(t, development)
 		proposal := c.govern(
-			c.update(nil, func(p *govv1.Params) { p.MinDeposit = edges(1_000, 1) }),
-			c.update(func(p *cmtproto.ConsensusParams) { p.Evidence.MaxBytes = 0 }, nil))
+			c.update(nil, func(p *govv1.Params) { p.MinDeposit = edges(1_000, 1) }, nil),
+			c.update(func(p *cmtproto.ConsensusParams) { p.Evidence.MaxBytes = 0 }, nil, nil))
 		after, err := c.app.GovKeeper.Params.Get(c.ctx())
 		require.NoError(t, err)
 		if development {
