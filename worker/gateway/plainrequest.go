@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"net/http"
 
@@ -181,10 +182,8 @@ func (r *plainRequest) requestLine(line []byte) parsed {
 	default:
 		return strange
 	}
-	for _, c := range target {
-		if c <= ' ' || c >= 0x7f {
-			return strange
-		}
+	if !isText(target) || bytes.IndexByte(target, ' ') >= 0 || bytes.IndexByte(target, '\t') >= 0 {
+		return strange
 	}
 	if r.method == "" {
 		return single
@@ -217,12 +216,31 @@ func cutField(line []byte) (name, value []byte, ok bool) {
 		}
 	}
 	value = bytes.Trim(line[colon+1:], " \t")
-	for _, c := range value {
+	return line[:colon], value, isText(value)
+}
+
+// isText reports whether b is visible ASCII, spaces and tabs. Eight bytes are looked at together, as an acknowledgement is long:
+// (x - n*ones) &^ x has no high bit if no byte of x is less than n ("Determine if a word has a byte less than n" in Anderson's
+// Bit Twiddling Hacks). If one may be, each is looked at.
+func isText(b []byte) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for len(b) >= 8 {
+		x := binary.LittleEndian.Uint64(b)
+		if del := x ^ 0x7f*ones; (x|(x-' '*ones)&^x|(del-ones)&^del)&high != 0 && !isTextByByte(b[:8]) {
+			return false
+		}
+		b = b[8:]
+	}
+	return isTextByByte(b)
+}
+
+func isTextByByte(b []byte) bool {
+	for _, c := range b {
 		if (c < ' ' && c != '\t') || c >= 0x7f {
-			return nil, nil, false
+			return false
 		}
 	}
-	return line[:colon], value, true
+	return true
 }
 
 // isToken has the bytes of a token (RFC 9110, section 5.6.2).

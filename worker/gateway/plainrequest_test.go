@@ -80,3 +80,17 @@ func FuzzPlainRequest(f *testing.F) {
 		}
 	})
 }
+
+func TestIsText(t *testing.T) {
+	for size := range 20 {
+		for at := range size {
+			b := bytes.Repeat([]byte("~"), size)
+			for c := range 256 {
+				b[at] = byte(c)
+				if got, want := isText(b), c == '\t' || c >= ' ' && c < 0x7f; got != want {
+					t.Fatalf("%q: %t", b, got)
+				}
+			}
+		}
+	}
+}

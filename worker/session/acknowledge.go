@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/edgechain/edge/ack"
 	"github.com/edgechain/edge/worker/ackpool"
@@ -148,6 +149,8 @@ func (m *Manager) process(ctx context.Context, accountID uint64, acks []ack.Sign
 	for _, c := range candidates {
 		if outcomes[c.index].Status != AckRefused {
 			m.applied(&view, c, &outcomes[c.index])
+			// Each has hashed what its client took since the last one. Requests need not wait until all have.
+			runtime.Gosched()
 		}
 	}
 	for i := range outcomes {
