@@ -28,8 +28,8 @@ import (
 const (
 	// partsFolder holds what is under way, within the folder that is fetched.
 	partsFolder = ".edge-part"
-	// maxParallel bounds the files that are fetched or uploaded at a time. Each takes a lane of the sixteen that a key has with a worker.
-	maxParallel = 8
+	// maxFetches bounds the files that are fetched at a time. Each takes a lane of the sixteen that a key has with a worker.
+	maxFetches = 8
 	// maxListedFaults bounds the failures that are told one by one.
 	maxListedFaults = 20
 )

@@ -44,17 +44,19 @@ type getOptions struct {
 	receipt string
 	// manifest takes a folder for the object that its manifest is.
 	manifest bool
-	parallel int
+	// parallel files of a folder are worked on at a time, at most maxParallel.
+	parallel, maxParallel int
 }
 
 // parallelFlag adds the flag for how many files of a folder are worked on at a time.
-func (o *getOptions) parallelFlag(f *pflag.FlagSet, done string) {
-	f.IntVar(&o.parallel, "parallel", 4, fmt.Sprintf("files of a folder that are %s at a time, at most %d", done, maxParallel))
+func (o *getOptions) parallelFlag(f *pflag.FlagSet, done string, most int) {
+	o.maxParallel = most
+	f.IntVar(&o.parallel, "parallel", 4, fmt.Sprintf("files of a folder that are %s at a time, at most %d", done, most))
 }
 
 func (o *getOptions) checkParallel() error {
-	if o.parallel < 1 || o.parallel > maxParallel {
-		return usagef("--parallel %d, want 1 to %d", o.parallel, maxParallel)
+	if o.parallel < 1 || o.parallel > o.maxParallel {
+		return usagef("--parallel %d, want 1 to %d", o.parallel, o.maxParallel)
 	}
 	return nil
 }
@@ -108,7 +110,7 @@ The exit code is 0 if everything is there and verified, 2 if the command line is
 	f.BoolVar(&o.restart, "restart", false, "begin anew even if FILE.part is there")
 	f.IntVar(&o.retries, "retries", 6, "tries with a worker that makes no progress, before it is given up")
 	f.BoolVar(&o.manifest, "manifest", false, "fetch the manifest of a folder as the object that it is")
-	o.parallelFlag(f, "fetched")
+	o.parallelFlag(f, "fetched", maxFetches)
 	f.StringVar(&o.receipt, "receipt", "", "file to write receipts to")
 	f.DurationVar(&o.maxWait, "max-wait", 5*time.Minute, "longest wait for credit or a busy worker without progress")
 	return cmd

@@ -15,6 +15,9 @@ import (
 	"github.com/edgechain/edge/client/put"
 )
 
+// maxUploads bounds the files that are uploaded at a time: a worker takes so many of an account, and has others come again later.
+const maxUploads = 4
+
 func newPutCommand(a *app) *cobra.Command {
 	var o getOptions
 	cmd := &cobra.Command{
@@ -35,7 +38,7 @@ file. Each names the file that it is about. An upload that fails ends with a lin
 files that are not whole.`,
 		Example: `  edge put file.iso
   edge put photos/ --worker http://localhost:8080
-  edge put site/ --parallel 8
+  edge put site/ --parallel 2
   edge put file.iso --output json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.put(cmd, args[0], &o) },
@@ -45,7 +48,7 @@ files that are not whole.`,
 	f.Uint64Var(&o.key, flagKey, 0, "id of the client key that pays (default the newest usable one)")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar")
 	f.IntVar(&o.retries, "retries", 6, "tries with a worker that makes no progress, before it is given up")
-	o.parallelFlag(f, "uploaded")
+	o.parallelFlag(f, "uploaded", maxUploads)
 	f.DurationVar(&o.maxWait, "max-wait", 5*time.Minute, "longest wait for credit or a busy worker without progress")
 	return cmd
 }
