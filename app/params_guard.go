@@ -13,6 +13,7 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	vestingtypes "github.com/cosmos/cosmos-sdk/x/auth/vesting/types"
 	consensustypes "github.com/cosmos/cosmos-sdk/x/consensus/types"
 	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
 	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
@@ -208,8 +209,8 @@ func (k *keepers) checkEpochParams(ctx context.Context, params epochtypes.Params
 	return p.check()
 }
 
-// guardedRouter takes the services of messages in, and puts a guard before those of the SDK that change linked parameters or move
-// stake. All ways to a message lead through the router: transactions, x/gov and x/authz. x/epoch asks for the guard itself.
+// guardedRouter takes the services of messages in, and puts a guard before those of the SDK that change linked parameters, move
+// stake, or make accounts whose stake is dear to move. All ways to a message lead through the router: transactions, x/gov and x/authz. x/epoch asks for the guard itself.
 type guardedRouter struct {
 	next gogogrpc.Server
 	// check returns an error if the parameters as they are must not stand.
@@ -228,6 +229,8 @@ func (r guardedRouter) RegisterService(sd *grpc.ServiceDesc, handler any) {
 		handler = guardedConsensus{handler.(consensustypes.MsgServer), r.check}
 	case "cosmos.auth.v1beta1.Msg":
 		handler = guardedAuth{handler.(authtypes.MsgServer), r.check}
+	case "cosmos.vesting.v1beta1.Msg":
+		handler = guardedVesting{handler.(vestingtypes.MsgServer)}
 	case "cosmos.gov.v1.Msg":
 		handler = guardedGov{handler.(govv1.MsgServer), r.check}
 	}
