@@ -180,7 +180,9 @@ func adviseUpload(err error) error {
 		return fmt.Errorf("%w; the worker takes no uploads: name another one with --worker URL", err)
 	case "method-not-allowed":
 		return fmt.Errorf("%w; the worker is of a release without uploads: name another one with --worker URL", err)
-	case "too-large", "no-room":
+	case "too-large":
+		return fmt.Errorf("%w; it is over a bound of the worker, for one object or for one account: name another one with --worker URL", err)
+	case "no-room":
 		return fmt.Errorf("%w; the worker has no room for it: name another one with --worker URL", err)
 	}
 	return err
