@@ -46,8 +46,9 @@ type File struct {
 func (f *File) Folder() bool { return f.manifest != nil }
 
 // Find returns a file, or the regular files under a folder in lexical order, without their names. Symbolic links and
-// special files inside a folder are left out. It returns ErrNotRegular and ErrTooMany.
-func Find(path string) ([]File, error) {
+// special files inside a folder are left out, and leftOut is told the path of each, unless it is nil. It returns ErrNotRegular and
+// ErrTooMany.
+func Find(path string, leftOut func(path string)) ([]File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -61,8 +62,14 @@ func Find(path string) ([]File, error) {
 	var files []File
 	// With a separator at the end a link to a folder is followed if it is named itself.
 	err = filepath.WalkDir(path+string(filepath.Separator), func(p string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
+		if err != nil || d.IsDir() {
 			return err
+		}
+		if !d.Type().IsRegular() {
+			if leftOut != nil {
+				leftOut(p)
+			}
+			return nil
 		}
 		if len(files) == maxFiles {
 			return fmt.Errorf("%s: %w, want at most %d", path, ErrTooMany, maxFiles)

@@ -20,9 +20,11 @@ func TestFolder(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, path), []byte(text), 0o600))
 	}
 	require.NoError(t, os.Symlink("index.html", filepath.Join(dir, "link")))
-	files, err := put.Find(dir)
+	var leftOut []string
+	files, err := put.Find(dir, func(p string) { leftOut = append(leftOut, filepath.Clean(p)) })
 	require.NoError(t, err)
 	require.Len(t, files, 3)
+	require.Equal(t, []string{filepath.Join(dir, "link")}, leftOut)
 	require.NoError(t, put.Name(t.Context(), files))
 	require.Equal(t, content.Name(blake3.Sum256([]byte("<p>"))), files[0].Name)
 	manifests, err := put.Manifests(t.Context(), dir, files)
@@ -55,9 +57,9 @@ func TestFolder(t *testing.T) {
 }
 
 func TestFindRefusesWhatIsNoFile(t *testing.T) {
-	_, err := put.Find(os.DevNull)
+	_, err := put.Find(os.DevNull, nil)
 	require.ErrorIs(t, err, put.ErrNotRegular)
-	_, err = put.Find(filepath.Join(t.TempDir(), "none"))
+	_, err = put.Find(filepath.Join(t.TempDir(), "none"), nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -67,7 +69,7 @@ func TestWaves(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	}
-	files, err := put.Find(".")
+	files, err := put.Find(".", nil)
 	require.NoError(t, err)
 	require.NoError(t, put.Name(t.Context(), files))
 	manifests, err := put.Manifests(t.Context(), ".", files)

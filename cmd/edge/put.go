@@ -25,7 +25,7 @@ func newPutCommand(a *app) *cobra.Command {
 		Short: "Upload content to a worker, paid as it is sent",
 		Long: `Uploads a file, or a folder, to a worker that takes uploads, and prints names and addresses to share. Of a folder the
 regular files are uploaded, several at a time and told as they are done, then the manifests of its folders, each behind all that
-it names; the last name is that of the folder itself. Files of the same bytes are sent once. The first failure ends the upload.
+it names; the last name is that of the folder itself. Links and special files are left out, which is told. Files of the same bytes are sent once. The first failure ends the upload.
 The names are taken first; the worker verifies the bytes against them and keeps nothing else. The worker is one of the chain's
 registry, or those that --worker names, tried in order.
 
@@ -57,10 +57,12 @@ func (a *app) put(cmd *cobra.Command, path string, o *getOptions) error {
 	if err := o.checkParallel(); err != nil {
 		return err
 	}
-	files, err := put.Find(path)
+	var left leftOut
+	files, err := put.Find(path, left.add)
 	if err != nil {
 		return &usageError{err}
 	}
+	left.tell(cmd.ErrOrStderr())
 	ctx := cmd.Context()
 	if err := put.Name(ctx, files); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -94,7 +95,7 @@ func filesToPut(t *testing.T, n int) ([]put.File, [][]*put.File) {
 	for i := range n {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d", i)), []byte(fmt.Sprint("file ", i)), 0o600))
 	}
-	files, err := put.Find(dir)
+	files, err := put.Find(dir, nil)
 	require.NoError(t, err)
 	require.NoError(t, put.Name(t.Context(), files))
 	manifests, err := put.Manifests(t.Context(), dir, files)
@@ -169,4 +170,19 @@ func TestPutTellsWhatWasPaidForNothing(t *testing.T) {
 	u.lost.add(fetch.Payment{AcknowledgedBytes: 1})
 	require.ErrorContains(t, u.end(t.Context(), fetch.Payment{}, fault), "an unknown amount of uusd")
 	require.NoError(t, u.end(t.Context(), fetch.Payment{}, nil))
+}
+
+// What of a folder is not uploaded is told, whatever becomes of the rest.
+func TestPutTellsWhatItLeavesOut(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o600))
+	for i := range maxLeftOut + 2 {
+		require.NoError(t, os.Symlink("file", filepath.Join(dir, fmt.Sprint("link", i))))
+	}
+	var errOut bytes.Buffer
+	args := []string{"put", dir, "--home", t.TempDir(), "--node", "http://127.0.0.1:1"}
+	require.Equal(t, exitFailure, runContext(t.Context(), args, nil, io.Discard, &errOut))
+	told, _, _ := strings.Cut(errOut.String(), "\n")
+	require.Contains(t, told, filepath.Join(dir, "link0")+", ")
+	require.Contains(t, told, " and 2 more")
 }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"math/big"
+	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/edgechain/edge/client/fetch"
@@ -97,6 +100,33 @@ func (s *putShow) end() {
 	if s.bar != nil {
 		_ = s.bar.Finish()
 	}
+}
+
+// maxLeftOut bounds the files that are listed as left out.
+const maxLeftOut = 5
+
+// leftOut collects what of a folder is not uploaded.
+type leftOut struct {
+	paths []string
+	n     int
+}
+
+func (l *leftOut) add(path string) {
+	if l.n++; len(l.paths) < maxLeftOut {
+		l.paths = append(l.paths, shown(filepath.Clean(path)))
+	}
+}
+
+// tell says what is left out, in a line.
+func (l *leftOut) tell(to io.Writer) {
+	if l.n == 0 {
+		return
+	}
+	more := ""
+	if n := l.n - len(l.paths); n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	fmt.Fprintf(to, "edge: left out, neither files nor folders: %s%s\n", strings.Join(l.paths, ", "), more)
 }
 
 // lost adds up what was paid for uploads that did not become whole. It is safe for concurrent use.
