@@ -14,6 +14,7 @@ import (
 	govkeeper "github.com/cosmos/cosmos-sdk/x/gov/keeper"
 	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
 	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
+	stakingkeeper "github.com/cosmos/cosmos-sdk/x/staking/keeper"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 )
 
@@ -32,6 +33,11 @@ const (
 	// voteGap is the least time between the ends of two votes. All votes that end in a block are tallied in it, and the same stake can
 	// vote on each of them.
 	voteGap = time.Minute
+	// votingParts is how many parts of all bonded stake there are of which a voter needs one. However much stake there is, who has a
+	// tenth of it makes no more than 20,000 votes.
+	votingParts = 200_000
+	// talliedDelegations is how many delegations of a voter a tally looks at. The validators of all further ones vote with them.
+	talliedDelegations = 16
 )
 
 // govGuard is what x/gov asks about every deposit and every vote, whatever version of its service they come through, and by x/authz
@@ -100,14 +106,19 @@ func (g govGuard) checkVoteEnd(ctx context.Context, proposal govv1.Proposal) err
 }
 
 // AfterProposalVote returns ErrNoStake unless the voter runs a validator that is bonded, who votes with what others delegated to
-// it, or has delegated half of the least stake, to one validator or to several together: a slash can have taken some of it. It looks
-// at no more delegations than needed. A vote without stake counts nothing, but the tally would look it up all the same.
+// it, or has delegated enough, to one validator or to several together: one of votingParts of all that is bonded, and half of the
+// least stake, as a slash can have taken some of it. It looks at no more delegations than needed. A vote without stake counts nothing,
+// but the tally would look it up all the same.
 func (g govGuard) AfterProposalVote(ctx context.Context, _ uint64, voter sdk.AccAddress) error {
 	least, err := g.stake.least(ctx)
 	if err != nil || !least.IsPositive() {
 		return err
 	}
-	least = least.QuoRaw(2)
+	bonded, err := g.stake.staking.TotalValidatorPower(ctx)
+	if err != nil {
+		return err
+	}
+	least = math.MaxInt(least.QuoRaw(2), bonded.QuoRaw(votingParts))
 	own, err := g.stake.staking.GetValidator(ctx, sdk.ValAddress(voter))
 	if err != nil && !errors.Is(err, stakingtypes.ErrNoValidatorFound) {
 		return err
@@ -143,4 +154,16 @@ func (g govGuard) delegated(ctx context.Context, delegator sdk.AccAddress, enoug
 		return sum.GTE(math.LegacyNewDecFromInt(enough))
 	})
 	return sum, errors.Join(err, inner)
+}
+
+// tallyStake is what a tally asks about stake.
+type tallyStake struct{ *stakingkeeper.Keeper }
+
+// IterateDelegations goes through the first delegations of a voter, by the addresses of their validators.
+func (t tallyStake) IterateDelegations(
+	ctx context.Context, voter sdk.AccAddress, next func(int64, stakingtypes.DelegationI) (stop bool),
+) error {
+	return t.Keeper.IterateDelegations(ctx, voter, func(i int64, d stakingtypes.DelegationI) bool {
+		return next(i, d) || i == talliedDelegations-1
+	})
 }

@@ -21,8 +21,13 @@ import (
 // newVoters starts a chain that is not one for development, whose votes take an hour, and ten minutes if they are expedited.
 func newVoters(t *testing.T, accounts ...*secp256k1.PrivKey) *chain {
 	t.Helper()
+	return newVotersOf(t, sevenStakes(), accounts...)
+}
+
+func newVotersOf(t *testing.T, stakes []int64, accounts ...*secp256k1.PrivKey) *chain {
+	t.Helper()
 	return newCommittee(t, setup{
-		stakes: sevenStakes(), accounts: accounts,
+		stakes: stakes, accounts: accounts,
 		change: func(c *chain, state app.GenesisState) {
 			production(t, c, state)
 			quickVotes(t, c, state)

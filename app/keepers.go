@@ -159,7 +159,7 @@ func newKeepers(app *App, objectKeys map[string]*storetypes.ObjectStoreKey, appO
 
 	k.GovKeeper = govkeeper.NewKeeper(
 		cdc, service(govtypes.StoreKey), k.AccountKeeper, deposits{burner}, depositCharges{k.DistrKeeper}, app.MsgServiceRouter(),
-		govtypes.DefaultConfig(), authority, govkeeper.NewDefaultCalculateVoteResultsAndVotingPower(k.StakingKeeper),
+		govtypes.DefaultConfig(), authority, govkeeper.NewDefaultCalculateVoteResultsAndVotingPower(tallyStake{k.StakingKeeper}),
 	)
 	// Text proposals still take this route.
 	router := govv1beta1.NewRouter()
