@@ -67,6 +67,8 @@ func Open(name, dir string, backend dbm.BackendType) (dbm.DB, error) {
 	for i := range options.Levels {
 		options.Levels[i].FilterPolicy = bloom.FilterPolicy(filterBits)
 	}
+	// What is written first is merged into the next level soon. Compressing it until then would take a core from the blocks.
+	options.Levels[0].Compression = pebble.NoCompression
 	db, err := pebble.Open(filepath.Join(dir, name+dbm.DBFileSuffix), options)
 	if err != nil {
 		return nil, err
