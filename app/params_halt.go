@@ -72,7 +72,8 @@ func checkConsensus(p *cmtproto.ConsensusParams) error {
 	return nil
 }
 
-// checkGov returns ErrUnsafeParams if with the parameters of x/gov proposals would cost nothing, or hardly one could pass again.
+// checkGov returns ErrUnsafeParams if with the parameters of x/gov proposals would cost nothing, a few could decide for all, or hardly
+// one could pass again.
 func checkGov(p *govv1.Params) error {
 	if p == nil {
 		return errorsmod.Wrap(ErrUnsafeParams, "no parameters of x/gov")
@@ -99,7 +100,7 @@ func checkGov(p *govv1.Params) error {
 		name, is    string
 		least, most math.LegacyDec
 	}{
-		{"quorum", p.Quorum, math.LegacyZeroDec(), math.LegacyNewDecWithPrec(67, 2)},
+		{"quorum", p.Quorum, math.LegacyNewDecWithPrec(1, 1), math.LegacyNewDecWithPrec(67, 2)},
 		{"threshold", p.Threshold, math.LegacyNewDecWithPrec(5, 1), math.LegacyNewDecWithPrec(67, 2)},
 		{"veto_threshold", p.VetoThreshold, math.LegacyNewDecWithPrec(1, 1), math.LegacyOneDec()},
 		// x/gov does not look at this one before it takes a deposit, and takes none if it is no number.

@@ -77,7 +77,7 @@ func (c *chain) requireLocked(v *validator, tx []byte) {
 // grant lets a key send messages of a kind in the name of another one.
 func (c *chain) grant(from *secp256k1.PrivKey, to sdk.AccAddress, authorization authz.Authorization) {
 	c.t.Helper()
-	expires := c.now.Add(time.Hour)
+	expires := c.now.Add(day)
 	grant, err := authz.NewMsgGrant(addressOf(from), to, authorization, &expires)
 	require.NoError(c.t, err)
 	c.send(from, 300_000, nil, grant)
@@ -168,7 +168,8 @@ func (c *chain) governAll(msgs ...sdk.Msg) *govv1.Proposal {
 		votes = append(votes, c.tx(v.operator, 300_000, 0, govv1.NewMsgVote(addressOf(v.operator), submitted.ProposalId, govv1.OptionYes, "")))
 	}
 	c.must(votes...)
-	c.blocks(6)
+	c.now = c.now.Add(*params.VotingPeriod)
+	c.blocks(2)
 	proposal, err := c.app.GovKeeper.Proposals.Get(c.ctx(), submitted.ProposalId)
 	require.NoError(c.t, err)
 	return &proposal
