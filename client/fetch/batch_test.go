@@ -257,7 +257,7 @@ func TestBatchTellsEachUploadItsOwnFaults(t *testing.T) {
 				return nil
 			default:
 			}
-			report, err := upload(e.d, []byte(fmt.Sprint(i)))
+			report, err := upload(e.d, fmt.Append(nil, i))
 			if err == nil && (report.AckError != "" || report.Unacknowledged != 0) {
 				err = fmt.Errorf("%+v is not its own", report.Payment)
 			}

@@ -93,7 +93,7 @@ func filesToPut(t *testing.T, n int) ([]put.File, [][]*put.File) {
 	t.Helper()
 	dir := t.TempDir()
 	for i := range n {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d", i)), []byte(fmt.Sprint("file ", i)), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d", i)), fmt.Append(nil, "file ", i), 0o600))
 	}
 	files, err := put.Find(dir, nil)
 	require.NoError(t, err)
