@@ -81,6 +81,11 @@ func endpointName(address string) (string, error) {
 	if err != nil || u.Host == "" {
 		return "", fmt.Errorf("rpc address %q is not a URL such as http://127.0.0.1:26657", address)
 	}
+	switch u.Scheme {
+	case "http", "https", "tcp":
+	default:
+		return "", fmt.Errorf("rpc address at %s has the scheme %q, want http or https", u.Host, u.Scheme)
+	}
 	return u.Host + strings.TrimRight(u.Path, "/"), nil
 }
 

@@ -360,7 +360,7 @@ func TestSplitEndpoints(t *testing.T) {
 	name, err := endpointName(list[1])
 	require.NoError(t, err)
 	require.Equal(t, "rpc.example/edge", name, "a label shows no password")
-	for _, bad := range []string{"", ",", "http://a,", "127.0.0.1:26657", "http://a,http://a/", strings.Repeat("http://a,", 9) + "http://b"} {
+	for _, bad := range []string{"", ",", "http://a,", "127.0.0.1:26657", "ftp://a", "htttp://a", "http://a,http://a/", strings.Repeat("http://a,", 9) + "http://b"} {
 		_, err := SplitEndpoints(bad)
 		require.Error(t, err, bad)
 	}
