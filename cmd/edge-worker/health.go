@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/big"
-	"net/url"
 	"strings"
 	"time"
 
@@ -20,6 +19,8 @@ const (
 	lowFees = 200
 	// smallSettlement is the gas of one beside what the message takes itself: bytes, signature, ante handlers.
 	smallSettlement = 120_000
+	// aloneText is what a worker with one endpoint of the chain has to be told: nothing else can catch a lie that fits together.
+	aloneText = "chain.rpc names one node: if it says of a settlement that it was paid, or of an epoch that it is over, nobody can contradict it"
 )
 
 // status says how the worker is.
@@ -56,7 +57,7 @@ func (w *worker) status(ctx context.Context) console.Status {
 			problem = stale.Error()
 		}
 		doc.Chain.Endpoints = append(doc.Chain.Endpoints, console.Endpoint{
-			Address: withoutUser(e.Name), Used: e.Used, Height: e.Height, OK: problem == "", Problem: problem,
+			Address: e.Name, Used: e.Used, Height: e.Height, OK: problem == "", Problem: problem,
 		})
 	}
 	doc.Settling.Status = w.rollup.Status()
@@ -93,6 +94,7 @@ func warnings(doc *console.Status) []console.Part {
 	parts := []console.Part{
 		part("settlement", doc.Settling.Problem != "" && doc.Reasons["signer"] == "", "%s", doc.Settling.Problem),
 		part("deadline", ok && endangered.Sign() > 0, "%s %s are not settled and soon cannot be any more", doc.Money.Endangered, doc.Money.Denom),
+		part("endpoints", len(doc.Chain.Endpoints) == 1, "%s", aloneText),
 		part("content", doc.Store.Quarantined > 0, "%d damaged files are kept aside", doc.Store.Quarantined),
 	}
 	if limit := doc.Process.MemoryLimit; limit > 0 {
@@ -124,17 +126,4 @@ func (w *worker) fees(view chain.View) console.Part {
 	}
 	return console.NewPart("fees", console.StateWarning,
 		fmt.Sprintf("the hot account holds %s%s, which pays for about %s small settlements", balance, w.settings.gasPrice.Denom, balance.Quo(fee)))
-}
-
-// withoutUser is an address that can be shown: a password in it is nobody's business.
-func withoutUser(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "(not a URL)"
-	}
-	u.User = nil
-	if u.RawQuery != "" {
-		u.RawQuery = "..."
-	}
-	return u.String()
 }

@@ -34,6 +34,9 @@ is settled after the next start. A second signal ends it at once; nothing that w
 				return err
 			}
 			log.Info("worker starts", "version", versionText(), "home", string(a.home), "peer_key", hexText(w.peerKey), "account", w.rollup.Status().Account)
+			if len(w.nodes.Endpoints()) == 1 {
+				log.Warn(aloneText + "; name a second one that somebody else runs")
+			}
 			if err := w.start(cmd.Context()); err != nil {
 				// Nothing was served: what is in the pool can wait for a start that goes well.
 				return errors.Join(err, w.stop(time.Second))

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,12 +84,6 @@ func TestBytesText(t *testing.T) {
 	}
 }
 
-// A password in the address of a node does not reach the page.
-func TestWithoutUser(t *testing.T) {
-	require.Equal(t, "https://rpc.example:443/x", withoutUser("https://me:secret@rpc.example:443/x"))
-	require.Equal(t, "https://rpc.example/?...", withoutUser("https://rpc.example/?key=secret"))
-}
-
 // Whoever does not say what fees are worth is told, and what is settled early follows the credit that is given.
 func TestFeesAreWorthSomething(t *testing.T) {
 	c := config.Default()
@@ -109,4 +104,19 @@ func TestFeesAreWorthSomething(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "70", s.rollup.HurryValue.String())
 	require.Equal(t, console.StateWarning, feeValue(&s.rollup).State)
+}
+
+// A lie of the only node that is asked cannot be caught, so its operator is told; with a second one there is nothing to tell.
+func TestOneEndpointIsNotEnough(t *testing.T) {
+	for n, want := range map[int]console.State{1: console.StateWarning, 2: console.StateOK} {
+		doc := console.Status{Chain: console.Chain{Endpoints: make([]console.Endpoint, n)}}
+		parts := warnings(&doc)
+		i := slices.IndexFunc(parts, func(p console.Part) bool { return p.Name == "endpoints" })
+		require.GreaterOrEqual(t, i, 0)
+		require.Equal(t, want, parts[i].State, n)
+		if want == console.StateWarning {
+			require.Contains(t, parts[i].Reason, "chain.rpc")
+			require.Contains(t, parts[i].Advice, "chain.rpc")
+		}
+	}
 }

@@ -39,6 +39,7 @@ var advice = map[string]string{
 	"settlement":   "Nothing is lost while the epoch lives. Look at the reason, at the fees and at the node's log.",
 	"deadline":     "Acknowledgements die unsettled soon. Make the worker reach the chain and the hot account hold fees; look at 'edge-worker ledger'.",
 	"report":       "The operator can send it himself: edged tx node report.",
+	"endpoints":    "Add a node that does not depend on the first one to chain.rpc, separated by a comma.",
 	"content":      "The disk gave back other bytes than were written. Replace it; the content can be added again.",
 	"memory":       "Lower gateway.max_connections, gateway.max_requests or credit.max_accounts, or raise the limit.",
 	"fees":         "Send fees to the hot account before it runs out of them.",
