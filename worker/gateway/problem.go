@@ -52,7 +52,7 @@ var (
 	originSlow         = kind{"origin-slow", http.StatusGatewayTimeout, "An origin is too slow"}
 	uploadsOff         = kind{"uploads-off", http.StatusForbidden, "The worker takes no uploads"}
 	lengthRequired     = kind{"length-required", http.StatusLengthRequired, "The length of the upload is not known"}
-	tooLarge           = kind{"too-large", http.StatusRequestEntityTooLarge, "The object is over a bound"}
+	tooLarge           = kind{"too-large", http.StatusRequestEntityTooLarge, "What is sent is over a bound"}
 	contentMismatch    = kind{"content-mismatch", http.StatusUnprocessableEntity, "The bytes are not those of the name"}
 	bodySlow           = kind{"body-slow", http.StatusRequestTimeout, "The body arrives too slowly"}
 	noRoom             = kind{"no-room", http.StatusInsufficientStorage, "The worker has no room for the content"}

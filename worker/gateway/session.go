@@ -330,10 +330,10 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int) ([]
 		return nil, nil
 	}
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
-	var tooLarge *http.MaxBytesError
+	var over *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
-		return nil, newProblem(badRequest, "the body is longer than %d bytes", limit)
+	case errors.As(err, &over):
+		return nil, newProblem(tooLarge, "the body is longer than %d bytes", limit)
 	case err != nil:
 		return nil, newProblem(badRequest, "read body: %v", err)
 	}
