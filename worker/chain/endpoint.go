@@ -2,6 +2,8 @@ package chain
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -14,6 +16,9 @@ import (
 
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 )
+
+// pathDigestSize is how much of the digest of its path an endpoint's name has, in bytes: enough to tell a few apart.
+const pathDigestSize = 4
 
 // maxEndpoints bounds the endpoints of a Nodes, and with them the values of a metric's label.
 const maxEndpoints = 8
@@ -75,7 +80,8 @@ func SplitEndpoints(list string) ([]string, error) {
 	return addresses, nil
 }
 
-// endpointName is the host and the path of an address: what a log may show, without a password.
+// endpointName names an address where others may read it, such as in a metric's label: by its host, and by a digest of the path if
+// it has one, since providers put keys there as well as into the user's part.
 func endpointName(address string) (string, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
@@ -86,7 +92,12 @@ func endpointName(address string) (string, error) {
 	default:
 		return "", fmt.Errorf("rpc address at %s has the scheme %q, want http or https", u.Host, u.Scheme)
 	}
-	return u.Host + strings.TrimRight(u.Path, "/"), nil
+	path := strings.TrimRight(u.Path, "/")
+	if path == "" {
+		return u.Host, nil
+	}
+	digest := sha256.Sum256([]byte(path))
+	return u.Host + "/~" + hex.EncodeToString(digest[:pathDigestSize]), nil
 }
 
 // Dial returns the endpoints of a list of addresses that is separated by commas. It does not connect.

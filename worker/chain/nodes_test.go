@@ -359,7 +359,10 @@ func TestSplitEndpoints(t *testing.T) {
 	require.Equal(t, []string{"http://127.0.0.1:26657", "https://user:secret@rpc.example/edge/"}, list)
 	name, err := endpointName(list[1])
 	require.NoError(t, err)
-	require.Equal(t, "rpc.example/edge", name, "a label shows no password")
+	require.Regexp(t, "^rpc\\.example/~[0-9a-f]{8}$", name, "a label shows neither a password nor a key")
+	other, err := endpointName("https://rpc.example/edge2")
+	require.NoError(t, err)
+	require.NotEqual(t, name, other)
 	for _, bad := range []string{"", ",", "http://a,", "127.0.0.1:26657", "ftp://a", "htttp://a", "http://a,http://a/", strings.Repeat("http://a,", 9) + "http://b"} {
 		_, err := SplitEndpoints(bad)
 		require.Error(t, err, bad)

@@ -58,7 +58,7 @@ type Chain struct {
 
 // Endpoint is an RPC endpoint of the chain.
 type Endpoint struct {
-	// Address is host and path, without scheme, user and password.
+	// Address is the host, and a digest of the path if there is one.
 	Address string `json:"address"`
 	// Used is true of the one that is asked; Height is the last one heard of it, 0 if nothing was.
 	Used   bool  `json:"used"`
