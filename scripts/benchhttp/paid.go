@@ -37,7 +37,7 @@ var paidSizes = []struct {
 	size    int64
 	perLane int
 }{
-	{"1KiB", 1 << 10, 1_500}, {"256KiB", 256 << 10, 250}, {"1MiB", 1 << 20, 80},
+	{"1KiB", 1 << 10, 3_000}, {"256KiB", 256 << 10, 500}, {"1MiB", 1 << 20, 200},
 }
 
 // replay has wrk send requests that are written already, one after the other, the lanes in turn.

@@ -35,6 +35,8 @@ const (
 type receipt struct {
 	digest ack.Digest
 	state  receiptState
+	// session counts the sessions that were opened on the lane before and with it.
+	session uint32
 }
 
 // lane is what the worker knows of a lane. The account's lock guards it.
@@ -44,8 +46,9 @@ type lane struct {
 	receipts []*receipt
 	// unknown is set while receipts from before this process may be missing.
 	unknown bool
-	// session that is open on the lane, nil if none is.
-	session *Session
+	// session that is open on the lane, nil if none is. sessions were opened so far.
+	session  *Session
+	sessions uint32
 	// served is the last epoch in which bytes were sent on the lane; 0 is none.
 	served uint64
 	// pins counts the calls that use the lane and would not find it again if it went.
@@ -102,8 +105,8 @@ func (l *lane) observe(a *ack.Ack) bool {
 
 // findHead finds which n of the receipts lead from base to head, in their order, and returns how many receipts that
 // leaves behind. It tries runs without a gap among those that were not aborted, then among the finished, then among all:
-// a run that starts later leaves out requests that the client lost with its state. Last it tries one gap: a request that
-// the worker has sent whole and the client did not get whole.
+// a run that starts later leaves out requests that the client lost with its state, mostly those of earlier sessions. Last it tries
+// one gap: a request that the worker has sent whole and the client did not get whole.
 func findHead(base, head [ack.HeadSize]byte, n int, receipts []*receipt) (used int, ok bool) {
 	if n == 0 {
 		return 0, base == head
@@ -124,18 +127,30 @@ func findHead(base, head [ack.HeadSize]byte, n int, receipts []*receipt) (used i
 				list = append(list, i)
 			}
 		}
-		for from := 0; from+n <= len(list); from++ {
-			// The first run is always tried: an honest client may have any number of receipts in it.
-			if from > 0 {
-				if steps -= n; steps < 0 {
-					break
-				}
+		leads := func(from int) bool {
+			if from+n > len(list) {
+				return false
 			}
 			h := base
 			for _, i := range list[from : from+n] {
 				h = ack.NextHead(h, receipts[i].digest)
 			}
-			if h == head {
+			return h == head
+		}
+		// The first run of all and that of the newest session are always tried: an honest client may have any number of receipts in
+		// them.
+		if leads(0) {
+			return list[n-1] + 1, true
+		}
+		newest := slices.IndexFunc(list, func(i int) bool { return receipts[i].session == receipts[len(receipts)-1].session })
+		if newest > 0 && leads(newest) {
+			return list[newest+n-1] + 1, true
+		}
+		for from := 1; from+n <= len(list); from++ {
+			if steps -= n; steps < 0 {
+				break
+			}
+			if leads(from) {
 				return list[from+n-1] + 1, true
 			}
 		}

@@ -64,3 +64,21 @@ func TestFindHeadIsBounded(t *testing.T) {
 	_, ok = findHead([ack.HeadSize]byte{}, [ack.HeadSize]byte{7}, 1, receipts)
 	require.False(t, ok)
 }
+
+// TestFindHeadOfANewSession: a client that lost any number of requests with its state goes on with those of its new session.
+func TestFindHeadOfANewSession(t *testing.T) {
+	const lost, mine = 20_000, 300
+	receipts := make([]*receipt, lost+mine)
+	head := [ack.HeadSize]byte{5}
+	for i := range receipts {
+		receipts[i] = &receipt{digest: ack.Digest{byte(i), byte(i >> 8)}, state: receiptFinished, session: 7}
+		if i >= lost {
+			receipts[i].session = 8
+			head = ack.NextHead(head, receipts[i].digest)
+		}
+	}
+	receipts[lost-1].state = receiptAborted
+	used, ok := findHead([ack.HeadSize]byte{5}, head, mine, receipts)
+	require.True(t, ok)
+	require.Equal(t, len(receipts), used)
+}

@@ -334,6 +334,7 @@ func (m *Manager) enter(s *Session, view *chain.View) error {
 	}
 	a.mu.Lock()
 	l.session = s
+	l.sessions++
 	a.open++
 	a.mu.Unlock()
 	m.sessions[s.token] = s

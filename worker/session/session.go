@@ -154,6 +154,7 @@ func (s *Session) count(l *lane, r *receipt, now time.Time) uint64 {
 	s.lastUsed, s.begun = now, now
 	s.running++
 	s.account.running++
+	r.session = l.sessions
 	l.receipts = append(l.receipts, r)
 	s.account.keptReceipts(1)
 	return s.sequence
