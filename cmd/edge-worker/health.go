@@ -92,7 +92,7 @@ func warnings(doc *console.Status) []console.Part {
 	}
 	endangered, ok := new(big.Int).SetString(doc.Money.Endangered, 10)
 	parts := []console.Part{
-		part("settlement", doc.Settling.Problem != "" && doc.Reasons["signer"] == "", "%s", doc.Settling.Problem),
+		part("settling", doc.Settling.Problem != "" && doc.Reasons["signer"] == "", "%s", doc.Settling.Problem),
 		part("deadline", ok && endangered.Sign() > 0, "%s %s are not settled and soon cannot be any more", doc.Money.Endangered, doc.Money.Denom),
 		part("endpoints", len(doc.Chain.Endpoints) == 1, "%s", aloneText),
 		part("content", doc.Store.Quarantined > 0, "%d damaged files are kept aside", doc.Store.Quarantined),
