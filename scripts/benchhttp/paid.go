@@ -37,7 +37,7 @@ var paidSizes = []struct {
 	size    int64
 	perLane int
 }{
-	{"1KiB", 1 << 10, 3_000}, {"256KiB", 256 << 10, 500}, {"1MiB", 1 << 20, 200},
+	{"1KiB", 1 << 10, 5_000}, {"256KiB", 256 << 10, 1_000}, {"1MiB", 1 << 20, 300},
 }
 
 // replay has wrk send requests that are written already, one after the other, the lanes in turn.
@@ -68,7 +68,7 @@ type lane struct {
 
 // benchPaid compares content within sessions, an acknowledgement with each request, with the plain content of the same worker.
 // The same generator sends requests that were written before, so that making and signing them takes no time of either.
-func benchPaid(ctx context.Context, s *stage) ([]result, error) {
+func benchPaid(ctx context.Context, s *stage) (_ []result, err error) {
 	for len(s.net.Client.KeyIDs) < paidKeys {
 		if err := s.net.Client.AddKey(ctx); err != nil {
 			return nil, err
@@ -78,6 +78,13 @@ func benchPaid(ctx context.Context, s *stage) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
+	// On the worker's disk, what is written of some hundred MB would have to get there before the worker's next acknowledgement.
+	dir, err := os.MkdirTemp(tmpfs, "edge-bench-*")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	list := filepath.Join(dir, "requests")
 	var results []result
 	for _, c := range paidSizes {
 		if len(s.sizes) > 0 && !slices.Contains(s.sizes, c.label) {
@@ -89,7 +96,6 @@ func benchPaid(ctx context.Context, s *stage) ([]result, error) {
 		}
 		requests := c.perLane * int(s.duration.Seconds())
 		var plain, paid measured
-		list := filepath.Join(s.dir, "requests")
 		writePaid := func() error {
 			lanes, err := s.openLanes(ctx)
 			if err != nil {
