@@ -144,20 +144,19 @@ func validate(c *config.Config) error {
 	}
 	// Any key serves to check the rest.
 	s.chain.PeerKey = make([]byte, 32)
-	var level slog.Level
 	_, originErr := originConfig(c, "")
 	errs := []error{
 		within("chain", s.chain.Validate()),
 		within("chain", s.nodes.Validate()),
 		within("keys", checkGranters(c.Keys)),
 		within("gateway", s.gateway.Validate()),
-		within("credit", s.session.Validate()),
+		checkSessions(c, &s.session),
 		within("rollup", s.rollup.Validate()),
 		within("report", s.report.Validate()),
 		within("store", storeConfig(c, "x").Validate()),
 		within("console", console.Config{SaveInterval: c.Console.SaveInterval.Std()}.Validate()),
 		within("origin", originErr),
-		within("log", level.UnmarshalText([]byte(c.Log.Level))),
+		within("log", checkLevel(c.Log.Level)),
 	}
 	errs = append(errs, within("worker", checkMemory(c)))
 	if c.Worker.StopTimeout <= 0 {
@@ -182,6 +181,48 @@ func validate(c *config.Config) error {
 		errs = append(errs, fmt.Errorf("log: format %q, want text or json", c.Log.Format))
 	}
 	return errors.Join(errs...)
+}
+
+// checkSessions returns what is wrong with the bounds of sessions, by the keys that they have in the file: those of two sections.
+func checkSessions(c *config.Config, s *session.Config) error {
+	var errs []error
+	g, cr := &c.Gateway, &c.Credit
+	for _, bound := range []struct {
+		name string
+		ok   bool
+	}{
+		{"credit: base", cr.Base.Sign() > 0},
+		{"credit: max_unsettled", cr.MaxUnsettled.Sign() > 0},
+		{"credit: stall_timeout", cr.StallTimeout > 0},
+		{"credit: account_ttl", cr.AccountTTL > 0},
+		{"credit: max_accounts", cr.MaxAccounts > 0},
+		{"credit: max_lanes", cr.MaxLanes > 0},
+		{"credit: max_receipts", cr.MaxReceipts > 0},
+		{"credit: max_receipts_per_account", cr.MaxReceiptsPerAccount > 0},
+		{"credit: max_receipts_total", cr.MaxReceiptsTotal > 0},
+		{"gateway: challenge_ttl", g.ChallengeTTL > 0},
+		{"gateway: max_challenges", g.MaxChallenges > 0},
+		{"gateway: session_timeout", g.SessionTimeout > 0},
+		{"gateway: max_sessions", g.MaxSessions > 0},
+		{"gateway: max_sessions_per_account", g.MaxSessionsPerAccount > 0},
+	} {
+		if !bound.ok {
+			errs = append(errs, fmt.Errorf("%s must be positive", bound.name))
+		}
+	}
+	if g.RetryAfter <= 0 || len(errs) > 0 { // the gateway's own check names retry_after
+		return errors.Join(errs...)
+	}
+	return within("credit", s.Validate())
+}
+
+// checkLevel returns an error unless a text is a level of the log.
+func checkLevel(text string) error {
+	var level slog.Level
+	if level.UnmarshalText([]byte(text)) != nil {
+		return fmt.Errorf("level %q, want debug, info, warn or error", text)
+	}
+	return nil
 }
 
 // poolOptions are those of the pool, for the worker and for the commands that read it while the worker does not run.

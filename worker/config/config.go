@@ -291,11 +291,11 @@ func (f Field) Set(text string) error {
 	case encoding.TextUnmarshaler:
 		err = target.UnmarshalText([]byte(text))
 	case **big.Int:
-		v, ok := new(big.Int).SetString(text, 10)
-		if !ok {
-			return fmt.Errorf("%s: %q is no whole number", f.Name(), text)
+		if v, ok := new(big.Int).SetString(text, 10); ok {
+			*target = v
+			return nil
 		}
-		*target = v
+		return f.wrong(strconv.Quote(text))
 	case *string:
 		*target = text
 	case *bool:
@@ -310,9 +310,35 @@ func (f Field) Set(text string) error {
 		panic(fmt.Sprintf("config: no way to set %s of type %T", f.Name(), target))
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.Name(), err)
+		return f.wrong(strconv.Quote(text))
 	}
 	return nil
+}
+
+// wantFlag is what a key that is on or off wants.
+const wantFlag = "true or false"
+
+// kind says what values a key has.
+func (f Field) kind() string {
+	switch f.value.Interface().(type) {
+	case bool:
+		return wantFlag
+	case Duration:
+		return `a duration such as "500ms" or "1h30m"`
+	case List:
+		return "one text in quotes, with commas between the entries"
+	case string:
+		return "a text in quotes"
+	case uint64:
+		return "a whole number from 0 on"
+	default:
+		return "a whole number"
+	}
+}
+
+// wrong is the error of a value that the key cannot have.
+func (f Field) wrong(value string) error {
+	return fmt.Errorf("%s is %s, want %s", f.Name(), value, f.kind())
 }
 
 // quoted reports whether the value is a string in the file.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -64,24 +65,94 @@ func quote(s string) string {
 	return b.String()
 }
 
-// Read sets what a file says. A key that does not exist is an error.
+// Read sets what a file says. A key that does not exist is an error, and so is a value that its key cannot have: all of those are
+// named, as they stand in the file.
 func (c *Config) Read(b []byte) error {
 	if len(b) > maxFile {
 		return fmt.Errorf("configuration of %d bytes, want at most %d", len(b), maxFile)
 	}
-	decoder := toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields()
-	err := decoder.Decode(c)
+	var doc map[string]any
+	if err := toml.Unmarshal(b, &doc); err != nil {
+		return syntaxError(b, err)
+	}
+	if err := checkValues(doc); err != nil {
+		return err
+	}
+	err := toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields().Decode(c)
 	var unknown *toml.StrictMissingError
 	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
 		line, _ := unknown.Errors[0].Position()
 		return fmt.Errorf("line %d: unknown key %s", line, strings.Join(unknown.Errors[0].Key(), "."))
 	}
-	var wrong *toml.DecodeError
-	if errors.As(err, &wrong) {
-		line, _ := wrong.Position()
-		return fmt.Errorf("line %d: %w", line, err)
-	}
 	return err
+}
+
+// syntaxError says where a file is no TOML, and what its author most likely forgot. The value is not shown: addresses hold secrets.
+func syntaxError(b []byte, err error) error {
+	var wrong *toml.DecodeError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	line, _ := wrong.Position()
+	lines := bytes.Split(b, []byte("\n"))
+	why := strings.TrimPrefix(wrong.Error(), "toml: ")
+	if key, _, ok := bytes.Cut(lines[min(line, len(lines))-1], []byte("=")); ok {
+		return fmt.Errorf("line %d: what %s is set to is no TOML: everything but numbers, true and false stands in quotes (%s)", line, bytes.TrimSpace(key), why)
+	}
+	return fmt.Errorf("line %d is no TOML, want [section], key = value or # comment (%s)", line, why)
+}
+
+// checkValues returns all values of a file that are not of the kind that their keys have.
+func checkValues(doc map[string]any) error {
+	var errs []error
+	scratch := Default()
+	misplaced := ""
+	for _, f := range scratch.Fields() {
+		section, ok := doc[f.Section].(map[string]any)
+		if value, given := doc[f.Section]; given && !ok && misplaced != f.Section {
+			misplaced = f.Section
+			errs = append(errs, fmt.Errorf("%s is %s, want a section: [%s] in a line of its own, and its keys below", f.Section, written(value), f.Section))
+		}
+		if value, given := section[f.Key]; given {
+			errs = append(errs, f.check(value))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// check sets a value as a file has it.
+func (f Field) check(value any) error {
+	switch v := value.(type) {
+	case string:
+		if f.quoted() {
+			return f.Set(v)
+		}
+	case int64:
+		if _, plain := f.value.Interface().(string); !plain && f.kind() != wantFlag {
+			if f.Set(written(v)) == nil {
+				return nil
+			}
+		}
+	case bool:
+		if f.kind() == wantFlag {
+			return nil
+		}
+	}
+	return f.wrong(written(value))
+}
+
+// written is a value of a file as it stands there, as far as it is short.
+func written(value any) string {
+	switch v := value.(type) {
+	case string:
+		return strconv.Quote(v)
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "a section"
+	default:
+		return fmt.Sprint(v)
+	}
 }
 
 // ReadEnv sets what the environment says, given as os.Environ gives it. A variable that starts with the prefix and names no
