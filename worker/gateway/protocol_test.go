@@ -61,14 +61,21 @@ type secure struct {
 
 func newSecure(t *testing.T, change ...func(*gateway.Config)) *secure {
 	t.Helper()
-	dir := t.TempDir()
-	s := &secure{cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem"), roots: x509.NewCertPool()}
-	s.roots.AddCert(writePair(t, s.cert, s.key, 1))
-	s.bench = newBench(t, func(c *gateway.Config, _ *gateway.Deps) {
-		c.TLSCertFile, c.TLSKeyFile = s.cert, s.key
+	return newSecureWith(t, func(c *gateway.Config, _ *gateway.Deps) {
 		for _, f := range change {
 			f(c)
 		}
+	})
+}
+
+func newSecureWith(t *testing.T, change func(*gateway.Config, *gateway.Deps)) *secure {
+	t.Helper()
+	dir := t.TempDir()
+	s := &secure{cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem"), roots: x509.NewCertPool()}
+	s.roots.AddCert(writePair(t, s.cert, s.key, 1))
+	s.bench = newBench(t, func(c *gateway.Config, deps *gateway.Deps) {
+		c.TLSCertFile, c.TLSKeyFile = s.cert, s.key
+		change(c, deps)
 	})
 	return s
 }

@@ -244,13 +244,13 @@ func (b *uploadBody) allowance(n uint64) time.Duration {
 
 // Read implements io.Reader.
 func (b *uploadBody) Read(p []byte) (int, error) {
+	if b.left+b.reserved == 0 {
+		return 0, io.EOF
+	}
 	if err := errors.Join(b.ctx.Err(), b.s.work.context.Err()); err != nil {
 		return 0, err
 	}
 	if b.reserved == 0 {
-		if b.left == 0 {
-			return 0, io.EOF
-		}
 		n := min(b.step, b.left)
 		through := b.size - b.left + n
 		// The wait for credit is the worker's: with HTTP/2 a deadline that passes meanwhile would end the body for good, and

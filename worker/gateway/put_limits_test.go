@@ -4,14 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -143,22 +141,17 @@ func TestPutWaitsForCreditNotForEver(t *testing.T) {
 }
 
 // secureUploads takes uploads in every protocol.
-func secureUploads(t *testing.T, change func(*gateway.Config)) *secure {
+func secureUploads(t *testing.T, change func(*gateway.Config, *gateway.Deps)) *secure {
 	t.Helper()
-	dir := t.TempDir()
-	s := &secure{cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem"), roots: x509.NewCertPool()}
-	s.roots.AddCert(writePair(t, s.cert, s.key, 1))
-	s.bench = newBench(t, func(c *gateway.Config, deps *gateway.Deps) {
+	return newSecureWith(t, func(c *gateway.Config, deps *gateway.Deps) {
 		sc := store.DefaultConfig(t.TempDir())
 		sc.UploadBytes, sc.MinFreeBytes = 1<<30, 0
 		st, err := store.Open(sc, slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, st.Close()) })
 		deps.Store, deps.Uploads = st, &gateway.Uploads{Store: st, KeepEpochs: 7}
-		c.TLSCertFile, c.TLSKeyFile = s.cert, s.key
-		change(c)
-	})
-	return s.begin(t)
+		change(c, deps)
+	}).begin(t)
 }
 
 // TestPutInEveryProtocol uploads over one connection, with a wait for credit that is longer than every deadline, and more than
@@ -168,7 +161,7 @@ func TestPutInEveryProtocol(t *testing.T) {
 		t.Run(proto, func(t *testing.T) {
 			t.Parallel()
 			const deadline = 250 * time.Millisecond
-			s := secureUploads(t, func(c *gateway.Config) {
+			s := secureUploads(t, func(c *gateway.Config, _ *gateway.Deps) {
 				c.WriteTimeout, c.BodyTimeout, c.FirstByteTimeout, c.MinUploadBytesPerSecond = deadline, deadline, deadline, 1<<20
 			})
 			s.sessions.limit = 256 << 10
@@ -229,7 +222,7 @@ func TestPutThatBreaksOff(t *testing.T) {
 	for _, proto := range protocols {
 		t.Run(proto, func(t *testing.T) {
 			t.Parallel()
-			s := secureUploads(t, func(*gateway.Config) {})
+			s := secureUploads(t, func(*gateway.Config, *gateway.Deps) {})
 			client := s.client(t, proto)
 			data := object(2 << 20)
 			name := nameOf(data)

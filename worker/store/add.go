@@ -184,6 +184,10 @@ func (s *Store) add(ctx context.Context, r io.Reader, t terms) (added Added, err
 	if t.upload != nil && t.upload.Size >= 0 && in.size != known {
 		return Added{}, fmt.Errorf("%w: %d bytes, not %d", ErrMismatch, in.size, known)
 	}
+	if t.upload != nil {
+		// All of it is here and is owed for. Who went away meanwhile finds it the next time, instead of paying for it again.
+		ctx = context.WithoutCancel(ctx)
+	}
 	if err := in.finish(ctx, name); err != nil {
 		return Added{}, fmt.Errorf("add content %s: %w", name, err)
 	}
@@ -293,7 +297,7 @@ func (in *incoming) receive(ctx context.Context, r io.Reader) (content.Name, err
 	defer copyBuffers.Put(buf)
 	hash := blake3.New()
 	for {
-		if err := ctx.Err(); err != nil {
+		if err := ctx.Err(); err != nil && !in.whole() {
 			return content.Name{}, err
 		}
 		n, err := readFull(r, buf[:])
@@ -318,6 +322,12 @@ func (in *incoming) receive(ctx context.Context, r io.Reader) (content.Name, err
 			return content.Name{}, fmt.Errorf("read: %w", err)
 		}
 	}
+}
+
+// whole reports whether all is here of an upload that was announced with its size.
+func (in *incoming) whole() bool {
+	up := in.terms.upload
+	return up != nil && up.Size >= 0 && in.size == uint64(up.Size)
 }
 
 // readFull fills buf. Unlike io.ReadFull it returns io.EOF for the end of r only: an io.ErrUnexpectedEOF of a cut download

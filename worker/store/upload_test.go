@@ -189,3 +189,35 @@ func TestUploadsLeavePlaces(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 }
+
+// TestUploadOutlivesItsClient: a client that goes away once all of its bytes are here, which it owes for, finds them the next time.
+// One that goes away a byte before leaves nothing.
+func TestUploadOutlivesItsClient(t *testing.T) {
+	for _, size := range []int{1, copySize, 2*copySize + 5} {
+		s := mustOpen(t, uploadConfig(t.TempDir()), &testDisk{})
+		b := some(1, size)
+		name := nameOf(b)
+		upload := func(of []byte) error {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			_, err := s.AddUpload(ctx, Upload{Name: &name, Size: int64(size), Hold: Hold{4, 8}}, io.MultiReader(bytes.NewReader(of), goodbye(cancel)))
+			return err
+		}
+		require.Error(t, upload(b[:size-1]))
+		require.Zero(t, s.Stats().Objects+s.Stats().Held)
+		require.NoError(t, upload(b))
+		e, err := s.Lookup(name)
+		require.NoError(t, err)
+		require.Equal(t, []Hold{{4, 8}}, e.Holds)
+		requireSound(t, s)
+		require.NoError(t, s.Close())
+	}
+}
+
+// goodbye ends the context of an upload where its bytes end, as a client does that goes away.
+type goodbye context.CancelFunc
+
+func (g goodbye) Read([]byte) (int, error) {
+	g()
+	return 0, io.EOF
+}
