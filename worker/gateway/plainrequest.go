@@ -55,6 +55,9 @@ const maxLowerName = 32
 // a colon, bytes outside of ASCII, or a second Host.
 func (r *plainRequest) parse(b []byte, origins bool) (what parsed, end int) {
 	end = bytes.Index(b, []byte("\r\n\r\n"))
+	if len(b) > 0 && b[0] == tlsHandshake {
+		return strange, 0
+	}
 	if end < 0 {
 		return unfinished, 0
 	}

@@ -150,7 +150,7 @@ func (s *Server) Start(ctx context.Context) (err error) {
 		}
 	}
 	if s.certificates == nil && !s.cfg.H2C {
-		limited.wrap = s.wrapQuick
+		limited.wrap = s.wrapPlain()
 	}
 	s.cancel = cancel
 	s.listener.Store(limited)
@@ -159,20 +159,20 @@ func (s *Server) Start(ctx context.Context) (err error) {
 	s.public.DisableGeneralOptionsHandler = true
 	s.public.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		ctx = limited.begin(ctx, conn)
-		if c, ok := conn.(*quickConn); ok {
+		if c, ok := conn.(*plainConn); ok {
 			c.peer = peerOf(ctx)
-			s.quick.add(c)
+			s.quick.add(c.quickConn)
 		}
 		return ctx
 	}
 	s.public.ConnState = func(conn net.Conn, state http.ConnState) {
-		c, quick := conn.(*quickConn)
+		c, quick := conn.(*plainConn)
 		switch {
 		case state == http.StateIdle && quick:
 			c.idle()
 		case state == http.StateClosed: // nothing here hijacks connections
 			if quick {
-				s.quick.remove(c)
+				s.quick.remove(c.quickConn)
 			}
 			limited.end(conn)
 		}
