@@ -13,6 +13,7 @@ import (
 
 	"github.com/cockroachdb/pebble"
 	"github.com/cockroachdb/pebble/bloom"
+	"github.com/cockroachdb/pebble/vfs"
 	dbm "github.com/cosmos/cosmos-db"
 )
 
@@ -44,6 +45,7 @@ var (
 type DB struct {
 	db    *pebble.DB
 	nodes *nodeCache
+	pace  *pace
 }
 
 var _ dbm.DB = (*DB)(nil)
@@ -56,11 +58,14 @@ func Open(name, dir string, backend dbm.BackendType) (dbm.DB, error) {
 	}
 	cache := pebble.NewCache(cacheBytes)
 	defer cache.Unref() // the database keeps a reference of its own
+	pace := newPace()
 	options := &pebble.Options{
+		FS:                       pacedFS{vfs.Default, pace},
 		Cache:                    cache,
 		MemTableSize:             memTableBytes,
 		MaxConcurrentCompactions: func() int { return compactions },
 		L0CompactionThreshold:    sublevels,
+		L0StopWritesThreshold:    2 * hurrySublevels,
 		Levels:                   make([]pebble.LevelOptions, 7),
 		Logger:                   quiet{pebble.DefaultLogger},
 	}
@@ -73,7 +78,8 @@ func Open(name, dir string, backend dbm.BackendType) (dbm.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{db: db, nodes: newNodeCache(db, NodeBytes)}, nil
+	pace.begin(db)
+	return &DB{db: db, nodes: newNodeCache(db, NodeBytes), pace: pace}, nil
 }
 
 // quiet drops what pebble says about its compactions. What it cannot go on after is still logged and fatal.
@@ -188,6 +194,7 @@ func (d *DB) iterator(start, end []byte) (*pebble.Iterator, error) {
 // Close closes the database.
 func (d *DB) Close() error {
 	d.nodes.close()
+	d.pace.end()
 	return d.db.Close()
 }
 
