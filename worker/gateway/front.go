@@ -45,7 +45,8 @@ func evenOut(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
 	return &http3Writer{ResponseWriter: w}
 }
 
-// http3Writer leaves out headers about the connection: in HTTP/3 they make an answer malformed.
+// http3Writer leaves out headers about the connection: in HTTP/3 they make an answer malformed. Of answers that have no body it sends
+// the header at once: otherwise the library says that their length is 0, which in a 304 would be that of the content.
 type http3Writer struct{ http.ResponseWriter }
 
 // Unwrap lets http.ResponseController find the stream.
@@ -55,6 +56,9 @@ func (w *http3Writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (w *http3Writer) WriteHeader(status int) {
 	w.Header().Del("Connection")
 	w.ResponseWriter.WriteHeader(status)
+	if status == http.StatusNoContent || status == http.StatusNotModified {
+		_ = http.NewResponseController(w.ResponseWriter).Flush() // a client that is gone needs none
+	}
 }
 
 // hstsOf returns the header by which browsers stay with TLS, nil if it is off.

@@ -120,6 +120,25 @@ func ask(t *testing.T, client *http.Client, method, url string, body io.Reader, 
 
 var protocols = []string{"HTTP/1.1", "HTTP/2.0", "HTTP/3.0"}
 
+// TestAnswersWithoutBody: neither 304 nor 204 says how long a body is that they do not have.
+func TestAnswersWithoutBody(t *testing.T) {
+	s := newSecure(t).begin(t)
+	name := s.add(t, object(group)).String()
+	for _, proto := range protocols {
+		client := s.client(t, proto)
+		for status, answer := range map[int]*http.Response{
+			http.StatusNotModified: ask(t, client, http.MethodGet, s.url+"/b3/"+name, nil, `If-None-Match: "`+name+`"`),
+			http.StatusNoContent: ask(t, client, http.MethodOptions, s.url+"/b3/"+name, nil,
+				"Origin: https://site.example", "Access-Control-Request-Method: GET"),
+		} {
+			require.Equal(t, proto, answer.Proto)
+			require.Equal(t, status, answer.StatusCode)
+			require.Empty(t, bodyOf(t, answer))
+			require.Empty(t, answer.Header.Values("Content-Length"), proto)
+		}
+	}
+}
+
 // TestProtocols asks for the same things in each protocol: content, ranges, conditions, a session, acknowledgements.
 func TestProtocols(t *testing.T) {
 	s := newSecure(t, func(c *gateway.Config) { c.HSTSMaxAge = time.Hour }).begin(t)
