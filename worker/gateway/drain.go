@@ -62,6 +62,14 @@ func (w *work) drain() {
 	}
 }
 
+// cutAll ends what is under way and returns how much that is.
+func (w *work) cutAll() int {
+	defer w.cut()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.running
+}
+
 // stopping reports whether drain was called.
 func (w *work) stopping() bool {
 	w.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -656,7 +657,11 @@ func TestStopDrains(t *testing.T) {
 // TestStopLeavesTimeForAcknowledgements: a stream that does not end is cut before the time is over, so that what the client
 // has of it can still be acknowledged.
 func TestStopLeavesTimeForAcknowledgements(t *testing.T) {
-	b := newBench(t, func(c *gateway.Config, _ *gateway.Deps) { c.StepBytes, c.DrainGrace = group, 2*time.Second })
+	var said spoken
+	b := newBench(t, func(c *gateway.Config, deps *gateway.Deps) {
+		c.StepBytes, c.DrainGrace = group, 2*time.Second
+		deps.Log = slog.New(slog.NewTextHandler(&said, nil))
+	})
 	b.sessions.limit = group
 	require.NoError(t, b.Start(t.Context()))
 	name := b.add(t, object(2*group))
@@ -677,7 +682,9 @@ func TestStopLeavesTimeForAcknowledgements(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 200, answer.StatusCode)
 	bodyOf(t, answer)
-	require.ErrorIs(t, <-stopped, context.DeadlineExceeded)
+	require.NoError(t, <-stopped)
+	require.Contains(t, said.String(), "level=WARN msg=\"requests are cut")
+	require.Contains(t, said.String(), "requests=1\n")
 }
 
 // TestFreeQuotaOfNetworks: neither a wide IPv6 network nor all addresses together get more than their bound, and what was

@@ -262,7 +262,7 @@ func (r *Rollup) Stop(ctx context.Context) error {
 	select {
 	case <-r.drained:
 	case <-ctx.Done():
-		err = fmt.Errorf("drain settlements: %w", ctx.Err())
+		err = fmt.Errorf("not all that is acknowledged was settled in time, the rest is after the next start: %w", ctx.Err())
 		if problem := r.Problem(); problem != nil {
 			err = fmt.Errorf("%w: %w", err, problem)
 		}
