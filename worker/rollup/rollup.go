@@ -492,9 +492,9 @@ func (r *Rollup) expire(ctx context.Context, view chain.View) {
 	}
 	if err := r.deps.Chain.ConfirmOldest(ctx, view.OldestLive); err != nil {
 		r.confirm = time.Now().Add(r.cfg.CallTimeout)
-		if r.doubted != view.OldestLive {
+		if pending := r.deps.Pool.PendingEpochs(); r.doubted != view.OldestLive && len(pending) > 0 && pending[0] < view.OldestLive {
 			r.doubted = view.OldestLive
-			r.log.Warn("acknowledgements of an epoch are kept that is said to be dead", "oldest_live", view.OldestLive, "err", err)
+			r.log.Warn("acknowledgements are kept of an epoch that is said to be dead", "epoch", pending[0], "oldest_live", view.OldestLive, "err", err)
 		}
 		return
 	}

@@ -3,7 +3,9 @@ package rollup
 import (
 	"crypto/ed25519"
 	"errors"
+	"log/slog"
 	"math/big"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -267,13 +269,22 @@ func TestSigned(t *testing.T) {
 }
 
 // Acknowledgements of an epoch that one endpoint calls dead are kept until somebody else says so; if it was wrong, they are
-// settled.
+// settled. The log warns if there are any.
 func TestDeadEpochIsConfirmedBeforeItIsDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
+		var said strings.Builder
+		w.log = slog.New(slog.NewTextHandler(&said, nil))
 		w.key(1, 1, 1_000_000)
+		doubtful := func() { w.chain.epoch, w.chain.doubt = 1_000, errors.New("nobody says so") }
+		w.chain.with(doubtful)
+		w.start()
+		time.Sleep(time.Minute)
+		w.kill()
+		require.NotContains(t, said.String(), "dead", "there are none")
+		w.chain.with(func() { w.chain.epoch = 1 })
 		w.put(1, w.signed(1, 0, 1, 100))
-		w.chain.with(func() { w.chain.epoch, w.chain.doubt = 1_000, errors.New("nobody says so") })
+		w.chain.with(doubtful)
 		w.start()
 		time.Sleep(time.Minute)
 		require.EqualValues(t, 100, w.pool.Ledger().Total.Pending.Value.Int64())
@@ -284,5 +295,6 @@ func TestDeadEpochIsConfirmedBeforeItIsDeleted(t *testing.T) {
 		w.eventually("deleted", func() bool { return w.pool.Ledger().Total.Pending.Value.Sign() == 0 })
 		require.EqualValues(t, 100, w.settled())
 		w.end()
+		require.Equal(t, 1, strings.Count(said.String(), "said to be dead"))
 	})
 }
