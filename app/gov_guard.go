@@ -105,9 +105,9 @@ func (g govGuard) checkVoteEnd(ctx context.Context, proposal govv1.Proposal) err
 	})
 }
 
-// AfterProposalVote returns ErrNoStake unless the voter runs a validator that is bonded, who votes with what others delegated to
-// it, or has delegated enough, to one validator or to several together: one of votingParts of all that is bonded, and half of the
-// least stake, as a slash can have taken some of it. It looks at no more delegations than needed. A vote without stake counts nothing,
+// AfterProposalVote returns ErrNoStake unless there is enough behind the vote: one of votingParts of all that is bonded, and half of the
+// least stake, as a slash can have taken some of it. Who runs a bonded validator votes with what others delegated to it, others
+// with what they have delegated, to one validator or to several together. It looks at no more delegations than needed. A vote without stake counts nothing,
 // but the tally would look it up all the same.
 func (g govGuard) AfterProposalVote(ctx context.Context, _ uint64, voter sdk.AccAddress) error {
 	least, err := g.stake.least(ctx)
@@ -123,7 +123,7 @@ func (g govGuard) AfterProposalVote(ctx context.Context, _ uint64, voter sdk.Acc
 	if err != nil && !errors.Is(err, stakingtypes.ErrNoValidatorFound) {
 		return err
 	}
-	if err == nil && own.IsBonded() {
+	if err == nil && own.IsBonded() && own.Tokens.GTE(least) {
 		return nil
 	}
 	has, err := g.delegated(ctx, voter, least)

@@ -24,7 +24,8 @@ func TestVotesNeedAPartOfTheStake(t *testing.T) {
 	alice := newKey("alice")
 	stakes := sevenStakes()
 	stakes[0] = 5_000_000 * 1_000_000
-	c := newVotersOf(t, stakes, alice)
+	small := newValidator("small", leastStake)
+	c := newVotersOf(t, stakes, alice, small.operator)
 	bonded, err := c.app.StakingKeeper.TotalValidatorPower(c.ctx())
 	require.NoError(t, err)
 	least := bonded.QuoRaw(200_000).Int64()
@@ -35,6 +36,15 @@ func TestVotesNeedAPartOfTheStake(t *testing.T) {
 	requireRefused(t, app.ErrNoStake, c.block(c.tx(alice, 500_000, 0, vote))[0])
 	// What is delegated now adds to what is bonded: a few hundred units of the part.
 	c.must(c.tx(alice, 900_000, 0, delegation(alice, c.validators[1], 1_000), vote))
+
+	// A validator that is made for the vote has as much, or is voted for by nobody.
+	c.must(c.tx(small.operator, 900_000, 0, small.creation(t)))
+	c.blocks(1)
+	require.True(t, c.staked(small).IsBonded())
+	vote = govv1.NewMsgVote(addressOf(small.operator), 1, govv1.OptionYes, "")
+	requireRefused(t, app.ErrNoStake, c.block(c.tx(small.operator, 500_000, 0, vote))[0])
+	c.must(c.tx(alice, 900_000, 0, delegation(alice, small, least)))
+	c.must(c.tx(small.operator, 500_000, 0, vote))
 }
 
 // A tally looks at sixteen delegations of a voter. His other stake is voted by its validators, as if he had not voted, and counts once.

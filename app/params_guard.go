@@ -19,6 +19,8 @@ import (
 	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
+	dackkeeper "github.com/edgechain/edge/x/dack/keeper"
+	dacktypes "github.com/edgechain/edge/x/dack/types"
 	"github.com/edgechain/edge/x/epoch/committee"
 	epochtypes "github.com/edgechain/edge/x/epoch/types"
 )
@@ -47,6 +49,19 @@ const (
 // minSignedPerWindow is the least part of the window that a member must sign. With less, a dead newcomer could sit through the
 // step that brings in the next quarter.
 func minSignedPerWindow() math.LegacyDec { return math.LegacyNewDecWithPrec(5, 2) }
+
+// maxSignedPerWindow is the largest part of the window that a member can be made to sign. If it were all of it, one lost block would jail.
+func maxSignedPerWindow() math.LegacyDec { return math.LegacyNewDecWithPrec(95, 2) }
+
+// maxSlashDowntime is the largest part of its stake that a member can lose for being down, which can happen to all at once.
+func maxSlashDowntime() math.LegacyDec { return math.LegacyNewDecWithPrec(1, 1) }
+
+// leastCloseBudget returns the budget of a closing with which a block sums as many revenue records as a block with the gas can open
+// at the least price that x/dack allows. With less, whoever fills all blocks would make each epoch longer than the one before.
+func leastCloseBudget(gas int64) uint32 {
+	opened := uint64(gas) / dacktypes.MinRecordsGas * dacktypes.MaxServicesPerSettlement
+	return uint32((opened + dackkeeper.RecordsPerUnit - 1) / dackkeeper.RecordsPerUnit)
+}
 
 // linkedParams are the parameters of several modules that have to fit each other for seats to be safe, and those of others with
 // which the chain would stand still or could never be governed again.
@@ -132,8 +147,16 @@ func (p linkedParams) check() error {
 	if window < minSignedBlocksWindow {
 		return errorsmod.Wrapf(ErrUnsafeParams, "slashing signed_blocks_window is %d, want at least %d", window, minSignedBlocksWindow)
 	}
-	if least := p.slashing.MinSignedPerWindow; least.IsNil() || least.LT(minSignedPerWindow()) {
-		return errorsmod.Wrapf(ErrUnsafeParams, "slashing min_signed_per_window is %s, want at least %s", least, minSignedPerWindow())
+	if part := p.slashing.MinSignedPerWindow; part.IsNil() || part.LT(minSignedPerWindow()) || part.GT(maxSignedPerWindow()) {
+		return errorsmod.Wrapf(ErrUnsafeParams, "slashing min_signed_per_window is %s, want %s to %s", part, minSignedPerWindow(), maxSignedPerWindow())
+	}
+	if part := p.slashing.SlashFractionDowntime; part.IsNil() || part.GT(maxSlashDowntime()) {
+		return errorsmod.Wrapf(ErrUnsafeParams, "slashing slash_fraction_downtime is %s, want at most %s", part, maxSlashDowntime())
+	}
+	if gas := p.consensus.Block.MaxGas; p.epoch.CloseBudget < leastCloseBudget(gas) {
+		return errorsmod.Wrapf(ErrUnsafeParams,
+			"epoch close_budget is %d, want at least %d: a block must sum as many records as one of consensus block.max_gas, %d, can open",
+			p.epoch.CloseBudget, leastCloseBudget(gas), gas)
 	}
 	if step := int64(p.epoch.StepBlocks); step < window {
 		return errorsmod.Wrapf(ErrUnsafeParams,

@@ -31,6 +31,7 @@ type linked struct {
 	staking  *stakingtypes.Params
 	slashing *slashingtypes.Params
 	evidence *cmtproto.EvidenceParams
+	block    *cmtproto.BlockParams
 	epoch    *epochtypes.Params
 }
 
@@ -72,6 +73,18 @@ var unsafeParams = []struct {
 	{"steps shorter than the window", func(p linked) { p.epoch.StepBlocks = 9_999 }, "epoch step_blocks is 9999"},
 	{"presence that nobody can miss", func(p linked) { p.slashing.MinSignedPerWindow = math.LegacyNewDecWithPrec(4, 2) }, "slashing min_signed_per_window"},
 	{"presence that is easily kept", func(p linked) { p.slashing.MinSignedPerWindow = math.LegacyNewDecWithPrec(5, 2) }, ""},
+	{"presence without a fault", func(p linked) { p.slashing.MinSignedPerWindow = math.LegacyNewDecWithPrec(951, 3) }, "want 0.050000000000000000 to 0.950000000000000000"},
+	{"presence with few faults", func(p linked) { p.slashing.MinSignedPerWindow = math.LegacyNewDecWithPrec(95, 2) }, ""},
+	{
+		"ruin for being down", func(p linked) { p.slashing.SlashFractionDowntime = math.LegacyNewDecWithPrec(101, 3) },
+		"slashing slash_fraction_downtime is 0.101000000000000000, want at most 0.100000000000000000",
+	},
+	{"much for being down", func(p linked) { p.slashing.SlashFractionDowntime = math.LegacyNewDecWithPrec(1, 1) }, ""},
+	// 40,000,000 gas open 312 * 8 records at the least price, and a unit of the budget sums five.
+	{"closings that keep up", func(p linked) { p.epoch.CloseBudget = 500 }, ""},
+	{"closings that can be outrun", func(p linked) { p.epoch.CloseBudget = 499 }, "epoch close_budget is 499, want at least 500"},
+	{"twice the gas", func(p linked) { p.block.MaxGas, p.epoch.CloseBudget = 80_000_000, 1_000 }, ""},
+	{"twice the gas alone", func(p linked) { p.block.MaxGas = 80_000_000 }, "epoch close_budget is 500, want at least 1000"},
 	{"historical headers", func(p linked) { p.staking.HistoricalEntries = 1 }, "staking historical_entries is 1, want 0"},
 	{"fewer entries", func(p linked) { p.staking.MaxEntries = 1 }, ""},
 	{"more entries", func(p linked) { p.staking.MaxEntries = 8 }, "staking max_entries is 8, want at most 7"},
@@ -101,7 +114,7 @@ func TestGenesisNeedsSafeParams(t *testing.T) {
 			edit(t, c, state, stakingtypes.ModuleName, func(staking *stakingtypes.GenesisState) {
 				edit(t, c, state, slashingtypes.ModuleName, func(slashing *slashingtypes.GenesisState) {
 					edit(t, c, state, epochtypes.ModuleName, func(epoch *epochtypes.GenesisState) {
-						tt.change(linked{&staking.Params, &slashing.Params, params.Evidence, &epoch.Params})
+						tt.change(linked{&staking.Params, &slashing.Params, params.Evidence, params.Block, &epoch.Params})
 					})
 				})
 			})
@@ -155,8 +168,8 @@ func (c *chain) updates(authority string, change func(linked)) (msgs []sdk.Msg) 
 	require.NoError(c.t, err)
 	consensus, err := c.app.ConsensusKeeper.ParamsStore.Get(ctx)
 	require.NoError(c.t, err)
-	stakingWas, slashingWas, epochWas, evidenceWas := staking, slashing, epoch, *consensus.Evidence
-	change(linked{&staking, &slashing, consensus.Evidence, &epoch})
+	stakingWas, slashingWas, epochWas, evidenceWas, blockWas := staking, slashing, epoch, *consensus.Evidence, *consensus.Block
+	change(linked{&staking, &slashing, consensus.Evidence, consensus.Block, &epoch})
 	if slashing.String() != slashingWas.String() {
 		msgs = append(msgs, &slashingtypes.MsgUpdateParams{Authority: authority, Params: slashing})
 	}
@@ -166,7 +179,7 @@ func (c *chain) updates(authority string, change func(linked)) (msgs []sdk.Msg) 
 	if staking.String() != stakingWas.String() {
 		msgs = append(msgs, &stakingtypes.MsgUpdateParams{Authority: authority, Params: staking})
 	}
-	if *consensus.Evidence != evidenceWas {
+	if *consensus.Evidence != evidenceWas || *consensus.Block != blockWas {
 		msgs = append(msgs, &consensustypes.MsgUpdateParams{
 			Authority: authority, Block: consensus.Block, Evidence: consensus.Evidence, Validator: consensus.Validator,
 		})

@@ -32,7 +32,7 @@ var haltingParams = []struct {
 	}, err: "validator.pub_key_types"},
 	{name: "gas of a transaction", consensus: func(p *cmtproto.ConsensusParams) { p.Block.MaxGas = 20_000_000 }},
 	{name: "less gas", consensus: func(p *cmtproto.ConsensusParams) { p.Block.MaxGas = 19_999_999 }, err: "block.max_gas is 19999999"},
-	{name: "the most gas", consensus: func(p *cmtproto.ConsensusParams) { p.Block.MaxGas = 80_000_000 }},
+	{name: "the most gas", consensus: func(p *cmtproto.ConsensusParams) { p.Block.MaxGas = 80_000_000 }, err: "epoch close_budget is 500, want at least 1000"},
 	{name: "more gas", consensus: func(p *cmtproto.ConsensusParams) {
 		p.Block.MaxGas = 80_000_001
 	}, err: "block.max_gas is 80000001, want 20000000, which one transaction may want, to 80000000"},

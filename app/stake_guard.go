@@ -238,7 +238,9 @@ func (g stakeGuard) checkCrowd(ctx context.Context, delegator, operator string, 
 	if err != nil || has < openDelegators {
 		return err
 	}
-	if least := largeStake(validator.Tokens, has-openDelegators, openDelegators*openDelegators/2); amount.LT(least) {
+	// The stake of those who are leaving is not among the tokens any more, but each has brought the least.
+	tokens := math.MaxInt(validator.Tokens, math.NewInt(minStake).MulRaw(int64(has)))
+	if least := largeStake(tokens, has-openDelegators, openDelegators*openDelegators/2); amount.LT(least) {
 		return errorsmod.Wrapf(ErrCrowded, "%s has %d, a further one needs %suedge: choose another validator", operator, has, least)
 	}
 	return nil

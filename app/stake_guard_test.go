@@ -226,6 +226,32 @@ func (c *chain) delegate(v *validator, from, to int) {
 	}
 }
 
+// Who puts little in and takes all of it out at once is visited by a slash for weeks. The stake of such delegators is not among what the
+// validator has, but bounds their number all the same.
+func TestLeaversAreBounded(t *testing.T) {
+	const few, many = 5_400, 5_500
+	alice, bob := newKey("alice"), newKey("bob")
+	c := newStakers(t, alice, bob)
+	v := c.validators[1]
+	leave := func(from, to int) {
+		t.Helper()
+		coins := sdk.NewCoins(stakingCoin(int64(to-from) * leastStake))
+		require.NoError(t, c.app.BankKeeper.SendCoinsFromAccountToModule(c.ctx(), addressOf(alice), stakingtypes.NotBondedPoolName, coins))
+		for i := from; i < to; i++ {
+			_, err := c.app.StakingKeeper.SetUnbondingDelegationEntry(c.ctx(), addressOf(newKey(fmt.Sprintf("leaver %d", i))), v.address(),
+				c.ctx().BlockHeight(), c.now.Add(21*day), math.NewInt(leastStake))
+			require.NoError(t, err)
+		}
+	}
+	in, out := delegation(bob, v, leastStake), undelegation(bob, v, leastStake)
+	leave(0, few)
+	c.must(c.tx(alice, 5_000_000, 0, delegation(alice, v, leastStake), undelegation(alice, v, leastStake)))
+	leave(few, many)
+	require.Less(t, c.staked(v).Tokens.Int64(), int64(many*leastStake/10), "of which 10 EDGE are far more than the part of one more")
+	requireRefused(t, app.ErrCrowded, c.block(c.tx(bob, 5_000_000, 0, in, out))[0])
+	c.must(c.tx(bob, 5_000_000, 0, delegation(bob, v, 2*leastStake)))
+}
+
 // Of a validator that has 4,000 delegators another one needs a part of its stake that grows with their number. Those that it has can
 // come, go and return.
 func TestDelegatorsAreBounded(t *testing.T) {

@@ -9,9 +9,6 @@ import (
 	"github.com/edgechain/edge/x/dack/types"
 )
 
-// RecordsPerUnit is how many records the sum stage handles for each unit of its budget.
-const RecordsPerUnit = recordsPerUnit
-
 // PutService stores a service, as its messages would have left it by now, with its index, queue and deposit.
 func (k *Keeper) PutService(ctx context.Context, s types.Service) error {
 	books := types.NewTotals()

@@ -38,13 +38,13 @@ func addTo[K any, V interface{ Add(V) (V, error) }](ctx context.Context, m colle
 	return m.Set(ctx, key, sum)
 }
 
-// recordsPerUnit is how many records Close sums for each unit of the budget. A record is three writes, a payout of the stage
+// RecordsPerUnit is how many records Close sums for each unit of the budget. A record is three writes, a payout of the stage
 // behind it twelve, so that a unit is about the same work in both. It is what makes closings as fast as blocks can open records
 // under the default parameters: MaxServicesPerSettlement for 60,000 + 8 * 9,000 gas are 2,424 in a block of 40,000,000, and
 // the default budget sums 2,500.
-const recordsPerUnit = 5
+const RecordsPerUnit = 5
 
-// Close is the sum stage of the closing machine: it moves up to budget * recordsPerUnit records of a closed epoch into the
+// Close is the sum stage of the closing machine: it moves up to budget * RecordsPerUnit records of a closed epoch into the
 // totals by worker, by service and of the epoch, and says how many units of the budget it has used, begun ones included. A record exists until it is summed, so none is counted twice; one that fails is set
 // aside and stays where it is. The position is in the state, for each epoch by itself, so that Close can be called again
 // at any time.
@@ -58,7 +58,7 @@ func (k *Keeper) Close(ctx context.Context, epoch uint64, budget uint32) (used u
 	case total.Summed:
 		return 0, true, nil
 	}
-	records, more, err := k.nextRecords(ctx, epoch, recordsPerUnit*uint64(max(budget, 1)))
+	records, more, err := k.nextRecords(ctx, epoch, RecordsPerUnit*uint64(max(budget, 1)))
 	if err != nil {
 		return 0, false, err
 	}
@@ -75,7 +75,7 @@ func (k *Keeper) Close(ctx context.Context, epoch uint64, budget uint32) (used u
 			total.Revenue = total.Revenue.Add(revenue)
 		}
 	}
-	used = uint32((len(records) + recordsPerUnit - 1) / recordsPerUnit)
+	used = uint32((len(records) + RecordsPerUnit - 1) / RecordsPerUnit)
 	if more {
 		last := records[len(records)-1]
 		cursor := types.SumCursor{Epoch: epoch, WorkerId: last.K2(), ServiceId: last.K3()}

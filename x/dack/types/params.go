@@ -50,7 +50,8 @@ const (
 	MaxSettleGas uint64 = 16_000_000
 	// MinRecordsGas is the least gas of a settlement that opens as many revenue records as one can, MaxServicesPerSettlement of
 	// them: 40,000,000 gas of a block, at that price, open no more than the 2,500 records that it sums at x/epoch's default
-	// close_budget. Below it whoever fills blocks could make closings last. See "Summing cannot be outrun" in the README.
+	// close_budget, and the application refuses less of that. Below it whoever fills blocks could make closings last. See
+	// "Summing cannot be outrun" in the README.
 	MinRecordsGas uint64 = 128_000
 	// MinHistoryEpochs: the pay stage reads the totals of a closed epoch, and explorers want a week of them.
 	MinHistoryEpochs uint32 = 7
