@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
+	"net"
 	"net/http"
+	"net/url"
+	"os"
 	"strconv"
 	"time"
 
@@ -147,6 +151,9 @@ func problemOf(err error) *problem {
 	for _, row := range table {
 		if errors.Is(err, row.err) {
 			p := &problem{kind: row.kind, detail: err.Error(), cause: err}
+			if tellsPlaces(err) {
+				p.detail = row.err.Error()
+			}
 			var credit *session.CreditError
 			if errors.As(err, &credit) {
 				p = p.with("credit", creditJSON(credit.Credit)).set("Retry-After", seconds(credit.RetryAfter))
@@ -156,6 +163,17 @@ func problemOf(err error) *problem {
 	}
 	// The text of an unforeseen error can hold paths and addresses.
 	return &problem{kind: internal, detail: "see the worker's log", cause: err}
+}
+
+// tellsPlaces reports whether the text of an error says where files of the worker lie, or what it speaks to.
+func tellsPlaces(err error) bool {
+	var (
+		file    *fs.PathError
+		link    *os.LinkError
+		address *url.Error
+		network *net.OpError
+	)
+	return errors.As(err, &file) || errors.As(err, &link) || errors.As(err, &address) || errors.As(err, &network)
 }
 
 // writeProblem answers a request with a problem. Nothing of the answer may have been written.

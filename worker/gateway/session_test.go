@@ -4,11 +4,17 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/big"
+	"net"
 	"net/http"
+	"net/url"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +25,7 @@ import (
 	"github.com/edgechain/edge/worker/chain"
 	"github.com/edgechain/edge/worker/gateway"
 	"github.com/edgechain/edge/worker/session"
+	"github.com/edgechain/edge/worker/store"
 )
 
 func post(t *testing.T, b *bench, path, mediaType string, body []byte) *http.Response {
@@ -205,6 +212,24 @@ func TestProblemTable(t *testing.T) {
 				require.Equal(t, map[string]any{"limit": "1099511627776", "claim": "0", "unacknowledged_bytes": 0.0}, doc["credit"])
 			}
 		}
+	}
+}
+
+// TestProblemsKeepPlaces: clients are told of a full disk and of a node that is away, but neither a path nor an address.
+func TestProblemsKeepPlaces(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("refused at secret.example")}
+	for _, err := range []error{
+		fmt.Errorf("%w: %w", store.ErrDiskFull, &fs.PathError{Op: "write", Path: "/secret/add-1", Err: syscall.ENOSPC}),
+		fmt.Errorf("%w: %w", store.ErrFull, &os.LinkError{Op: "rename", Old: "/secret/a", New: "/secret/b", Err: syscall.ENOSPC}),
+		fmt.Errorf("%w: %w", chain.ErrStale, &url.Error{Op: "Post", URL: "http://secret.example/key", Err: syscall.ECONNREFUSED}),
+		fmt.Errorf("%w: %w", chain.ErrStale, refused),
+	} {
+		b := newBench(t)
+		b.sessions.fail = err
+		r := b.get(t, "/b3/"+b.add(t, object(group)).String(), auth)
+		body := string(bodyOf(t, r))
+		require.NotContains(t, body, "secret")
+		require.Contains(t, []int{http.StatusInsufficientStorage, http.StatusServiceUnavailable}, r.StatusCode, body)
 	}
 }
 
