@@ -273,7 +273,7 @@ func get(t *testing.T, url string) (int, string) {
 func TestWorkerWithoutChain(t *testing.T) {
 	c := newCLI(t)
 	c.init()
-	public, admin, stop := c.start()
+	public, admin, stop := c.start("--origin.folders", t.TempDir())
 	status, body := get(t, "http://"+public+"/readyz")
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, body, `"chain"`)
@@ -323,6 +323,14 @@ func TestWorkerWithoutChain(t *testing.T) {
 	_, metrics := get(t, "http://"+admin+"/metrics")
 	for _, want := range []string{"edge_chain_stale 1", "edge_rollup_blocked 0", `edge_pool_acknowledged_units{state="settled"} 0`, "edge_store_objects 2"} {
 		require.Contains(t, metrics, want)
+	}
+	// A counter that first appears when it is 1 has not risen for Prometheus: what an alert looks at is there from the start.
+	rules, err := os.ReadFile(filepath.Join("..", "..", "scripts", "prometheus", "edge-worker.rules.yml"))
+	require.NoError(t, err)
+	alerted := regexp.MustCompile(`edge_[a-z]+_[a-z0-9_]+`).FindAllString(string(rules), -1)
+	require.Greater(t, len(alerted), 15)
+	for _, name := range alerted {
+		require.Regexp(t, `(?m)^`+name+`[ {]`, metrics)
 	}
 	status, _ = get(t, "http://"+public+"/v1/admin/ledger")
 	require.Equal(t, http.StatusNotFound, status, "administration is not public")

@@ -2,6 +2,7 @@ package ackpool
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -21,6 +22,10 @@ func newMetrics(reg prometheus.Registerer, p *Pool) *metrics {
 			Name: "edge_pool_sync_seconds", Help: "Time for which a write waited for the disk.", Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
 		}),
 	}
+	// They are there before the first refusal: an alert sees counters rise, not begin.
+	for _, r := range append(slices.Clone(reasons), reasonBroken) {
+		m.refused.WithLabelValues(r.name)
+	}
 	if reg == nil {
 		return m
 	}
@@ -38,20 +43,28 @@ func newMetrics(reg prometheus.Registerer, p *Pool) *metrics {
 	return m
 }
 
-// refusal counts a write that was refused, under a reason from a closed set.
+// reason is why a write was refused, from a closed set.
+type reason struct {
+	err  error
+	name string
+}
+
+var (
+	reasons      = []reason{{ErrFull, "full"}, {ErrExpired, "expired"}, {ErrForeignAccount, "foreign-account"}, {ErrInvalid, "invalid"}}
+	reasonBroken = reason{name: "broken"}
+)
+
+// refusal counts a write that was refused.
 func (m *metrics) refusal(err error) {
-	reason := "broken"
-	switch {
-	case err == nil:
+	if err == nil {
 		return
-	case errors.Is(err, ErrFull):
-		reason = "full"
-	case errors.Is(err, ErrExpired):
-		reason = "expired"
-	case errors.Is(err, ErrForeignAccount):
-		reason = "foreign-account"
-	case errors.Is(err, ErrInvalid):
-		reason = "invalid"
 	}
-	m.refused.WithLabelValues(reason).Inc()
+	why := reasonBroken
+	for _, r := range reasons {
+		if errors.Is(err, r.err) {
+			why = r
+			break
+		}
+	}
+	m.refused.WithLabelValues(why.name).Inc()
 }

@@ -527,8 +527,12 @@ func TestMetrics(t *testing.T) {
 	require.NoError(t, err)
 	got := map[string]float64{}
 	for _, f := range families {
-		m := f.GetMetric()[0]
-		got[f.GetName()] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		for _, m := range f.GetMetric() {
+			got[f.GetName()] += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+		if f.GetName() == "edge_pool_refused_writes_total" {
+			require.Len(t, f.GetMetric(), 5, "every reason is there from the start")
+		}
 	}
 	require.Equal(t, 1.0, got["edge_pool_refused_writes_total"])
 	require.Equal(t, 1.0, got["edge_pool_capacity_lanes"])
