@@ -15,6 +15,8 @@ import (
 )
 
 const (
+	// leastRoom is the part of the store's budget, as its divisor, that should be there for more content.
+	leastRoom = 100
 	// lowFees is how many small settlements the hot account should have fees for.
 	lowFees = 200
 	// smallSettlement is the gas of one beside what the message takes itself: bytes, signature, ante handlers.
@@ -70,6 +72,9 @@ func (w *worker) status(ctx context.Context) console.Status {
 	}
 	stats := w.store.Stats()
 	doc.Store = storeStatus(&stats)
+	if room, err := w.store.Room(); err == nil {
+		doc.Store.Room = &room
+	}
 	doc.Lanes.BaseCredit, doc.Lanes.MaxUnsettled = w.settings.session.Base.String(), w.settings.session.MaxUnsettled.String()
 	doc.Money.Totals = w.pool.Ledger().Total
 	w.console.Fill(&doc)
@@ -96,6 +101,10 @@ func warnings(doc *console.Status) []console.Part {
 		part("deadline", ok && endangered.Sign() > 0, "%s %s are not settled and soon cannot be any more", doc.Money.Endangered, doc.Money.Denom),
 		part("endpoints", len(doc.Chain.Endpoints) == 1, "%s", aloneText),
 		part("content", doc.Store.Quarantined > 0, "%d damaged files are kept aside", doc.Store.Quarantined),
+	}
+	if room := doc.Store.Room; room != nil {
+		parts = append(parts, part("room", *room < doc.Store.MaxBytes/leastRoom, "%s more can be stored of the %s of store.max_bytes: the rest is pinned or kept for clients, or the disk has no more than store.min_free_bytes left",
+			bytesText(*room), bytesText(doc.Store.MaxBytes)))
 	}
 	if limit := doc.Process.MemoryLimit; limit > 0 {
 		parts = append(parts, part("memory", doc.Process.MemoryBytes > limit, "%d bytes are used, the limit is %d", doc.Process.MemoryBytes, limit))

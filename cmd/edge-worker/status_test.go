@@ -120,3 +120,18 @@ func TestOneEndpointIsNotEnough(t *testing.T) {
 		}
 	}
 }
+
+// A store that can take hardly anything more refuses what origins and clients bring, long before its disk fails.
+func TestNoRoomInTheStore(t *testing.T) {
+	for room, want := range map[uint64]console.State{0: console.StateWarning, 9 << 20: console.StateWarning, 11 << 20: console.StateOK} {
+		doc := console.Status{Ready: true, Store: console.Store{MaxBytes: 1 << 30, Room: &room}}
+		doc.Health = warnings(&doc)
+		i := slices.IndexFunc(doc.Health, func(p console.Part) bool { return p.Name == "room" })
+		require.GreaterOrEqual(t, i, 0)
+		require.Equal(t, want, doc.Health[i].State, room)
+		var out strings.Builder
+		require.NoError(t, writeStatus(&out, &doc, time.Now()))
+		require.Contains(t, out.String(), bytesText(room)+" for more")
+		require.Equal(t, want == console.StateWarning, strings.Contains(out.String(), "store.min_free_bytes"))
+	}
+}

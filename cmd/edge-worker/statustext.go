@@ -61,6 +61,9 @@ func writeStatus(out io.Writer, doc *console.Status, now time.Time) error {
 	t.section("store")
 	t.row("content", "%d objects, %s of %s", doc.Store.Objects, bytesText(doc.Store.Used), bytesText(doc.Store.MaxBytes))
 	t.row("kept", "%s pinned, %s for clients; %s can be evicted", bytesText(doc.Store.Pinned), bytesText(doc.Store.Held), bytesText(doc.Store.Evictable))
+	if doc.Store.Room != nil {
+		t.row("room", "%s for more", bytesText(*doc.Store.Room))
+	}
 	if doc.Store.Fault != "" {
 		t.row("disk", "takes no writes: %s", doc.Store.Fault)
 	}

@@ -42,6 +42,7 @@ var advice = map[string]string{
 	"report":       "The operator can send it himself: edged tx node report.",
 	"endpoints":    "Add a node that does not depend on the first one to chain.rpc, separated by a comma.",
 	"content":      "The disk gave back other bytes than were written. Replace it; the content can be added again.",
+	"room":         "Unpin or remove content, raise store.max_bytes, or give data/store a larger disk. What is stored is served all the same.",
 	"memory":       "Lower gateway.max_connections, gateway.max_requests or credit.max_accounts, or raise the limit.",
 	"fees":         "Send fees to the hot account before it runs out of them.",
 }

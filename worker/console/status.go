@@ -95,6 +95,8 @@ type Store struct {
 	Pinned    uint64 `json:"pinned_bytes"`
 	Held      uint64 `json:"held_bytes"`
 	Evictable uint64 `json:"evictable_bytes"`
+	// Room is what can still be stored beside what stays, in bytes; nothing is known of it if it is missing.
+	Room *uint64 `json:"room_bytes,omitempty"`
 	// Fault is why the disk refuses to be written to, empty if it does not.
 	Fault string `json:"fault,omitempty"`
 }

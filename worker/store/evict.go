@@ -154,10 +154,7 @@ func (s *Store) promise(n uint64) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	evictable := uint64(0)
-	if s.cfg.Evict {
-		evictable = s.policy.bytes + s.quarantineBytes
-	}
+	evictable := s.evictable()
 	stays := s.used + s.reserved - min(s.used, evictable) + s.promised
 	if stays > s.cfg.MaxBytes || n > s.cfg.MaxBytes-stays {
 		s.refused++
@@ -170,6 +167,28 @@ func (s *Store) promise(n uint64) error {
 	}
 	s.promised += n
 	return nil
+}
+
+// Room returns how many bytes budget and disk can still take beside all that stays.
+func (s *Store) Room() (uint64, error) {
+	free, err := s.disk.Free(s.cfg.Dir)
+	if err != nil {
+		return 0, fmt.Errorf("free disk space: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	evictable := s.evictable()
+	stays := s.used + s.reserved - min(s.used, evictable)
+	spared := s.cfg.MinFreeBytes + s.reserved - min(s.reserved, s.written)
+	return min(s.cfg.MaxBytes-min(s.cfg.MaxBytes, stays), free+evictable-min(free+evictable, spared)), nil
+}
+
+// evictable returns how many bytes can make room for others. The caller holds mu.
+func (s *Store) evictable() uint64 {
+	if !s.cfg.Evict {
+		return 0
+	}
+	return s.policy.bytes + s.quarantineBytes
 }
 
 // fits reports whether the budget holds n bytes more and so many objects. The caller holds mu.

@@ -240,3 +240,34 @@ func TestQuarantineMakesRoom(t *testing.T) {
 	requireSound(t, s)
 	require.NoError(t, s.Close())
 }
+
+// Room is what an add can take: of the budget and of the disk, with what may be evicted and without what stays.
+func TestRoom(t *testing.T) {
+	const size = 1000
+	cfg := testConfig(t.TempDir(), 10*diskSize(size))
+	cfg.MinFreeBytes = 500
+	free := uint64(1 << 30)
+	s := mustOpen(t, cfg, &testDisk{free: func() (uint64, error) { return free, nil }})
+	room := func() uint64 {
+		n, err := s.Room()
+		require.NoError(t, err)
+		return n
+	}
+	require.Equal(t, cfg.MaxBytes, room())
+	_, err := s.AddPinned(t.Context(), bytes.NewReader(some(1, size)))
+	require.NoError(t, err)
+	require.Equal(t, 9*diskSize(size), room())
+	_, err = s.Add(t.Context(), bytes.NewReader(some(2, size)))
+	require.NoError(t, err)
+	require.Equal(t, 9*diskSize(size), room(), "it makes room")
+	s.cfg.Evict = false
+	require.Equal(t, 8*diskSize(size), room(), "it does not")
+	free = 700
+	require.EqualValues(t, 200, room())
+	free = 499
+	require.Zero(t, room())
+	s.cfg.Evict = true
+	require.Equal(t, diskSize(size)-1, room())
+	free = 1 << 30
+	require.NoError(t, s.Close())
+}
