@@ -160,12 +160,12 @@ func (n *Nodes) confirmGas(ctx context.Context, gas settleGas) bool {
 	return agree >= 2
 }
 
-// confirmPrices returns the prices of an epoch that most endpoints tell of, given what one of them has. Of two that contradict
-// each other the higher ones count: they lend less to clients, and the chain pays what is due whatever is believed here. It
-// returns an error if most others tell of other prices.
-func (n *Nodes) confirmPrices(ctx context.Context, epoch uint64, told ack.Prices) (ack.Prices, error) {
+// confirmPrices returns the prices of an epoch that most endpoints tell of, given what one of them has, and whether two have agreed on
+// them. Of two that contradict each other the higher ones count: they lend less to clients, and the chain pays what is due
+// whatever is believed here. It returns an error if most others tell of other prices.
+func (n *Nodes) confirmPrices(ctx context.Context, epoch uint64, told ack.Prices) (prices ack.Prices, agreed bool, err error) {
 	if n.alone() {
-		return told, nil
+		return told, false, nil
 	}
 	answers := consult(ctx, n, func(ctx context.Context, e Endpoint) (ack.Prices, error) { return e.Prices(ctx, epoch) })
 	votes := func(p ack.Prices) (count int) {
@@ -185,12 +185,12 @@ func (n *Nodes) confirmPrices(ctx context.Context, epoch uint64, told ack.Prices
 	}
 	switch {
 	case most == 0 || own > most:
-		return told, nil
+		return told, own >= 2, nil
 	case most > max(own, 1):
-		return told, fmt.Errorf("%w: others tell of other prices of epoch %d", errImplausible, epoch)
+		return told, false, fmt.Errorf("%w: others tell of other prices of epoch %d", errImplausible, epoch)
 	}
 	n.log.Warn("endpoints of the chain tell of different prices, the higher ones count", "epoch", epoch)
-	return ack.Prices{PerGiB: greater(told.PerGiB, other.PerGiB), PerGFuel: greater(told.PerGFuel, other.PerGFuel)}, nil
+	return ack.Prices{PerGiB: greater(told.PerGiB, other.PerGiB), PerGFuel: greater(told.PerGFuel, other.PerGFuel)}, false, nil
 }
 
 func samePrices(a, b ack.Prices) bool {

@@ -432,6 +432,7 @@ func (f *Follower) refresh(ctx context.Context, source Source, status Status, ol
 		Worker:        worker,
 		Denom:         params.SettlementDenom,
 		Prices:        make(map[uint64]ack.Prices, 2),
+		Agreed:        make(map[uint64]bool, 2),
 		MaxAcks:       int(params.MaxAcks),
 		GasBase:       params.SettleGasBase,
 		GasPerAck:     params.SettleGasPerAck,
@@ -493,13 +494,13 @@ func (f *Follower) price(ctx context.Context, source Source, view, old *View) er
 	for e := view.OldestLive; e <= view.Epoch; e++ {
 		if keep {
 			if p, ok := old.Prices[e]; ok {
-				view.Prices[e] = p
+				view.Prices[e], view.Agreed[e] = p, old.Agreed[e]
 				continue
 			}
 		}
 		prices, err := source.Prices(ctx, e)
 		if nodes, several := f.source.(*Nodes); several && err == nil {
-			prices, err = nodes.confirmPrices(ctx, e, prices)
+			prices, view.Agreed[e], err = nodes.confirmPrices(ctx, e, prices)
 		}
 		if err != nil {
 			f.prices = pricing{}

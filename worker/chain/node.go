@@ -64,11 +64,10 @@ func NewNode(address string, enc Encoding) (*Node, error) {
 	if u, err := url.Parse(address); err != nil || u.Host == "" {
 		return nil, fmt.Errorf("rpc address %q is not a URL such as http://127.0.0.1:26657", address)
 	}
-	httpClient, err := jsonrpcclient.DefaultHTTPClient(address)
+	httpClient, err := newHTTPClient(address)
 	if err != nil {
 		return nil, fmt.Errorf("rpc address %q: %w", address, err)
 	}
-	httpClient.Transport = boundedTransport{httpClient.Transport}
 	rpc, err := rpchttp.NewWithClient(address, "/websocket", httpClient)
 	if err != nil {
 		return nil, fmt.Errorf("rpc address %q: %w", address, err)
@@ -76,6 +75,25 @@ func NewNode(address string, enc Encoding) (*Node, error) {
 	n := newNode(rpc, enc)
 	n.address = strings.TrimRight(address, "/")
 	return n, nil
+}
+
+// idleTimeout is for how long a connection to a node waits for its next call. Nodes close theirs after 10 s, and a call that goes out
+// just then fails with EOF, for which a node that works would be blamed.
+const idleTimeout = 5 * time.Second
+
+// newHTTPClient returns the client of a node.
+func newHTTPClient(address string) (*http.Client, error) {
+	c, err := jsonrpcclient.DefaultHTTPClient(address)
+	if err != nil {
+		return nil, err
+	}
+	transport, ok := c.Transport.(*http.Transport)
+	if !ok {
+		return nil, fmt.Errorf("transport is a %T", c.Transport)
+	}
+	transport.IdleConnTimeout = idleTimeout
+	c.Transport = boundedTransport{transport}
+	return c, nil
 }
 
 func newNode(rpc client.CometRPC, enc Encoding) *Node {

@@ -15,6 +15,7 @@ import (
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	rpcclient "github.com/cometbft/cometbft/rpc/client"
 	coretypes "github.com/cometbft/cometbft/rpc/core/types"
+	rpcserver "github.com/cometbft/cometbft/rpc/jsonrpc/server"
 	rpctypes "github.com/cometbft/cometbft/rpc/jsonrpc/types"
 	cmttypes "github.com/cometbft/cometbft/types"
 	"github.com/cosmos/gogoproto/proto"
@@ -327,4 +328,16 @@ func TestEncodingHasItsOwnPrefix(t *testing.T) {
 	signers, _, err := enc.Codec.GetMsgV1Signers(&dacktypes.MsgSettle{Account: address})
 	require.NoError(t, err)
 	require.Equal(t, make([]byte, 20), signers[0])
+}
+
+// A connection to a node is given up before the node closes it: the call that met its end would be held against the node.
+func TestIdleConnectionsEndFirst(t *testing.T) {
+	c, err := newHTTPClient("http://127.0.0.1:26657")
+	require.NoError(t, err)
+	bounded, ok := c.Transport.(boundedTransport)
+	require.True(t, ok)
+	transport, ok := bounded.next.(*http.Transport)
+	require.True(t, ok)
+	require.Positive(t, transport.IdleConnTimeout)
+	require.LessOrEqual(t, 2*transport.IdleConnTimeout, rpcserver.DefaultConfig().ReadTimeout, "which bounds what is idle, too")
 }

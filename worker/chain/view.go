@@ -50,6 +50,8 @@ type View struct {
 	Denom string
 	// Prices holds the prices of every live epoch.
 	Prices map[uint64]ack.Prices
+	// Agreed are the epochs of whose prices two endpoints of the chain say the same.
+	Agreed map[uint64]bool
 	// MaxAcks is how many acknowledgements one settlement can carry.
 	MaxAcks int
 	// GasBase and GasPerAck make up the gas of a settlement message: GasBase + n * GasPerAck.
