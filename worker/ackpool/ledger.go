@@ -71,6 +71,12 @@ func (t Totals) RefusedTotal() Amount {
 	return sum
 }
 
+// unsettled is what is owed of it: all that is not settled, but for what the chain has said is not due.
+func (t Totals) unsettled() *big.Int {
+	owed := new(big.Int).Sub(t.Acknowledged.value(), t.Settled.value())
+	return owed.Sub(owed, t.Refused[ReasonNotDue].value())
+}
+
 // Check returns an error with the sums if they do not add up.
 func (t Totals) Check() error {
 	sum := t.Pending.plus(t.Submitted).plus(t.Settled).plus(t.RefusedTotal())

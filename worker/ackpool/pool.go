@@ -661,7 +661,7 @@ func (p *Pool) Claim(accountID uint64) (Claim, error) {
 		}
 	}
 	return Claim{
-		Unsettled: new(big.Int).Sub(g.held.Acknowledged.value(), g.held.Settled.value()),
+		Unsettled: g.held.unsettled(),
 		Settled:   new(big.Int).Add(g.held.Settled.value(), g.archive.Settled.value()),
 		Forfeit:   g.forfeit,
 	}, nil

@@ -8,26 +8,26 @@ import (
 	"github.com/edgechain/edge/ack"
 )
 
-// Reprice raises the value of the lanes held of an epoch to what their acknowledgements cost at prices, and returns of how many.
-// What was taken by a price that was too low is pending again with the difference. No value is lowered: the chain says what it
-// does not owe.
-func (p *Pool) Reprice(epoch uint64, prices ack.Prices) (raised int, err error) {
+// Reprice values the lanes held of an epoch by what their acknowledgements cost at prices, and returns how many changed. What was
+// taken by a price that was too low is pending again with the difference. Only if the prices are certain are values lowered, at most to
+// what is settled: a claim that is too high keeps a client out, one that is too low is not settled.
+func (p *Pool) Reprice(epoch uint64, prices ack.Prices, certain bool) (changed int, err error) {
 	for {
-		n, wait, err := p.repriceSome(epoch, prices)
+		n, wait, err := p.repriceSome(epoch, prices, certain)
 		if err == nil && n > 0 {
 			err = wait()
 		}
 		if err != nil {
-			return raised, fmt.Errorf("value lanes of epoch %d: %w", epoch, err)
+			return changed, fmt.Errorf("value lanes of epoch %d: %w", epoch, err)
 		}
-		raised += n
+		changed += n
 		if n < expireChunk {
-			return raised, nil
+			return changed, nil
 		}
 	}
 }
 
-func (p *Pool) repriceSome(epoch uint64, prices ack.Prices) (n int, wait func() error, err error) {
+func (p *Pool) repriceSome(epoch uint64, prices ack.Prices, certain bool) (n int, wait func() error, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.usable(); err != nil {
@@ -43,11 +43,13 @@ func (p *Pool) repriceSome(epoch uint64, prices ack.Prices) (n int, wait func() 
 			break
 		}
 		value := prices.Price(l.signed.Bytes, l.signed.Fuel)
-		if value.Cmp(l.value) <= 0 {
+		value = maxInt(value, l.settled)
+		if order := value.Cmp(l.value); order == 0 || order < 0 && !certain {
 			continue
 		}
 		next := *l
 		next.value = new(big.Int).Set(value)
+		next.refusals = capRefusals(l.refusals, new(big.Int).Sub(value, l.settled))
 		changes = append(changes, change{l, &next})
 	}
 	if len(changes) == 0 {

@@ -120,7 +120,8 @@ type Exposure struct {
 
 // Claim is what the lanes held say of an account, in units of the settlement coin.
 type Claim struct {
-	// Unsettled is acknowledged and not settled, refused or not: it counts until its epoch has died.
+	// Unsettled is acknowledged and not settled, refused or not: it counts until its epoch has died. What the chain has said is not due
+	// is left out.
 	Unsettled *big.Int
 	// Settled with this worker so far, over all epochs.
 	Settled *big.Int
@@ -177,7 +178,21 @@ func (l *lane) split() (pending, submitted *big.Int) {
 	if submitted.Sign() < 0 {
 		submitted.SetInt64(0)
 	}
+	if submitted.Cmp(pending) > 0 {
+		submitted.Set(pending) // it is worth less than when the transaction was made
+	}
 	return pending.Sub(pending, submitted), submitted
+}
+
+// Unsettled is what is owed by the lane: all that is not settled, but for what the chain has said is not due.
+func (e *Entry) Unsettled() *big.Int {
+	owed := new(big.Int).Sub(e.Value, e.Settled)
+	for _, r := range e.Refusals {
+		if r.Reason == ReasonNotDue {
+			owed.Sub(owed, r.Amount)
+		}
+	}
+	return owed
 }
 
 func (l *lane) entry() Entry {

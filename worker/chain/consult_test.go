@@ -33,12 +33,13 @@ func TestPricesAreConfirmed(t *testing.T) {
 		count int
 		told  int64
 		want  int64
+		agree bool
 	}{
-		"nothing, of one of two":      {2, 0, 800},
-		"nothing, of one of three":    {3, 0, 800},
-		"too much, of one of three":   {3, 1_000_000, 800},
-		"too much, of one of two":     {2, 1_000_000, 1_000_000},
-		"what the chain has, of both": {2, -1, 800},
+		"nothing, of one of two":      {2, 0, 800, false},
+		"nothing, of one of three":    {3, 0, 800, true},
+		"too much, of one of three":   {3, 1_000_000, 800, true},
+		"too much, of one of two":     {2, 1_000_000, 1_000_000, false},
+		"what the chain has, of both": {2, -1, 800, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -55,6 +56,8 @@ func TestPricesAreConfirmed(t *testing.T) {
 					return v.Prices[8].PerGiB.Int64()
 				}
 				require.Equal(t, tc.want, price())
+				v, _ := f.View()
+				require.Equal(t, tc.agree, v.Agreed[8])
 				require.NoError(t, f.Stale())
 				// Whoever stands in is asked anew.
 				p[0].fail(errNoRoute)
@@ -75,6 +78,7 @@ func TestPricesAreConfirmed(t *testing.T) {
 			time.Sleep(2 * priceTTL)
 			v, _ := f.View()
 			require.EqualValues(t, 800, v.Prices[8].PerGiB.Int64())
+			require.False(t, v.Agreed[8])
 		})
 	})
 }

@@ -112,6 +112,10 @@ func (r *Rollup) unconfirmed(view chain.View, cause error) bool {
 		return false
 	}
 	r.abandon(resultUnconfirmed, cause)
+	if r.flight == nil {
+		r.doubts++
+		r.doubtUntil = time.Now().Add(backoff(r.doubts, r.cfg.Interval, max(r.cfg.Interval, r.cfg.LastPartialBackoff), r.deps.Jitter()))
+	}
 	return r.flight == nil
 }
 
@@ -158,7 +162,7 @@ func (r *Rollup) conclude(ctx context.Context, included chain.Included) bool {
 	r.mu.Unlock()
 	r.setFlight(nil)
 	r.setFailure(nil)
-	r.failures = 0
+	r.failures, r.doubts, r.doubtUntil = 0, 0, time.Time{}
 	r.notBefore = time.Time{}
 	if r.sequence.known {
 		r.sequence.next++

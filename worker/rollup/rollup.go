@@ -78,7 +78,7 @@ type Pool interface {
 	InFlight() []ackpool.Tx
 	Newest(lane ack.LaneID) (ackpool.Entry, bool)
 	Expire(oldestLive uint64) error
-	Reprice(epoch uint64, prices ack.Prices) (raised int, err error)
+	Reprice(epoch uint64, prices ack.Prices, certain bool) (changed int, err error)
 }
 
 // Deps are what a Rollup works with.
@@ -129,13 +129,17 @@ type Rollup struct {
 	riskLooked time.Time
 	dry        map[uint64]time.Time
 	// priced are the prices by which the pool's lanes of an epoch were last valued.
-	priced map[uint64]ack.Prices
+	priced map[uint64]pricing
 	// height of the newest view, and when it was first seen.
 	height int64
 	risen  time.Time
 	// early is when the last settlement outside of an interval began; favoured are those for who brings little.
 	early    time.Time
 	favoured favours
+	// doubtUntil holds them back outside of drains after endpoints have contradicted each other about a settlement; doubts counts
+	// those in a row. Each that is sent again has its fee.
+	doubtUntil time.Time
+	doubts     int
 	// notBefore holds submissions back after a failure; failures counts them in a row.
 	notBefore time.Time
 	failures  int
@@ -223,7 +227,7 @@ func New(cfg Config, deps Deps) (*Rollup, error) {
 		hinted:   map[uint64]wish{},
 		alarmed:  map[uint64]time.Time{},
 		dry:      map[uint64]time.Time{},
-		priced:   map[uint64]ack.Prices{},
+		priced:   map[uint64]pricing{},
 		status:   Status{Account: deps.Signer.Address()},
 	}
 	r.leastOverhead = baseOverhead
@@ -403,6 +407,9 @@ func (r *Rollup) step(ctx context.Context) time.Duration {
 	if wait := time.Until(r.notBefore); wait > 0 {
 		return wait
 	}
+	if wait := time.Until(r.doubtUntil); wait > 0 && !r.inDrain(view) && !r.draining() {
+		return min(wait, r.cfg.Interval/4)
+	}
 	b, ok := r.choose(ctx, view)
 	if !ok {
 		r.setFailure(nil)
@@ -432,24 +439,32 @@ func (r *Rollup) rise(view chain.View) {
 	r.height, r.risen = view.Height, now
 }
 
+// pricing is by what lanes were valued.
+type pricing struct {
+	ack.Prices
+	// certain is set if two endpoints told of them.
+	certain bool
+}
+
 // reprice values the lanes of live epochs anew when their prices are seen first or are told otherwise than before: what was
 // taken by a price that was wrong is worth what the chain pays for it.
 func (r *Rollup) reprice(view chain.View) {
 	for epoch, prices := range view.Prices {
-		if known, ok := r.priced[epoch]; ok && known.PerGiB.Cmp(prices.PerGiB) == 0 && known.PerGFuel.Cmp(prices.PerGFuel) == 0 {
+		certain := view.Agreed[epoch]
+		if known, ok := r.priced[epoch]; ok && known.certain == certain && known.PerGiB.Cmp(prices.PerGiB) == 0 && known.PerGFuel.Cmp(prices.PerGFuel) == 0 {
 			continue
 		}
-		raised, err := r.deps.Pool.Reprice(epoch, prices)
+		changed, err := r.deps.Pool.Reprice(epoch, prices, certain)
 		if err != nil {
 			r.log.Error("lanes were not valued by the prices of their epoch", "epoch", epoch, "err", err)
 			continue
 		}
-		if raised > 0 {
-			r.log.Warn("lanes are worth more than by the prices at which they were taken", "epoch", epoch, "lanes", raised)
+		if changed > 0 {
+			r.log.Warn("lanes were taken at other prices than those that are told now, and are valued by these", "epoch", epoch, "lanes", changed)
 		}
-		r.priced[epoch] = prices
+		r.priced[epoch] = pricing{prices, certain}
 	}
-	maps.DeleteFunc(r.priced, func(epoch uint64, _ ack.Prices) bool { return epoch < view.OldestLive })
+	maps.DeleteFunc(r.priced, func(epoch uint64, _ pricing) bool { return epoch < view.OldestLive })
 }
 
 // finish ends the drain of Stop: if everything was tried, or if there is nothing that would have to be.

@@ -140,6 +140,25 @@ func TestVerdictIsConfirmed(t *testing.T) {
 	})
 }
 
+// Endpoints that contradict each other about what becomes of settlements cost few fees, and nothing is lost when they agree again.
+func TestDoubtsCostFewFees(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.key(1, 1, 1_000_000)
+		w.chain.unconfirmed = chain.ErrUnconfirmedTx
+		w.put(1, w.signed(1, 0, 1, 100))
+		w.start()
+		time.Sleep(time.Hour)
+		require.Zero(t, w.settled())
+		require.Greater(t, w.settlements(), 1)
+		require.Less(t, w.settlements(), 12)
+		w.chain.with(func() { w.chain.unconfirmed = nil })
+		w.eventually("it is settled", func() bool { return w.settled() == 100 })
+		require.EqualValues(t, 100, w.debited())
+		w.end()
+	})
+}
+
 // A node that takes transactions and passes them on to nobody does not have them alone.
 func TestSentAgainToAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

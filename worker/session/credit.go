@@ -225,8 +225,7 @@ func (m *Manager) keyPosition(a *account, p *position, key uint64, left *big.Int
 		Credit: Credit{Limit: limit, Forfeited: p.Forfeited}, settled: p.settled, unsettled: new(big.Int), epoch: p.epoch, prices: p.prices, others: new(big.Int),
 	}
 	for _, e := range m.pool.LaneEntries(p.epoch, key) {
-		k.unsettled.Add(k.unsettled, e.Value)
-		k.unsettled.Sub(k.unsettled, e.Settled)
+		k.unsettled.Add(k.unsettled, e.Unsettled())
 	}
 	k.others.Set(k.unsettled)
 	// Bytes of earlier epochs that no acknowledgement covers are covered by one of this epoch.
