@@ -16,6 +16,8 @@ import (
 
 	"github.com/cockroachdb/pebble/vfs"
 	"github.com/cockroachdb/pebble/vfs/errorfs"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -414,9 +416,18 @@ func TestFailingDisk(t *testing.T) {
 		}
 		return nil
 	}))
-	p, err := ackpool.Open("pool", ackpool.Options{FS: fs, Logger: quiet()})
+	registry := prometheus.NewRegistry()
+	p, err := ackpool.Open("pool", ackpool.Options{FS: fs, Logger: quiet(), Metrics: registry})
 	require.NoError(t, err)
+	broken := func(want float64) {
+		families, err := registry.Gather()
+		require.NoError(t, err)
+		i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == "edge_pool_broken" })
+		require.GreaterOrEqual(t, i, 0)
+		require.Equal(t, want, families[i].GetMetric()[0].GetGauge().GetValue())
+	}
 	put(t, p, item(5, 10, 0, 1))
+	broken(0)
 	fail.Store(true)
 	changed := p.Changed()
 	require.ErrorIs(t, p.Put(context.Background(), []ackpool.Item{item(5, 10, 0, 2)}), ackpool.ErrBroken)
@@ -428,6 +439,7 @@ func TestFailingDisk(t *testing.T) {
 	require.ErrorIs(t, p.Expire(9), ackpool.ErrBroken)
 	require.ErrorIs(t, p.SetExposure(context.Background(), 1, 5, 1), ackpool.ErrBroken)
 	require.ErrorIs(t, p.Err(), ackpool.ErrBroken)
+	broken(1)
 	_, err = p.Claim(1)
 	require.ErrorIs(t, err, ackpool.ErrBroken)
 	mem.SetIgnoreSyncs(true)
@@ -468,5 +480,33 @@ func BenchmarkPut(b *testing.B) {
 			require.NotZero(b, p.Len())
 			require.NoError(b, p.Close())
 		})
+	}
+}
+
+// A disk that takes no more writes is an error of Open and no panic, wherever in it; afterwards the pool opens with all that it had.
+func TestOpenOnAFullDisk(t *testing.T) {
+	full := errors.New("no space left on device")
+	for after := int64(0); ; after++ {
+		mem := vfs.NewMem()
+		p := mustOpen(t, mem, ackpool.Options{})
+		require.NoError(t, p.Put(context.Background(), []ackpool.Item{item(5, 11, 0, 7)}))
+		require.NoError(t, p.Close())
+		var writes atomic.Int64
+		fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op, _ string) error {
+			if (op == errorfs.OpFileWrite || op == errorfs.OpCreate) && writes.Add(1) > after {
+				return full
+			}
+			return nil
+		}))
+		p, err := ackpool.Open("pool", ackpool.Options{FS: fs, Logger: quiet()})
+		if err == nil {
+			require.Greater(t, after, int64(3), "opening writes")
+			return
+		}
+		require.Nil(t, p)
+		require.ErrorContains(t, err, full.Error())
+		p = mustOpen(t, mem, ackpool.Options{})
+		require.EqualValues(t, 7, p.Ledger().Total.Acknowledged.Value.Int64())
+		require.NoError(t, p.Close())
 	}
 }

@@ -36,7 +36,14 @@ func newMetrics(reg prometheus.Registerer, p *Pool) *metrics {
 			return float64(f())
 		})
 	}
+	broken := func() float64 {
+		if p.Err() != nil {
+			return 1
+		}
+		return 0
+	}
 	reg.MustRegister(m.refused, m.sync,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "edge_pool_broken", Help: "1 once the disk has failed the pool, until the worker starts anew."}, broken),
 		size("edge_pool_capacity_lanes", "Lanes that the pool can hold.", func() int { return p.opts.MaxLanes }),
 		size("edge_pool_watermarks", "Watermarks of accounts in live epochs.", func() int { return len(p.exposures) }),
 		size("edge_pool_in_flight_transactions", "Transactions in flight.", func() int { return len(p.txs) }))

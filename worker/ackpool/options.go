@@ -76,5 +76,11 @@ func (l storeLogger) Errorf(format string, args ...any) {
 func (l storeLogger) Fatalf(format string, args ...any) {
 	message := fmt.Sprintf(format, args...)
 	l.log.Error("acknowledgement store failed", "message", message)
-	panic("ackpool: " + message)
+	panic(storeFailure("ackpool: " + message))
 }
+
+// storeFailure is why the store cannot go on.
+type storeFailure string
+
+// Error implements error.
+func (f storeFailure) Error() string { return string(f) }

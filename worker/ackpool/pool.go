@@ -65,11 +65,7 @@ func Open(dir string, opts Options) (*Pool, error) {
 	if err := makeDir(opts.FS, dir); err != nil {
 		return nil, fmt.Errorf("make folder of acknowledgement pool %s: %w", dir, err)
 	}
-	db, err := pebble.Open(dir, &pebble.Options{
-		FS:                 opts.FS,
-		Logger:             storeLogger{opts.Logger},
-		FormatMajorVersion: pebble.FormatNewest,
-	})
+	db, err := openStore(dir, opts)
 	if err != nil {
 		return nil, fmt.Errorf("open acknowledgement pool %s: %w", dir, err)
 	}
@@ -91,6 +87,24 @@ func Open(dir string, opts Options) (*Pool, error) {
 		return nil, errors.Join(fmt.Errorf("load acknowledgement pool %s: %w", dir, err), db.Close())
 	}
 	return p, nil
+}
+
+// openStore opens the store. Nothing was written yet that somebody relies on, so what stops a process that has it open, such as a
+// full disk, is an error here.
+func openStore(dir string, opts Options) (_ *pebble.DB, err error) {
+	defer func() {
+		p := recover()
+		if failure, ok := p.(storeFailure); ok {
+			err = failure
+		} else if p != nil {
+			panic(p)
+		}
+	}()
+	return pebble.Open(dir, &pebble.Options{
+		FS:                 opts.FS,
+		Logger:             storeLogger{opts.Logger},
+		FormatMajorVersion: pebble.FormatNewest,
+	})
 }
 
 // makeDir makes the folder and syncs the one around it: without that a crash can lose the folder with all that is in it.
