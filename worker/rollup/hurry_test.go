@@ -22,10 +22,6 @@ func TestHurry(t *testing.T) {
 		w.key(2, 2, 0)
 		return w
 	}
-	settlements := func(w *world) (n int) {
-		w.chain.with(func() { n = w.chain.settlements })
-		return n
-	}
 	t.Run("is prompt for an account that pays", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := quiet(t)
@@ -46,7 +42,7 @@ func TestHurry(t *testing.T) {
 			w.put(1, w.signed(1, 0, 1, 49))
 			w.hints <- 1
 			time.Sleep(time.Minute)
-			require.Zero(t, settlements(w))
+			require.Zero(t, w.settlements())
 			w.put(1, w.signed(1, 0, 1, 50))
 			time.Sleep(4 * time.Second)
 			require.EqualValues(t, 50, w.settled())
@@ -63,8 +59,8 @@ func TestHurry(t *testing.T) {
 				w.hints <- 1
 				time.Sleep(time.Second)
 			}
-			require.LessOrEqual(t, settlements(w), 4, "one every 20 s of the minute")
-			require.GreaterOrEqual(t, settlements(w), 3)
+			require.LessOrEqual(t, w.settlements(), 4, "one every 20 s of the minute")
+			require.GreaterOrEqual(t, w.settlements(), 3)
 			w.end()
 		})
 	})
@@ -80,7 +76,8 @@ func TestHurry(t *testing.T) {
 				w.hints <- 77
 				time.Sleep(time.Second)
 			}
-			require.Zero(t, settlements(w))
+			synctest.Wait()
+			require.Zero(t, w.settlements())
 			require.Empty(t, w.rollup.hinted)
 			w.eventually("settled in turn", func() bool { return w.settled() == 1_000 })
 			w.end()
