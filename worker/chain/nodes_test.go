@@ -331,24 +331,18 @@ func TestNotFoundComesFromOneThatHasTheBlock(t *testing.T) {
 func TestFollowerOverSeveralEndpoints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, p, _ := newPeers(t, 2)
-		cfg := DefaultConfig()
-		cfg.WorkerID, cfg.Events = 4, false
-		f, err := New(cfg, n, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-		require.NoError(t, err)
-		require.NoError(t, f.Start(t.Context()))
-		defer func() { require.NoError(t, f.Stop(context.Background())) }()
-		time.Sleep(2 * cfg.PollInterval)
+		f := started(t, n)
 		require.NoError(t, f.Stale())
 		p[0].fail(errNoRoute)
 		p[1].at(101)
-		time.Sleep(2 * cfg.PollInterval)
+		time.Sleep(2 * f.cfg.PollInterval)
 		require.NoError(t, f.Stale())
 		v, ok := f.View()
 		require.True(t, ok)
 		require.EqualValues(t, 101, v.Height)
 		// No endpoint at all is what makes it unready, after the time that any outage may take.
 		p[1].fail(errNoRoute)
-		time.Sleep(2 * cfg.MaxLag)
+		time.Sleep(2 * f.cfg.MaxLag)
 		require.ErrorIs(t, f.Stale(), ErrStale)
 	})
 }

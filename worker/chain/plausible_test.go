@@ -17,14 +17,7 @@ func followAll(t *testing.T, n *Nodes, peers []*peer) *Follower {
 	for _, p := range peers {
 		go p.block(t.Context())
 	}
-	cfg := DefaultConfig()
-	cfg.WorkerID, cfg.Events = 4, false
-	f, err := New(cfg, n, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-	require.NoError(t, err)
-	require.NoError(t, f.Start(t.Context()))
-	t.Cleanup(func() { require.NoError(t, f.Stop(context.Background())) })
-	time.Sleep(2 * cfg.PollInterval)
-	synctest.Wait()
+	f := started(t, n)
 	require.NoError(t, f.Stale())
 	return f
 }
@@ -93,12 +86,7 @@ func TestWrongViewIsLeftBehind(t *testing.T) {
 		for _, other := range p[1:] {
 			other.with(func() { other.status.Time = time.Now() })
 		}
-		cfg := DefaultConfig()
-		cfg.WorkerID, cfg.Events = 4, false
-		f, err := New(cfg, n, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-		require.NoError(t, err)
-		require.NoError(t, f.Start(t.Context()))
-		defer func() { require.NoError(t, f.Stop(context.Background())) }()
+		f := started(t, n)
 		time.Sleep(10 * time.Second)
 		v, ok := f.View()
 		require.True(t, ok)

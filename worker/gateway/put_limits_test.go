@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -17,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/edgechain/edge/worker/gateway"
-	"github.com/edgechain/edge/worker/store"
 )
 
 // payer is a session of an account that can spend something.
@@ -144,12 +142,7 @@ func TestPutWaitsForCreditNotForEver(t *testing.T) {
 func secureUploads(t *testing.T, change func(*gateway.Config, *gateway.Deps)) *secure {
 	t.Helper()
 	return newSecureWith(t, func(c *gateway.Config, deps *gateway.Deps) {
-		sc := store.DefaultConfig(t.TempDir())
-		sc.UploadBytes, sc.MinFreeBytes = 1<<30, 0
-		st, err := store.Open(sc, slog.New(slog.DiscardHandler))
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, st.Close()) })
-		deps.Store, deps.Uploads = st, &gateway.Uploads{Store: st, KeepEpochs: 7}
+		takeUploads(t, deps, 1<<30, 0)
 		change(c, deps)
 	}).begin(t)
 }

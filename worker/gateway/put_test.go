@@ -28,17 +28,23 @@ import (
 func uploadBench(t *testing.T, total, each uint64, change ...func(*gateway.Config)) *bench {
 	t.Helper()
 	return newBench(t, func(cfg *gateway.Config, deps *gateway.Deps) {
-		c := store.DefaultConfig(t.TempDir())
-		c.MaxObjectBytes, c.UploadBytes, c.UploadBytesPerAccount, c.MinFreeBytes = 4<<20, total, each, 0
-		st, err := store.Open(c, slog.New(slog.DiscardHandler))
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, st.Close()) })
-		deps.Store, deps.Uploads = st, &gateway.Uploads{Store: st, KeepEpochs: 7}
+		takeUploads(t, deps, total, each)
 		cfg.WriteTimeout = 300 * time.Millisecond
 		for _, f := range change {
 			f(cfg)
 		}
 	})
+}
+
+// takeUploads gives a gateway a store that takes uploads of up to 4 MiB.
+func takeUploads(t *testing.T, deps *gateway.Deps, total, each uint64) {
+	t.Helper()
+	c := store.DefaultConfig(t.TempDir())
+	c.MaxObjectBytes, c.UploadBytes, c.UploadBytesPerAccount, c.MinFreeBytes = 4<<20, total, each, 0
+	st, err := store.Open(c, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, st.Close()) })
+	deps.Store, deps.Uploads = st, &gateway.Uploads{Store: st, KeepEpochs: 7}
 }
 
 func nameOf(b []byte) content.Name { return content.Name(blake3.Sum256(b)) }
