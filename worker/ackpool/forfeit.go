@@ -16,7 +16,7 @@ type Forfeit struct {
 	// Value was acknowledged, and by the chain's last verdict account or key could not pay it, in units of the settlement coin.
 	// nil is nothing.
 	Value *big.Int
-	// Since is the first epoch of which there is any.
+	// Since is the first epoch of which there is any, since all of it was last forgiven.
 	Since uint64
 }
 
@@ -41,6 +41,22 @@ func (f Forfeit) plus(o Forfeit) Forfeit {
 		}
 	}
 	return sum
+}
+
+// ForgiveBy sets who says whether all that an account has forfeited was forgiven by an epoch. What it forfeits from that one on is then a
+// new beginning: what an account has long been forgiven must not count in its favour. forgiven is called with the pool locked.
+func (p *Pool) ForgiveBy(forgiven func(claim Claim, epoch uint64) bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forgiven = forgiven
+}
+
+// forfeit returns what an account has forfeited with more of it. The caller holds p.mu.
+func (p *Pool) forfeit(g *group, more Forfeit) Forfeit {
+	if !more.isZero() && !g.forfeit.isZero() && p.forgiven != nil && p.forgiven(g.claim(), more.Since) {
+		return more
+	}
+	return g.forfeit.plus(more)
 }
 
 // append writes the record behind the archived totals of its account; nothing if there is nothing.

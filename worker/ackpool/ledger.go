@@ -200,6 +200,15 @@ type group struct {
 
 func newGroup() *group { return &group{held: newTotals(), archive: newTotals()} }
 
+// claim is what the lanes held say of an account.
+func (g *group) claim() Claim {
+	return Claim{
+		Unsettled: g.held.unsettled(),
+		Settled:   new(big.Int).Add(g.held.Settled.value(), g.archive.Settled.value()),
+		Forfeit:   g.forfeit,
+	}
+}
+
 // sum of both, not shared with the group.
 func (g *group) sum() Totals {
 	sum := newTotals()

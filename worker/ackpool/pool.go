@@ -49,6 +49,8 @@ type Pool struct {
 	exposures  map[exposureKey]uint64
 	oldestLive uint64
 	changed    chan struct{}
+	// forgiven is set by ForgiveBy.
+	forgiven func(claim Claim, epoch uint64) bool
 }
 
 type epochKey struct{ epoch, key uint64 }
@@ -674,11 +676,7 @@ func (p *Pool) Claim(accountID uint64) (Claim, error) {
 			return Claim{}, err
 		}
 	}
-	return Claim{
-		Unsettled: g.held.unsettled(),
-		Settled:   new(big.Int).Add(g.held.Settled.value(), g.archive.Settled.value()),
-		Forfeit:   g.forfeit,
-	}, nil
+	return g.claim(), nil
 }
 
 // Ledger returns the sums: in total, and by epoch and account as far as lanes of them are held.

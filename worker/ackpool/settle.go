@@ -431,11 +431,11 @@ func (p *Pool) expireSome(oldestLive uint64) (wait func() error, done bool, err 
 	}
 	updates, lost := map[*group]*Totals{}, map[*group]Forfeit{}
 	write := func(key []byte, g *group, t *Totals, f Forfeit) error {
+		f = p.forfeit(g, f)
 		updates[g], lost[g] = t, f
 		sum := newTotals()
 		sum.add(g.archive)
 		sum.add(*t)
-		f = g.forfeit.plus(f)
 		return batch.Set(key, f.append(sum.encode()), nil)
 	}
 	if len(dead) > 0 {
@@ -471,7 +471,7 @@ func (p *Pool) expireSome(oldestLive uint64) (wait func() error, done bool, err 
 		p.oldestLive = oldestLive
 		for g, t := range updates {
 			g.archive.add(*t)
-			g.forfeit = g.forfeit.plus(lost[g])
+			g.forfeit = lost[g]
 		}
 		for _, l := range dead {
 			if err := p.replace(l, nil); err != nil {

@@ -134,6 +134,7 @@ type Pool interface {
 	Changed() <-chan struct{}
 	SetExposure(ctx context.Context, account, epoch, bytes uint64) error
 	Exposures() []ackpool.Exposure
+	ForgiveBy(forgiven func(claim ackpool.Claim, epoch uint64) bool)
 }
 
 // Deps are what a Manager works with.

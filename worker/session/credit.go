@@ -178,6 +178,16 @@ func forfeited(cfg *Config, claim *ackpool.Claim, prices ack.Prices, oldestLive 
 	return lost
 }
 
+// forgiven reports whether all that an account has forfeited was forgiven by an epoch.
+func (m *Manager) forgiven(claim ackpool.Claim, epoch uint64) bool {
+	view, ok := m.chain.View()
+	if !ok {
+		return false
+	}
+	prices, ok := view.Prices[view.Epoch]
+	return ok && forfeited(&m.cfg, &claim, prices, epoch) == nil
+}
+
 // position computes where the account stands. The caller holds a.mu.
 func (m *Manager) position(a *account, view *chain.View) (*position, error) {
 	a.expire(view.OldestLive)

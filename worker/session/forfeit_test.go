@@ -70,6 +70,32 @@ func TestNoCreditLeftForAnAccountWithMoney(t *testing.T) {
 	}
 }
 
+// TestForgivenessIsNotSaved: what was forgiven long ago counts against nothing that is forfeited later, however long ago.
+func TestForgivenessIsNotSaved(t *testing.T) {
+	w := newWorld(t, func(c *session.Config) { c.Base = big.NewInt(64) })
+	defer func() { w.stop() }()
+	lose := func(bytes uint64) {
+		t.Helper()
+		require.NoError(t, w.pool.SetExposure(t.Context(), 1, w.chain.view.Epoch, bytes))
+		w.die()
+	}
+	lose(1)
+	for range 200 {
+		w.chain.nextEpoch()
+	}
+	require.EqualValues(t, 64, w.credit(1).Limit.Int64())
+	w.restart()
+	lose(60 * mib)
+	left := w.credit(1).Limit.Int64()
+	require.Less(t, left, int64(8))
+	w.restart()
+	require.Equal(t, left, w.credit(1).Limit.Int64())
+
+	// What is not forgiven yet goes on being.
+	lose(1)
+	require.Equal(t, left+2-1, w.credit(1).Limit.Int64(), "two epochs more, and a byte")
+}
+
 // TestForfeitIsEarnedBack: what is settled later raises the limit as ever.
 func TestForfeitIsEarnedBack(t *testing.T) {
 	w := newWorld(t, nil)

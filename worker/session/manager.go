@@ -109,6 +109,7 @@ func New(cfg Config, deps Deps) (*Manager, error) {
 		}
 		a.bytes[e.Epoch], a.granted[e.Epoch] = e.Bytes, e.Bytes
 	}
+	deps.Pool.ForgiveBy(m.forgiven)
 	return m, nil
 }
 
