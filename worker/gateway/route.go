@@ -104,6 +104,10 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	s.setDeadlines(w, r, time.Now())
+	if p.kind == bodySlow && r.ProtoMajor == 1 {
+		// The server would wait once more for the rest of the body, before it answers.
+		h.Set("Connection", "close")
+	}
 	if err := s.writeProblem(w, r, p); err != nil {
 		panic(http.ErrAbortHandler)
 	}

@@ -193,7 +193,7 @@ func TestSlowRequests(t *testing.T) {
 	b.start(t)
 	for what, c := range map[string]struct{ request, want string }{
 		"header":                         {"GET / HTTP/1.1\r\nHost:", ""},
-		"body":                           {"POST /v1/acks HTTP/1.1\r\nHost: x\r\nContent-Type: application/vnd.edge.ack\r\nContent-Length: 161\r\n\r\nabc", "HTTP/1.1 400"},
+		"body":                           {"POST /v1/acks HTTP/1.1\r\nHost: x\r\nContent-Type: application/vnd.edge.ack\r\nContent-Length: 161\r\n\r\nabc", "HTTP/1.1 408"},
 		"body of a GET":                  {"GET /b3/x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabc", "HTTP/1.1 400"},
 		"body that nobody has asked for": {"POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 404"},
 		"next request":                   {"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200"},
@@ -204,6 +204,11 @@ func TestSlowRequests(t *testing.T) {
 		answer, err := io.ReadAll(conn) // ends when the worker closes the connection
 		require.NoError(t, err, what)
 		require.True(t, strings.HasPrefix(string(answer), c.want), "%s: %s", what, answer)
+		require.NotContains(t, string(answer), b.Addr(), "what is inside stays inside")
+		if what == "body" {
+			require.Contains(t, string(answer), "problems/body-slow")
+			require.Contains(t, string(answer), "Connection: close\r\n", "nothing more is waited for")
+		}
 	}
 	require.Eventually(t, func() bool { return b.metric(t, "edge_gateway_connections") == 0 }, patience, tick)
 }

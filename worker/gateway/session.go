@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -334,8 +335,10 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int) ([]
 	switch {
 	case errors.As(err, &over):
 		return nil, newProblem(tooLarge, "the body is longer than %d bytes", limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, newProblem(bodySlow, "the body did not arrive within %s", s.cfg.BodyTimeout)
 	case err != nil:
-		return nil, newProblem(badRequest, "read body: %v", err)
+		return nil, newProblem(badRequest, "the body broke off behind %d bytes", len(b))
 	}
 	// The body is here: from now on a deadline would only end the watch for a client that goes away.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // writers of tests have none
