@@ -150,7 +150,14 @@ func (d *display) end(t *target, r fetch.Report, err error) error {
 		if t.out == nil {
 			where = t.path
 		}
-		_, fault = fmt.Fprintf(d.text, "%s: %s\n", where, describe(&r, d.plan))
+		what := describe(&r, d.plan)
+		if t.existed {
+			what = fmt.Sprintf("%d bytes were there and have verified: nothing of it was fetched", r.Size)
+			if r.AcknowledgedBytes > 0 {
+				what += paidFor(&r, d.plan) // of the manifests on the way
+			}
+		}
+		_, fault = fmt.Fprintf(d.text, "%s: %s\n", where, what)
 	}
 	if r.AckError != "" {
 		fmt.Fprintln(d.errs, "edge: last acknowledgement not delivered:", r.AckError)
@@ -162,13 +169,14 @@ func (d *display) endJSON(t *target, r fetch.Report, err error) error {
 	out := struct {
 		Event string `json:"event"`
 		fetch.Report
-		File  string `json:"file,omitempty"`
-		Kept  uint64 `json:"resumed_bytes,omitempty"`
-		Denom string `json:"denom,omitempty"`
-		Error string `json:"error,omitempty"`
+		File    string `json:"file,omitempty"`
+		Existed bool   `json:"existed,omitempty"`
+		Kept    uint64 `json:"resumed_bytes,omitempty"`
+		Denom   string `json:"denom,omitempty"`
+		Error   string `json:"error,omitempty"`
 		// Group is the index of the group that did not verify.
 		Group *uint64 `json:"group,omitempty"`
-	}{Event: "done", Report: r, File: t.path, Kept: t.kept, Denom: d.plan.denom}
+	}{Event: "done", Report: r, File: t.path, Existed: t.existed, Kept: t.kept, Denom: d.plan.denom}
 	if err != nil {
 		out.Event, out.Error = "error", err.Error()
 		var corrupt *fetch.CorruptError

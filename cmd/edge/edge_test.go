@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -148,7 +149,7 @@ func TestGetWithoutAccount(t *testing.T) {
 	data, name := w.add(20*groupSize + 9)
 	file := filepath.Join(t.TempDir(), "f")
 	for _, text := range []string{name.String(), name.CID()} {
-		code, out, errOut := edge(t, t.TempDir(), "get", text, "--worker", w.URL, "-o", file)
+		code, out, errOut := edge(t, t.TempDir(), "get", text, "--worker", w.URL, "-o", file, "--restart")
 		require.Zero(t, code, errOut)
 		require.Contains(t, out, "verified")
 		require.Contains(t, out, "unpaid")
@@ -166,6 +167,65 @@ func TestGetWithoutAccount(t *testing.T) {
 	code, out, _ = edge(t, t.TempDir(), "get", name.String(), "--worker", w.URL, "-o", "-", "--range", "5-16384", "-q")
 	require.Zero(t, code)
 	require.Equal(t, string(data[5:16385]), out)
+}
+
+// A file that is there is verified and not fetched again, and one with other bytes is replaced.
+func TestGetWhatIsThere(t *testing.T) {
+	w := newFreeWorker(t)
+	data, name := w.add(5*groupSize + 3)
+	file := filepath.Join(t.TempDir(), "f")
+	get := func(args ...string) string {
+		t.Helper()
+		w.ranges = nil
+		code, out, errOut := edge(t, t.TempDir(), append([]string{"get", name.String(), "--worker", w.URL, "-o", file}, args...)...)
+		require.Zero(t, code, errOut)
+		got, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(data, got))
+		return out
+	}
+	get()
+	require.NotEmpty(t, w.ranges)
+	require.Equal(t, fmt.Sprintf("%s: %d bytes were there and have verified: nothing of it was fetched\n", file, len(data)), get())
+	require.Empty(t, w.ranges)
+	require.Empty(t, get("-q"))
+	require.Empty(t, w.ranges)
+	var last map[string]any
+	require.NoError(t, json.Unmarshal([]byte(get("--output", "json")), &last))
+	require.Equal(t, []any{"done", true, true, float64(0), float64(len(data))}, []any{last["event"], last["existed"], last["verified"], last["bytes"], last["size"]})
+	require.NoFileExists(t, file+".part")
+	get("--restart")
+	require.NotEmpty(t, w.ranges)
+	for _, wrong := range [][]byte{nil, data[1:], append([]byte("x"), data[1:]...), append(slices.Clone(data), 0)} {
+		require.NoError(t, os.WriteFile(file, wrong, 0o600))
+		require.Contains(t, get(), "MB/s")
+		require.NotEmpty(t, w.ranges)
+	}
+
+	// A link is no such file: it is replaced and not followed.
+	other := filepath.Join(t.TempDir(), "other")
+	require.NoError(t, os.Rename(file, other))
+	require.NoError(t, os.Symlink(other, file))
+	get()
+	require.NotEmpty(t, w.ranges)
+
+	// Below a folder, where only the manifest is fetched; the manifest of a folder is not the folder.
+	root := w.tree(t, site())
+	file = filepath.Join(t.TempDir(), "b")
+	for _, want := range []int{4, 3} {
+		w.ranges = nil
+		code, _, errOut := edge(t, t.TempDir(), "get", root.Hash.String()+"/docs/deep/b.bin", "--worker", w.URL, "-o", file)
+		require.Zero(t, code, errOut)
+		require.Len(t, w.ranges, want)
+	}
+	manifest := filepath.Join(t.TempDir(), "m")
+	for range 2 {
+		code, _, errOut := edge(t, t.TempDir(), "get", root.Hash.String(), "--manifest", "--worker", w.URL, "-o", manifest)
+		require.Zero(t, code, errOut)
+	}
+	code, _, errOut := edge(t, t.TempDir(), "get", root.Hash.String(), "--worker", w.URL, "-o", manifest)
+	require.NotZero(t, code)
+	require.Contains(t, errOut, manifest)
 }
 
 func TestGetJSON(t *testing.T) {

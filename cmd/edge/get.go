@@ -69,7 +69,8 @@ func newGetCommand(a *app) *cobra.Command {
 		Long: `Fetches the object with a name: the BLAKE3 hash of its bytes as 64 hex digits or as a CID. The worker is one of the
 chain's registry, or those that --worker names, tried in order. Every byte is verified before it is written.
 
-The object arrives in FILE.part and takes its name when it is whole. A download that broke off goes on where it stopped
+A file that is there already with the right bytes is verified, and nothing is fetched or paid; one with others is replaced (--restart
+fetches in any case). The object arrives in FILE.part and takes its name when it is whole. A download that broke off goes on where it stopped
 when the same command is given again. If a worker sends a byte that does not verify, the command ends with exit code 1,
 names the worker and the group, and FILE.part holds the groups before it.
 
@@ -107,7 +108,7 @@ The exit code is 0 if everything is there and verified, 2 if the command line is
 	f.Uint64Var(&o.key, flagKey, 0, "id of the client key that pays (default the newest usable one)")
 	f.BoolVar(&o.free, "free", false, "use the worker's free quota and pay nothing")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar and no summary")
-	f.BoolVar(&o.restart, "restart", false, "begin anew even if FILE.part is there")
+	f.BoolVar(&o.restart, "restart", false, "begin anew even if FILE or FILE.part is there")
 	f.IntVar(&o.retries, "retries", 6, "tries with a worker that makes no progress, before it is given up")
 	f.BoolVar(&o.manifest, "manifest", false, "fetch the manifest of a folder as the object that it is")
 	o.parallelFlag(f, "fetched", maxFetches)
@@ -279,6 +280,16 @@ func (g *getting) mayBeFolder() bool { return g.o.span == "" && g.o.file != "-" 
 
 // file fetches an object. It returns the entries of a folder if that is what the object turned out to be.
 func (g *getting) file(ctx context.Context, e *content.Entry, below bool, w *wanted) ([]content.Entry, error) {
+	size, ok, err := g.o.existing(ctx, e, below)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		report := fetch.Report{Name: e.Hash, Size: size, Verified: true, Paid: g.plan.payer != nil}
+		t := &target{name: e.Hash, path: g.o.file, existed: true}
+		g.end = func(err error) error { return g.show.end(t, g.sum.with(report), err) }
+		return nil, nil
+	}
 	t, err := openTarget(g.cmd, g.o, e, below, w.offset, w.length)
 	if err != nil {
 		return nil, err

@@ -56,6 +56,8 @@ type target struct {
 	path string
 	part *os.File
 	lock *flock.Flock
+	// existed is true if the file was there already, and nothing is fetched.
+	existed bool
 	// kept is how many bytes of an earlier run FILE.part began with, all of them verified.
 	kept uint64
 
