@@ -59,6 +59,9 @@ func (r *plainRequest) parse(b []byte, origins bool) (what parsed, end int) {
 		return strange, 0
 	}
 	if end < 0 {
+		if i := bytes.IndexByte(b, '\n'); i == 0 || i > 0 && b[i-1] != '\r' {
+			return strange, 0 // its lines end without a carriage return, and so may its header
+		}
 		return unfinished, 0
 	}
 	end += 4

